@@ -1,0 +1,26 @@
+"""From a trained image classifier to editable contours, in patient space.
+
+>>> import medcontour as mc
+>>> scan = mc.read_scan("study/")  # doctest: +SKIP
+>>> classifier = mc.load_classifier("bundle/")  # doctest: +SKIP
+>>> mc.suggest(scan, classifier).save("out/")  # doctest: +SKIP
+"""
+
+from importlib.metadata import version
+
+__version__ = version("medcontour")
+
+from medcontour.classifier import load_classifier
+from medcontour.errors import MedcontourError
+from medcontour.scan import Scan, read_scan
+from medcontour.suggest import suggest
+from medcontour.suggestion import Suggestion
+
+__all__ = [
+    "MedcontourError",
+    "Scan",
+    "Suggestion",
+    "load_classifier",
+    "read_scan",
+    "suggest",
+]

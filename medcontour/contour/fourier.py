@@ -1,0 +1,256 @@
+"""Star-convex closed curves in a truncated Fourier series, batched and differentiable."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from medcontour.contour.plane import PlaneGeometry
+
+__all__ = ["FourierContour", "RadiusLaw"]
+
+RadiusLaw = Literal["bounded", "log"]
+
+SMALLEST, LARGEST = 0.1, 1.0  # R_min and R_max of Eq. 12
+ANGLES = 128
+
+
+@dataclass(frozen=True)
+class FourierContour:
+    r"""N star-convex closed curves in plane coordinates (see `PlaneGeometry`).
+
+    A curve is the image, under an area-preserving linear map A (the *frame*), of
+    ``r(theta) (cos theta, sin theta)``, moved to its center:
+
+    * ``bounded`` (Eq. 12): ``r = r0 + s tanh(u)``, ``s = min(r0 - 0.1, 1 - r0)``, with r0 held
+      in (0.1, 1) by a sigmoid so that s never turns negative;
+    * ``log``: ``r = exp(log r0 + u)``, positive everywhere and well conditioned at any size;
+
+    with ``u(theta) = sum_k a_k cos(k theta) + b_k sin(k theta)``, which is Eq. 1's
+    ``Re sum w_k exp(i k theta)`` for ``w_k = a_k - i b_k``. The frame is
+    ``A = exp([[p, q], [q, -p]])``, a symmetric matrix of determinant 1: it stretches one axis and
+    shrinks the other, has no angle singularity at the identity and leaves Eq. 7's area as it is.
+    A curve is always closed, simple and star-convex about its center.
+
+    Attributes
+    ----------
+    center
+        (N, 2) plane coordinates (x, y).
+    size
+        (N,): ``log r0``, or for ``bounded`` the logit of ``(r0 - 0.1) / 0.9``.
+    harmonics
+        (N, K, 2): ``a_k`` and ``b_k``.
+    frame
+        (N, 2): p and q; zero for the paper's isotropic curve.
+    law
+        The radius law.
+
+    Examples
+    --------
+    >>> circle = FourierContour.circles(torch.zeros(1, 2), torch.tensor([0.5]))
+    >>> round(circle.area().item(), 6) == round(math.pi / 4, 6)
+    True
+    """
+
+    center: Tensor
+    size: Tensor
+    harmonics: Tensor
+    frame: Tensor
+    law: RadiusLaw = "log"
+
+    @classmethod
+    def circles(
+        cls, center: Tensor, radius: Tensor, harmonics: int = 5, law: RadiusLaw = "log"
+    ) -> FourierContour:
+        """Circles about (N, 2) centers with (N,) radii, all in plane coordinates.
+
+        With the ``bounded`` law radii are brought into what it can hold, (0.1, 1).
+        """
+        if law == "log":
+            size = radius.log()
+        else:
+            share = ((radius - SMALLEST) / (LARGEST - SMALLEST)).clamp(1e-3, 1 - 1e-3)
+            size = torch.logit(share)
+        count = len(center)
+        zeros = center.new_zeros
+        return cls(center.clone(), size, zeros(count, harmonics, 2), zeros(count, 2), law)
+
+    def __len__(self) -> int:
+        return len(self.center)
+
+    def __getitem__(self, which: Tensor | slice | list[int]) -> FourierContour:
+        """Pick curves of the batch; an int gives no batch of one, so use ``[k:k + 1]``."""
+        return self._with({name: value[which] for name, value in self.tensors().items()})
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The four parameter tensors by name."""
+        return {
+            "center": self.center,
+            "size": self.size,
+            "harmonics": self.harmonics,
+            "frame": self.frame,
+        }
+
+    def detach(self) -> FourierContour:
+        """Make a copy outside the graph."""
+        return self._with({name: t.detach().clone() for name, t in self.tensors().items()})
+
+    def to(self, *args: Any) -> FourierContour:
+        """Move or convert all tensors, as `torch.Tensor.to`."""
+        return self._with({name: t.to(*args) for name, t in self.tensors().items()})
+
+    def _with(self, tensors: dict[str, Tensor]) -> FourierContour:
+        return FourierContour(**tensors, law=self.law)
+
+    @staticmethod
+    def cat(curves: list[FourierContour]) -> FourierContour:
+        """Concatenate batches of one law and number of harmonics."""
+        batches = [curve.tensors() for curve in curves]
+        return curves[0]._with({n: torch.cat([b[n] for b in batches]) for n in batches[0]})
+
+    @property
+    def mean_radius(self) -> Tensor:
+        """(N,): r0 in plane coordinates."""
+        if self.law == "log":
+            return self.size.exp()
+        return SMALLEST + (LARGEST - SMALLEST) * self.size.sigmoid()
+
+    def radius(self, cosine: Tensor, sine: Tensor) -> Tensor:
+        """(N, ...) radii in the frame for directions given by their cosine and sine (N, ...).
+
+        The harmonics come from the Chebyshev recurrence: no trigonometry per point.
+        """
+        rest = (1,) * (cosine.ndim - 1)
+        a, b = self.harmonics.unbind(-1)
+        cos_k, sin_k = cosine, sine
+        cos_before, sin_before = torch.ones_like(cosine), torch.zeros_like(sine)
+        total = torch.zeros_like(cosine)
+        for k in range(self.harmonics.shape[1]):
+            total = total + a[:, k].view(-1, *rest) * cos_k + b[:, k].view(-1, *rest) * sin_k
+            cos_k, cos_before = 2 * cosine * cos_k - cos_before, cos_k
+            sin_k, sin_before = 2 * cosine * sin_k - sin_before, sin_k
+        if self.law == "log":
+            return torch.exp(self.size.view(-1, *rest) + total)
+        r0 = self.mean_radius.view(-1, *rest)
+        return r0 + torch.minimum(r0 - SMALLEST, LARGEST - r0) * torch.tanh(total)
+
+    def frame_matrix(self, sign: float = 1.0) -> Tensor:
+        """(N, 2, 2): the matrix exponential of the frame, or its inverse for ``sign=-1``."""
+        p, q = (sign * self.frame).unbind(-1)
+        s = torch.sqrt(p * p + q * q + 1e-12)
+        cosh, sinh = torch.cosh(s), torch.sinh(s) / s
+        row0 = torch.stack([cosh + sinh * p, sinh * q], -1)
+        return torch.stack([row0, torch.stack([sinh * q, cosh - sinh * p], -1)], -2)
+
+    def gap(self, points: Tensor) -> Tensor:
+        """``r(theta) - rho``, positive inside: Eq. 2's bracket, radial, in the frame.
+
+        Gradients are finite everywhere, the center included.
+
+        Parameters
+        ----------
+        points
+            Plane coordinates: (..., 2) the same for all curves.
+
+        Returns
+        -------
+        Tensor
+            (N, ...).
+        """
+        rest = (1,) * (points.ndim - 1)
+        inverse = self.frame_matrix(-1.0).view(-1, *rest, 2, 2)
+        x = points[..., 0] - self.center[:, 0].view(-1, *rest)
+        y = points[..., 1] - self.center[:, 1].view(-1, *rest)
+        u = inverse[..., 0, 0] * x + inverse[..., 0, 1] * y
+        v = inverse[..., 1, 0] * x + inverse[..., 1, 1] * y
+        rho = torch.sqrt(u * u + v * v + 1e-12)
+        return self.radius(u / rho, v / rho) - rho
+
+    def mask(self, points: Tensor, tau: float | Tensor = 100.0) -> Tensor:
+        """Soft masks (Eq. 2 with 1 inside): ``sigmoid(tau * gap)``.
+
+        Parameters
+        ----------
+        points
+            (H, W, 2) plane coordinates, the same for all curves.
+        tau
+            Sharpness, one value or (N,). A 10-90 % edge is ``4.4 / tau`` wide.
+
+        Returns
+        -------
+        Tensor
+            (N, H, W).
+        """
+        sharpness = tau.view(-1, 1, 1) if isinstance(tau, Tensor) else tau
+        return torch.sigmoid(sharpness * self.gap(points))
+
+    def contains(self, points: Tensor) -> Tensor:
+        """(N, ...) whether points (..., 2) in plane coordinates lie inside."""
+        return self.gap(points) > 0
+
+    def area(self, angles: int = ANGLES) -> Tensor:
+        """(N,) areas in plane coordinates, not clipped to the image: ``1/2 int r^2 dtheta``.
+
+        The numerator of Eq. 7. The trapezoidal rule on a periodic function: exact to rounding
+        for these few harmonics.
+        """
+        cosine, sine = self._directions(angles)
+        return 0.5 * self.radius(cosine, sine).square().sum(-1) * (2 * math.pi / angles)
+
+    def spectral_energy(self) -> Tensor:
+        """(N,): Eq. 9, ``sum_k k^2 |w_k|^2``."""
+        k = torch.arange(1, self.harmonics.shape[1] + 1, device=self.center.device)
+        return (k.view(1, -1, 1) ** 2 * self.harmonics.square()).sum((-1, -2))
+
+    def polygon(self, vertices: int = ANGLES) -> Tensor:
+        """(N, vertices, 2) points on the curves in plane coordinates; the first not repeated."""
+        cosine, sine = self._directions(vertices)
+        r = self.radius(cosine, sine)
+        unit = torch.stack([r * cosine, r * sine], -1)
+        return unit @ self.frame_matrix().transpose(-1, -2) + self.center.unsqueeze(1)
+
+    def polygon_inside(self, plane: PlaneGeometry, vertices: int = ANGLES) -> Tensor:
+        """`polygon` with what lies outside the plane drawn in to its edge along the ray."""
+        offsets = self.polygon(vertices) - self.center.unsqueeze(1)
+        room = self.center.new_tensor(plane.extent) - self.center.unsqueeze(1) * offsets.sign()
+        share = (room / offsets.abs().clamp_min(1e-12)).amin(-1, keepdim=True).clamp(0.0, 1.0)
+        return self.center.unsqueeze(1) + offsets * share
+
+    def area_inside(self, plane: PlaneGeometry, vertices: int = 512) -> Tensor:
+        """(N,) areas within the plane, in plane coordinates, by the shoelace formula."""
+        x, y = self.polygon_inside(plane, vertices).unbind(-1)
+        following_x, following_y = x.roll(-1, -1), y.roll(-1, -1)
+        return 0.5 * (x * following_y - y * following_x).sum(-1).abs()
+
+    def _directions(self, count: int) -> tuple[Tensor, Tensor]:
+        theta = torch.arange(count, device=self.center.device, dtype=self.center.dtype)
+        theta = (theta * (2 * math.pi / count)).expand(len(self), count)
+        return theta.cos(), theta.sin()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Parameters of a single curve as plain numbers, for JSON.
+
+        Raises
+        ------
+        ValueError
+            For a batch of another size than one.
+        """
+        if len(self) != 1:
+            raise ValueError(f"to_dict wants one curve, this batch holds {len(self)}")
+        numbers: dict[str, Any] = {
+            name: tensor[0].double().tolist() for name, tensor in self.tensors().items()
+        }
+        return {"law": self.law, **numbers}
+
+    @classmethod
+    def from_dict(cls, parameters: dict[str, Any]) -> FourierContour:
+        """Inverse of `to_dict`, in float64."""
+        tensors = {
+            name: torch.tensor([parameters[name]], dtype=torch.float64)
+            for name in ("center", "size", "harmonics", "frame")
+        }
+        return cls(**tensors, law=parameters["law"])

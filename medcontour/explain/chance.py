@@ -1,0 +1,157 @@
+"""How strong the evidence is: the same curve at random places, a sequential test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from medcontour.contour import FourierContour
+from medcontour.explain.objective import Objective
+from medcontour.explain.perturbation import Perturbation
+
+__all__ = ["ChanceTest", "chance_test", "turned"]
+
+CURVES = 99
+ENOUGH = 10
+BATCH = 11
+CANDIDATES = 40
+
+
+@dataclass(frozen=True)
+class ChanceTest:
+    """Sequential Monte Carlo p-value of one contour (Besag and Clifford 1991).
+
+    Attributes
+    ----------
+    p_value
+        ``(g + 1) / (n + 1)`` after n chance curves of which g did as well; ``g / n`` where the
+        test stopped early at g = 10.
+    curves
+        The chance curves judged.
+    preserved, deleted
+        Their similarities.
+    """
+
+    p_value: float
+    curves: FourierContour
+    preserved: Tensor
+    deleted: Tensor
+
+    @property
+    def count(self) -> int:
+        """The number of chance curves judged."""
+        return len(self.curves)
+
+    @property
+    def evaluations(self) -> float:
+        """What the test cost: a pair run forward only counts half."""
+        return len(self.curves) / 2
+
+
+def turned(curve: FourierContour, angle: Tensor) -> FourierContour:
+    """Turn one curve about its center by (M,) angles in radians, frame included."""
+    count = len(angle)
+    k = torch.arange(1, curve.harmonics.shape[1] + 1, device=angle.device) * angle.unsqueeze(-1)
+    a, b = curve.harmonics.unbind(-1)
+    harmonics = torch.stack([a * k.cos() - b * k.sin(), a * k.sin() + b * k.cos()], -1)
+    p, q = curve.frame.unbind(-1)
+    double = 2 * angle
+    frame = torch.stack(
+        [p * double.cos() - q * double.sin(), p * double.sin() + q * double.cos()], -1
+    )
+    return replace(
+        curve,
+        center=curve.center.expand(count, 2).clone(),
+        size=curve.size.expand(count).clone(),
+        harmonics=harmonics,
+        frame=frame,
+    )
+
+
+def chance_curves(
+    curve: FourierContour, body: Tensor, count: int, generator: torch.Generator
+) -> FourierContour:
+    """Place the curve, turned, at random in the body, overlapping itself by at most half.
+
+    Parameters
+    ----------
+    curve
+        One curve.
+    body
+        (M, 2) plane coordinates of the places that a center may take.
+    count
+        How many.
+    generator
+        Source of chance, on the processor.
+    """
+    own = curve.polygon(48)[0]
+    placed: list[FourierContour] = []
+    for _ in range(count):
+        # Of some random places take the first that overlaps little; a curve that fills the body
+        # leaves none, and then the one that overlaps least is the fairest there is.
+        draws = torch.rand(CANDIDATES, generator=generator)
+        spots = torch.randint(len(body), (CANDIDATES,), generator=generator)
+        angles = (draws * 2 * torch.pi).to(curve.center)
+        moved = turned(curve, angles)
+        moved = replace(moved, center=body[spots.to(body.device)].to(curve.center))
+        # Share of points spread over the own curve (scaled copies of it) that lie in the other.
+        center = curve.center[0]
+        rings = torch.cat([center + (own - center) * s for s in (0.35, 0.6, 0.8, 0.95)])
+        overlap = moved.contains(rings).float().mean(-1)
+        fair = (overlap <= 0.5).nonzero().flatten()
+        pick = int(fair[0]) if len(fair) else int(overlap.argmin())
+        placed.append(moved[[pick]])
+    return FourierContour.cat(placed)
+
+
+def chance_test(
+    perturbation: Perturbation,
+    objective: Objective,
+    index: int,
+    curve: FourierContour,
+    statistic: float,
+    body: Tensor,
+    seed: int,
+) -> ChanceTest:
+    """Judge one contour against the same curve at random places.
+
+    Parameters
+    ----------
+    perturbation, objective
+        As the contour was found.
+    index
+        Which image of the perturbation.
+    curve
+        The contour (a batch of one).
+    statistic
+        Its similarity preserved minus deleted.
+    body
+        (M, 2) plane coordinates inside the body (or image).
+    seed
+        Of the chance curves.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    as_good = 0
+    judged: list[tuple[FourierContour, Tensor, Tensor]] = []
+    for first in range(0, CURVES, BATCH):
+        curves = chance_curves(curve, body, min(BATCH, CURVES - first), generator)
+        which = torch.full((len(curves),), index, device=curve.center.device)
+        preserved, deleted = perturbation.judge(objective, curves, which)
+        done = torch.cumsum((preserved - deleted >= statistic).long(), 0) + as_good
+        reached = (done >= ENOUGH).nonzero().flatten()
+        end = int(reached[0]) + 1 if len(reached) else len(curves)
+        judged.append((curves[:end], preserved[:end], deleted[:end]))
+        as_good = int(done[end - 1])
+        if len(reached):
+            break
+    batches, kept, removed = zip(*judged, strict=True)
+    curves, preserved, deleted = (
+        FourierContour.cat(list(batches)),
+        torch.cat(kept),
+        torch.cat(removed),
+    )
+    n = len(curves)
+    p_value = ENOUGH / n if as_good >= ENOUGH else (as_good + 1) / (n + 1)
+    return ChanceTest(p_value, curves, preserved, deleted)

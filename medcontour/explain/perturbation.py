@@ -1,0 +1,101 @@
+"""Preserved and deleted variants of a batch of images under contours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from medcontour.contour import FourierContour, PlaneGeometry
+from medcontour.explain.objective import Objective
+
+__all__ = ["SHARP", "Perturbation"]
+
+SHARP = 100.0
+"""The sharpness at which every final contour is rendered, judged and scored."""
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """Images, their backgrounds and where their pixels lie.
+
+    Attributes
+    ----------
+    images, background
+        (B, C, H, W), as the network takes them.
+    points
+        (H, W, 2): plane coordinates of the network's input pixels. They need not be the source
+        plane's pixels: a resized, cropped or padded input carries its own points.
+    plane
+        The source plane, which holds the contours.
+    """
+
+    images: Tensor
+    background: Tensor
+    points: Tensor
+    plane: PlaneGeometry
+
+    @classmethod
+    def of_images(cls, images: Tensor, background: Tensor) -> Perturbation:
+        """Perturb plain image tensors: their own pixels are the plane."""
+        plane = PlaneGeometry(images.shape[-2], images.shape[-1])
+        return cls(images, background, plane.pixel_centres().to(images.device), plane)
+
+    @cached_property
+    def difference(self) -> Tensor:
+        """Images minus background, kept because every step needs it."""
+        return self.images - self.background
+
+    @cached_property
+    def input_pixel(self) -> tuple[float, float]:
+        """Side of an input pixel along H and W, in plane coordinates."""
+        along_height = (self.points[1, 0] - self.points[0, 0]).norm().item()
+        along_width = (self.points[0, 1] - self.points[0, 0]).norm().item()
+        return along_height, along_width
+
+    @cached_property
+    def bounds(self) -> tuple[Tensor, Tensor]:
+        """Lowest and highest (x, y) that a center may take: inside the image and in sight."""
+        extent = self.points.new_tensor(self.plane.extent)
+        flat = self.points.reshape(-1, 2)
+        return torch.maximum(-extent, flat.amin(0)), torch.minimum(extent, flat.amax(0))
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def pick(self, which: Tensor) -> Perturbation:
+        """The same for some of the images."""
+        return Perturbation(self.images[which], self.background[which], self.points, self.plane)
+
+    def preserved(self, mask: Tensor, which: Tensor) -> Tensor:
+        """Eq. 3 for (M, H, W) masks of the images `which` (M,)."""
+        return torch.addcmul(self.background[which], mask.unsqueeze(1), self.difference[which])
+
+    def deleted(self, mask: Tensor, which: Tensor) -> Tensor:
+        """Eq. 4 for (M, H, W) masks of the images `which` (M,)."""
+        return torch.addcmul(
+            self.images[which], mask.unsqueeze(1), self.difference[which], value=-1.0
+        )
+
+    def similarities(
+        self, objective: Objective, mask: Tensor, which: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """(M,) similarity of the preserved and of the deleted variants, in one batch."""
+        both = torch.cat([self.preserved(mask, which), self.deleted(mask, which)])
+        return tuple(objective.similarity(both, which.repeat(2)).chunk(2))  # type: ignore[return-value]
+
+    @torch.no_grad()
+    def judge(
+        self, objective: Objective, curves: FourierContour, which: Tensor, batch: int = 32
+    ) -> tuple[Tensor, Tensor]:
+        """(M,) similarities of hard contours, forward only, `batch` contours at a time."""
+        preserved, deleted = [], []
+        for start in range(0, len(curves), batch):
+            some = slice(start, start + batch)
+            mask = curves[some].mask(self.points, SHARP)
+            p, d = self.similarities(objective, mask, which[some])
+            preserved.append(p)
+            deleted.append(d)
+        return torch.cat(preserved), torch.cat(deleted)

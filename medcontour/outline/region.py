@@ -1,0 +1,178 @@
+"""From an evidence contour to the boundary of what it sits on: region contrast and edge.
+
+The image is read along the rays of the curve itself: at the relative radii `INSIDE` and
+`OUTSIDE` (1 is the curve) of `ANGLES` directions. What is measured is so independent of the
+object's size and of the pixels' shape, and its gradient with respect to the curve is that of the
+image. No classifier is asked.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from scipy import ndimage
+from torch import Tensor
+
+from medcontour.contour import FourierContour, PlaneGeometry
+
+__all__ = ["Outline", "follow_region"]
+
+ANGLES = 48
+INSIDE = (0.1, 0.22, 0.34, 0.46, 0.58, 0.7, 0.82, 0.94)
+OUTSIDE = (1.06, 1.14, 1.22, 1.3, 1.38)
+EDGE_INSIDE, EDGE_OUTSIDE = slice(6, 8), slice(0, 2)
+SCALES = (0.4, 0.65, 1.0, 1.5, 2.2, 3.2)
+SMOOTHING = 0.12
+STEPS = 60
+RATES = {"center": 0.03, "size": 0.05, "harmonics": 0.02, "frame": 0.03}
+EDGE_WEIGHT = 1.0
+PULL = 0.2
+SPECTRAL = 1.0
+FRAME_WEIGHT = 0.2
+LEAST_CONTRAST = 1.0
+LEAST_EDGE = 0.6
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A boundary found in the image near an evidence contour.
+
+    Attributes
+    ----------
+    contour
+        One curve.
+    contrast
+        Difference of the means inside and in a ring outside, over their pooled spread. Its sign
+        is the polarity: negative for an object darker than what surrounds it.
+    edge
+        Share of the curve's directions along which the image steps the same way.
+    """
+
+    contour: FourierContour
+    contrast: float
+    edge: float
+
+
+@dataclass(frozen=True)
+class _Reading:
+    contrast: Tensor  # (N,) signed, over the pooled spread
+    steps: Tensor  # (N, ANGLES) signed step across the curve, over the pooled spread
+
+
+def _read(images: Tensor, plane: PlaneGeometry, curves: FourierContour, floor: Tensor) -> _Reading:
+    """Read (N, H, W) images along the rays of N curves."""
+    directions = torch.arange(ANGLES, device=images.device) * (2 * math.pi / ANGLES)
+    cosine, sine = (f(directions).expand(len(curves), -1) for f in (torch.cos, torch.sin))
+    radius = curves.radius(cosine, sine)
+    relative = images.new_tensor(INSIDE + OUTSIDE)
+    rays = torch.stack([radius * cosine, radius * sine], -1) @ curves.frame_matrix().mT
+    points = curves.center[:, None, None] + rays.unsqueeze(2) * relative.view(1, 1, -1, 1)
+    values = F.grid_sample(
+        images.unsqueeze(1),
+        points / points.new_tensor(plane.extent),
+        padding_mode="border",
+        align_corners=False,
+    )[:, 0]
+    in_view = (points.abs() <= points.new_tensor(plane.extent)).all(-1)
+    weight = radius.detach().square().unsqueeze(-1) * relative * (in_view + 1e-3)
+    split = len(INSIDE)
+    mean_in, var_in = _moments(values[..., :split], weight[..., :split])
+    mean_out, var_out = _moments(values[..., split:], weight[..., split:])
+    spread = torch.sqrt((var_in + var_out) / 2 + floor.square())
+    steps = values[..., :split][..., EDGE_INSIDE].mean(-1) - values[..., split:][
+        ..., EDGE_OUTSIDE
+    ].mean(-1)
+    return _Reading((mean_in - mean_out) / spread, steps / spread.detach().unsqueeze(-1))
+
+
+def _moments(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    total = weight.sum((-1, -2))
+    mean = (values * weight).sum((-1, -2)) / total
+    variance = ((values - mean[:, None, None]).square() * weight).sum((-1, -2)) / total
+    return mean, variance
+
+
+def follow_region(
+    images: Tensor, plane: PlaneGeometry, evidence: FourierContour
+) -> list[Outline | None]:
+    """Follow each image from its evidence contour to the boundary around it.
+
+    Maximises region contrast (mean inside against a ring outside, over their pooled spread) and
+    the step across the curve, with a weak pull to the evidence center. Several starting radii
+    and both polarities are tried side by side, and the best is kept.
+
+    Parameters
+    ----------
+    images
+        (N, rows, columns) values on the plane's own pixels.
+    plane
+        Their plane.
+    evidence
+        N evidence contours.
+
+    Returns
+    -------
+    list of Outline or None
+        None where the image has no boundary near the evidence.
+    """
+    images = images.float()
+    count, tries = len(evidence), 2 * len(SCALES)
+    scales = images.new_tensor(SCALES).repeat_interleave(2)
+    polarity = images.new_tensor([1.0, -1.0]).repeat(len(SCALES)).repeat(count)
+    own = torch.sqrt(evidence.area().float() / math.pi).detach()
+    radii = (own[:, None] * scales).clamp(1.5 * plane.pixel, 0.6 * min(plane.extent))
+    centers = evidence.center.detach().float().repeat_interleave(tries, 0)
+    curves = FourierContour.circles(centers, radii.flatten())
+    smooth = torch.stack(
+        [_smoothed(image, plane, r) for image, rs in zip(images, radii, strict=True) for r in rs]
+    )
+    floor = 0.1 * images.flatten(1).std(-1).repeat_interleave(tries).clamp_min(1e-6)
+
+    parameters = curves.tensors()
+    groups = []
+    for name, rate in RATES.items():
+        parameters[name].requires_grad_(True)
+        groups.append({"params": [parameters[name]], "lr": rate})
+    optimiser = torch.optim.Adam(groups)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS, eta_min=1e-3)
+    extent = images.new_tensor(plane.extent)
+    reach = own.repeat_interleave(tries)
+
+    def energy() -> tuple[Tensor, _Reading]:
+        reading = _read(smooth, plane, curves, floor)
+        edge = torch.tanh(polarity[:, None] * reading.steps).mean(-1)
+        away = (curves.center - centers).square().sum(-1)
+        pull = away / torch.maximum(reach, curves.mean_radius.detach()).square()
+        regular = SPECTRAL * curves.spectral_energy() + FRAME_WEIGHT * curves.frame.square().sum(-1)
+        return (-polarity * reading.contrast - EDGE_WEIGHT * edge + PULL * pull + regular), reading
+
+    for _ in range(STEPS):
+        loss, _reading = energy()
+        optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss.sum())
+        optimiser.step()
+        schedule.step()
+        with torch.no_grad():
+            curves.center.clamp_(-extent, extent)
+            curves.size.clamp_(math.log(plane.pixel), math.log(0.9))
+    with torch.no_grad():
+        loss, reading = energy()
+    best = loss.view(count, tries).argmin(1) + torch.arange(count) * tries
+    found: list[Outline | None] = []
+    for k in best.tolist():
+        contrast = float(reading.contrast[k])
+        edge = float((polarity[k] * reading.steps[k] > 0.5).float().mean())
+        clear = contrast * float(polarity[k]) >= LEAST_CONTRAST and edge >= LEAST_EDGE
+        found.append(Outline(curves[[k]].detach(), contrast, edge) if clear else None)
+    return found
+
+
+def _smoothed(image: Tensor, plane: PlaneGeometry, radius: Tensor) -> Tensor:
+    """(H, W) blurred by a share of the starting radius, so that speckle does not hold a curve."""
+    row, column = plane.pixel_spacing
+    sigma = SMOOTHING * float(radius) * plane.unit_mm
+    blurred = ndimage.gaussian_filter(image.cpu().numpy(), (sigma / row, sigma / column))
+    return torch.from_numpy(blurred).to(image.device)

@@ -1,0 +1,44 @@
+"""Where in a plane there is anything at all: the body, or the image."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+__all__ = ["body_mask"]
+
+AIR_SHARE = 0.08
+LEAST_BODY = 0.05
+
+
+def body_mask(plane: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    """Tell the body from the empty surround of a slice.
+
+    The surround is what is dark and connected to the image's border; what it encloses (lungs,
+    a cyst) belongs to the body.
+
+    Parameters
+    ----------
+    plane
+        (rows, columns).
+
+    Returns
+    -------
+    numpy.ndarray
+        (rows, columns) bool; all True where less than a twentieth of the image would be body.
+
+    Examples
+    --------
+    >>> plane = np.zeros((8, 8), np.float32)
+    >>> plane[2:6, 2:6] = 100.0
+    >>> plane[4, 4] = 0.0
+    >>> int(body_mask(plane).sum())
+    16
+    """
+    low, high = np.percentile(plane, (0.5, 99.5))
+    dark = plane <= low + AIR_SHARE * (high - low)
+    regions, _ = ndimage.label(dark)
+    border = np.unique(np.concatenate([regions[0], regions[-1], regions[:, 0], regions[:, -1]]))
+    body = ~np.isin(regions, border[border > 0])
+    return body if body.mean() >= LEAST_BODY else np.ones_like(body)

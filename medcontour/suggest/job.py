@@ -1,0 +1,433 @@
+"""The main job: from a scan and a classifier to a suggestion."""
+
+from __future__ import annotations
+
+import datetime
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import ndimage
+from torch import Tensor
+
+from medcontour import __version__
+from medcontour.classifier import Classifier, target_index
+from medcontour.contour import FourierContour, PlaneGeometry
+from medcontour.errors import MedcontourError
+from medcontour.explain import (
+    BACKGROUNDS,
+    PRESETS,
+    SHARP,
+    EmbeddingObjective,
+    Fit,
+    Objective,
+    Perturbation,
+    TargetObjective,
+    chance_test,
+    optimise,
+)
+from medcontour.outline import Outline, follow_region
+from medcontour.scan import Scan
+from medcontour.suggest.body import body_mask
+from medcontour.suggest.planes import PlaneBatch, plane_batches, plane_geometry
+from medcontour.suggestion import (
+    ClassifierReference,
+    Evidence,
+    Finding,
+    PlacedContour,
+    ScanReference,
+    Suggestion,
+    Views,
+)
+from medcontour.suggestion.model import Status
+
+__all__ = ["Progress", "suggest"]
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is done now, how much of it is done, and how much there is."""
+
+POSITIVE = 0.5
+CHANCE_LEVEL = 0.05
+BATCH = 8
+LEAST_PIXELS = 4
+LARGEST_FRACTION = 0.7
+LEAST_EFFECT = 0.1
+
+
+def suggest(
+    scan: Scan,
+    classifier: Classifier,
+    target: str | int | None = None,
+    *,
+    preset: Literal["fast", "paper"] = "fast",
+    area: float | None = None,
+    slices: slice | None = None,
+    background: str = "auto",
+    objective: Literal["target", "embedding"] = "target",
+    outline: Literal["region", "none"] = "region",
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Suggestion:
+    """Find, place and judge contours on every slice that the classifier calls positive.
+
+    Parameters
+    ----------
+    scan
+        What to look at.
+    classifier
+        Whom to ask.
+    target
+        The class, by name or index; by default the only one that names a finding.
+    preset
+        ``"fast"`` (about 50 evaluations a contour) or ``"paper"`` (1000).
+    area
+        Fraction of the slice that each evidence contour is to cover (Eq. 10); by default the
+        smallest that keeps the answer.
+    slices
+        Which slices to look at, by index; all by default.
+    background
+        What stands where evidence is taken away: one of `medcontour.explain.BACKGROUNDS`, or
+        ``"auto"``: for each slice the mildest that takes the answer away, and where none does,
+        the one that lowers it most.
+    objective
+        ``"target"``: the log-odds of the class; ``"embedding"``: the paper's cosine, which is
+        blind to the class.
+    outline
+        ``"region"`` follows the image from each evidence contour; ``"none"`` leaves outlines out,
+        and label maps then carry the evidence contours.
+    seed
+        Of the chance curves, the only thing drawn at random.
+    progress
+        Called as the work goes on.
+
+    Raises
+    ------
+    MedcontourError
+        For a class, background or slice range that is not there, or a scan that does not fit the
+        classifier.
+    """
+    begun = time.perf_counter()
+    choice = target_index(classifier, target)
+    _check(background, slices, scan)
+    report = progress or (lambda *_: None)
+    looked_at = list(range(scan.slices))[slices or slice(None)]
+
+    scores: dict[int, float] = {}
+    for batch in plane_batches(scan, classifier, looked_at, BATCH):
+        with torch.no_grad():
+            probability = classifier.score(batch.inputs)[:, choice].sigmoid()
+        scores.update(zip(batch.slices, probability.tolist(), strict=True))
+        report("classify", len(scores), len(looked_at))
+
+    positive = [k for k in looked_at if scores[k] > POSITIVE]
+    job = _Job(scan, classifier, choice, preset, area, background, objective, outline, seed)
+    findings: list[Finding] = []
+    views: list[Views] = []
+    for batch in plane_batches(scan, classifier, positive, BATCH):
+
+        def step(done: int, steps: int, before: int = len(findings), n: int = len(batch.slices)):  # type: ignore[no-untyped-def]
+            report("optimise", round(steps * before + done * n), steps * len(positive))
+
+        for finding, view in job.explain(batch, scores, step):
+            findings.append(finding)
+            views.append(view)
+            report("judge", len(findings), len(positive))
+
+    evaluations = [finding.evidence.evaluations for finding in findings]
+    return Suggestion(
+        scan=ScanReference(
+            modality=scan.modality,
+            shape=(scan.slices, scan.rows, scan.columns),
+            affine_lps=scan.affine_lps.tolist(),
+            units=scan.units,
+            study_instance_uid=scan.study_instance_uid,
+            series_instance_uid=scan.series_instance_uid,
+            frame_of_reference_uid=scan.frame_of_reference_uid,
+        ),
+        classifier=ClassifierReference(
+            name=classifier.name,
+            sha256=classifier.weights_sha256,
+            target=choice,
+            target_name=classifier.labels[choice],
+            labels=classifier.labels,
+        ),
+        settings={
+            "target": classifier.labels[choice],
+            "preset": preset,
+            "area": area,
+            "slices": [slices.start, slices.stop] if slices else None,
+            "background": background,
+            "objective": objective,
+            "outline": outline,
+            "seed": seed,
+            "positive_above": POSITIVE,
+            "chance_level": CHANCE_LEVEL,
+        },
+        findings=tuple(findings),
+        slice_scores=scores,
+        run={
+            "medcontour": __version__,
+            "torch": torch.__version__,
+            "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            "seconds": round(time.perf_counter() - begun, 1),
+            "peak_memory_mb": _peak_memory_mb(),
+            "slices_looked_at": len(looked_at),
+            "evaluations_per_contour": round(float(np.mean(evaluations)), 2) if findings else None,
+        },
+        views=tuple(views),
+        source=scan,
+    )
+
+
+def _check(background: str, slices: slice | None, scan: Scan) -> None:
+    if background != "auto" and background not in BACKGROUNDS:
+        raise MedcontourError(
+            f'There is no background "{background}"; choose auto, {", ".join(BACKGROUNDS)}.'
+        )
+    if slices is not None and not list(range(scan.slices))[slices]:
+        raise MedcontourError(
+            f"The slice range {slices.start}:{slices.stop} holds none of the scan's "
+            f"{scan.slices} slices (0 to {scan.slices - 1}); choose A:B within them."
+        )
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One scan, one classifier, one set of choices: explains a batch of positive slices."""
+
+    scan: Scan
+    classifier: Classifier
+    target: int
+    preset: str
+    area: float | None
+    background: str
+    objective: str
+    outline: str
+    seed: int
+
+    def explain(
+        self, batch: PlaneBatch, scores: dict[int, float], step: Callable[[int, int], None]
+    ) -> Iterator[tuple[Finding, Views]]:
+        geometry = plane_geometry(self.scan)
+        background, names, cost = self._backgrounds(batch.inputs)
+        perturbation = Perturbation(batch.inputs, background, batch.points, geometry)
+        answer = TargetObjective(self.classifier.score, batch.inputs, background, self.target)
+        embedding = EmbeddingObjective(
+            self.classifier.embed,
+            batch.inputs,
+            background,
+            normalise=PRESETS[self.preset].normalise,
+        )
+        objective: Objective = embedding if self.objective == "embedding" else answer
+        fit = optimise(perturbation, objective, self.preset, area=self.area, progress=step)
+        outlines = self._outlines(batch, geometry, fit.contours)
+        for index, k in enumerate(batch.slices):
+            evidence, fair = self._evidence(
+                perturbation, objective, answer, fit, index, k, cost, embedding
+            )
+            status = self._status(fit, index, geometry, fair)
+            outline = outlines[index] if status != "collapsed" else None
+            yield (
+                Finding(
+                    slice=k,
+                    sop_instance_uid=(
+                        self.scan.sop_instance_uids[k] if self.scan.sop_instance_uids else None
+                    ),
+                    label=self.classifier.labels[self.target],
+                    score=scores[k],
+                    status=status,
+                    evidence=evidence,
+                    evidence_contours=(
+                        self._place(
+                            fit.contours[[index]], "evidence", k, {"background": names[index]}
+                        ),
+                    ),
+                    outlines=self._placed_outline(perturbation, answer, outline, index, k),
+                    note=self._note(evidence, outline, names[index], status),
+                ),
+                self._views(batch, perturbation, fit.contours[[index]], index),
+            )
+
+    @torch.no_grad()
+    def _backgrounds(self, inputs: Tensor) -> tuple[Tensor, list[str], float]:
+        """Background of each image, its name, and what choosing it cost in evaluations."""
+        names = list(BACKGROUNDS) if self.background == "auto" else [self.background]
+        made = torch.stack([BACKGROUNDS[name](inputs) for name in names])  # (names, B, C, H, W)
+        if len(names) == 1:
+            return made[0], names * len(inputs), 0.0
+        odds = torch.stack(
+            [self.classifier.score(images)[:, self.target].float() for images in made]
+        )
+        removes = odds < 0  # the probability falls under one half
+        first = removes.float().argmax(0)
+        choice = torch.where(removes.any(0), first, odds.argmin(0))
+        rows = torch.arange(len(inputs), device=inputs.device)
+        return made[choice, rows], [names[c] for c in choice.tolist()], len(names) / 4
+
+    def _evidence(
+        self,
+        perturbation: Perturbation,
+        objective: Objective,
+        answer: TargetObjective,
+        fit: Fit,
+        index: int,
+        k: int,
+        cost: float,
+        embedding: EmbeddingObjective,
+    ) -> tuple[Evidence, bool]:
+        curve = fit.contours[[index]]
+        statistic = float(fit.preserved[index] - fit.deleted[index])
+        test = chance_test(
+            perturbation,
+            objective,
+            index,
+            curve,
+            statistic,
+            self._body(perturbation, k),
+            seed=self.seed + k,
+        )
+        which = torch.full((test.count,), index, device=curve.center.device)
+        if objective is answer:
+            chance = (test.preserved, test.deleted)
+            own = (fit.preserved[[index]], fit.deleted[[index]])
+        else:
+            chance = perturbation.judge(answer, test.curves, which)
+            own = perturbation.judge(answer, curve, which[:1])
+        evidence = Evidence(
+            preserved=answer.probability(own[0], which[:1]).item(),
+            deleted=answer.probability(own[1], which[:1]).item(),
+            background=answer.background_log_odds[index].sigmoid().item(),
+            random_preserved=answer.probability(chance[0], which).mean().item(),
+            random_deleted=answer.probability(chance[1], which).mean().item(),
+            p_value=test.p_value,
+            chance_curves=test.count,
+            evaluations=fit.evaluations + cost,
+            chance_evaluations=test.evaluations,
+            background_similarity=embedding.background_similarity[index].item(),
+        )
+        return evidence, test.p_value <= CHANCE_LEVEL
+
+    def _body(self, perturbation: Perturbation, k: int) -> Tensor:
+        """(M, 2) plane coordinates of the slice's body that the network has in sight."""
+        plane = self._grey(k)
+        inside = torch.from_numpy(body_mask(plane))
+        points = perturbation.plane.pixel_centres()[inside]
+        low, high = perturbation.bounds
+        seen = ((points >= low.cpu()) & (points <= high.cpu())).all(-1)
+        return points[seen] if bool(seen.any()) else points
+
+    def _grey(self, k: int) -> npt.NDArray[np.float32]:
+        plane = self.scan.voxels[k]
+        return plane if plane.ndim == 2 else plane.mean(-1)
+
+    def _status(self, fit: Fit, index: int, geometry: PlaneGeometry, fair: bool) -> Status:
+        fraction = float(fit.area_fraction[index])
+        pixels = fraction * geometry.rows * geometry.columns
+        effect = float(fit.preserved[index] - fit.deleted[index])
+        if pixels < LEAST_PIXELS or fraction > LARGEST_FRACTION or effect < LEAST_EFFECT:
+            return "collapsed"
+        return "suggested" if fair else "no better than chance"
+
+    def _outlines(
+        self, batch: PlaneBatch, geometry: PlaneGeometry, contours: FourierContour
+    ) -> Sequence[Outline | None]:
+        if self.outline == "none":
+            return [None] * len(contours)
+        images = torch.from_numpy(np.stack([self._grey(k) for k in batch.slices]))
+        return follow_region(images, geometry, contours.to("cpu"))
+
+    def _placed_outline(
+        self,
+        perturbation: Perturbation,
+        answer: TargetObjective,
+        outline: Outline | None,
+        index: int,
+        k: int,
+    ) -> tuple[PlacedContour, ...]:
+        if outline is None:
+            return ()
+        which = torch.tensor([index], device=perturbation.images.device)
+        curve = outline.contour.to(perturbation.images.device)
+        preserved, deleted = perturbation.judge(answer, curve, which)
+        quality = {
+            "contrast": outline.contrast,
+            "edge": outline.edge,
+            "preserved": answer.probability(preserved, which).item(),
+            "deleted": answer.probability(deleted, which).item(),
+        }
+        return (self._place(outline.contour, "outline", k, quality),)
+
+    def _place(
+        self,
+        curve: FourierContour,
+        kind: Literal["evidence", "outline"],
+        k: int,
+        quality: dict[str, Any],
+    ) -> PlacedContour:
+        geometry = plane_geometry(self.scan)
+        exact = curve.to("cpu").to(torch.float64)
+        index = geometry.to_index(exact.polygon_inside(geometry)[0]).numpy()
+        return PlacedContour(
+            kind=kind,
+            slice=k,
+            parameters=exact.to_dict(),
+            polygon_lps_mm=self.scan.to_lps(index, k),
+            area_mm2=float(exact.area_inside(geometry)[0]) * geometry.unit_mm**2,
+            quality=quality,
+        )
+
+    def _note(
+        self, evidence: Evidence, outline: Outline | None, background: str, status: Status
+    ) -> str:
+        notes = []
+        if evidence.background > POSITIVE:
+            notes.append(
+                f"The background ({background}) alone is still called "
+                f"{self.classifier.labels[self.target]}: taking evidence away changes little."
+            )
+        if status == "collapsed":
+            notes.append("The contour collapsed: it explains nothing and is not a suggestion.")
+        elif outline is None and self.outline != "none":
+            notes.append("The image has no clear boundary near the evidence: no outline.")
+        return " ".join(notes)
+
+    @torch.no_grad()
+    def _views(
+        self, batch: PlaneBatch, perturbation: Perturbation, curve: FourierContour, index: int
+    ) -> Views:
+        which = torch.tensor([index], device=perturbation.images.device)
+        mask = curve.mask(perturbation.points, SHARP)
+        shown = [
+            perturbation.images[which],
+            perturbation.preserved(mask, which),
+            perturbation.deleted(mask, which),
+        ]
+        low, high = shown[0].amin(), shown[0].amax()
+        planes = [
+            self._on_source(((x - low) / (high - low).clamp_min(1e-6))[0].mean(0).cpu(), batch)
+            for x in shown
+        ]
+        return Views(*planes)
+
+    def _on_source(self, image: Tensor, batch: PlaneBatch) -> npt.NDArray[np.float32]:
+        """Bring a network input back to the slice's own pixels, for people to look at."""
+        inverse = np.linalg.inv(batch.index_from_input)
+        row, column = np.meshgrid(
+            np.arange(self.scan.rows), np.arange(self.scan.columns), indexing="ij"
+        )
+        at = np.stack([column, row, np.ones_like(row)], -1) @ inverse.T
+        planes = ndimage.map_coordinates(
+            image.numpy(), [at[..., 0], at[..., 1]], order=1, mode="constant", cval=np.nan
+        )
+        return np.asarray(planes, dtype=np.float32)
+
+
+def _peak_memory_mb() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024))

@@ -1,0 +1,84 @@
+"""Slices as the classifier takes them: one batch of planes that share their geometry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from medcontour.classifier import Classifier, Prepared
+from medcontour.contour import PlaneGeometry
+from medcontour.scan import Scan
+
+__all__ = ["PlaneBatch", "plane_batches", "plane_geometry"]
+
+
+@dataclass(frozen=True)
+class PlaneBatch:
+    """Slices whose inputs share size and place.
+
+    Attributes
+    ----------
+    slices
+        Slice indices.
+    inputs
+        (B, channels, height, width), as the network takes them.
+    index_from_input
+        (3, 3): see `Prepared.index_from_input`.
+    points
+        (height, width, 2): plane coordinates of the input's pixels.
+    """
+
+    slices: tuple[int, ...]
+    inputs: Tensor
+    index_from_input: np.ndarray
+    points: Tensor
+
+
+def plane_geometry(scan: Scan) -> PlaneGeometry:
+    """Geometry of the scan's slices."""
+    return PlaneGeometry(scan.rows, scan.columns, scan.pixel_spacing)
+
+
+def plane_batches(
+    scan: Scan, classifier: Classifier, slices: Iterable[int], size: int
+) -> Iterator[PlaneBatch]:
+    """Prepare slices and give them in batches of at most `size`, in order.
+
+    Preprocessing that depends on the content (cropping to the foreground) gives slices of
+    different geometry: they come in different batches.
+    """
+    geometry = plane_geometry(scan)
+    waiting: list[tuple[int, Prepared]] = []
+
+    def alike(prepared: Prepared) -> bool:
+        first = waiting[0][1]
+        return prepared.tensor.shape == first.tensor.shape and np.array_equal(
+            prepared.index_from_input, first.index_from_input
+        )
+
+    for k in slices:
+        prepared = classifier.prepare(scan.voxels[k], scan.pixel_spacing)
+        if waiting and (len(waiting) == size or not alike(prepared)):
+            yield _batch(waiting, geometry)
+            waiting = []
+        waiting.append((k, prepared))
+    if waiting:
+        yield _batch(waiting, geometry)
+
+
+def _batch(prepared: list[tuple[int, Prepared]], geometry: PlaneGeometry) -> PlaneBatch:
+    first = prepared[0][1]
+    height, width = first.tensor.shape[-2:]
+    row, column = np.meshgrid(np.arange(height), np.arange(width), indexing="ij")
+    index = np.stack([row, column, np.ones_like(row)], -1) @ first.index_from_input.T
+    points = geometry.from_index(torch.from_numpy(index[..., :2])).float()
+    return PlaneBatch(
+        slices=tuple(k for k, _ in prepared),
+        inputs=torch.stack([p.tensor for _, p in prepared]),
+        index_from_input=first.index_from_input,
+        points=points,
+    )

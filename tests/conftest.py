@@ -1,0 +1,51 @@
+"""Components that some tests need, found or skipped with the reason."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+
+torch.set_num_threads(min(2, torch.get_num_threads()))
+
+
+def _shared_data() -> Path:
+    return Path(os.environ.get("MEDCONTOUR_SHARED_DATA", ROOT.parent / "shared" / "data"))
+
+
+def _missing(marker: str) -> str | None:
+    if marker == "shared_data" and not _shared_data().is_dir():
+        return f"the folder of real data is not at {_shared_data()} (MEDCONTOUR_SHARED_DATA)"
+    if marker == "dicom_tools":
+        absent = [tool for tool in ("dciodvfy", "plastimatch") if not shutil.which(tool)]
+        return f"not installed: {', '.join(absent)}" if absent else None
+    if marker == "browser" and not shutil.which("chromium"):
+        return "not installed: chromium"
+    if marker == "gpu" and not torch.cuda.is_available():
+        return "no CUDA device"
+    return None
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers():
+        reason = _missing(mark.name)
+        if reason:
+            # In CI, which installs them, only the GPU may be missing.
+            if os.environ.get("CI") and mark.name not in ("gpu", "shared_data"):
+                pytest.fail(f"{mark.name}: {reason}")
+            pytest.skip(f"{mark.name}: {reason}")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    return _shared_data()
+
+
+@pytest.fixture(scope="session")
+def sample_data() -> Path:
+    return ROOT / "sample_data"
