@@ -12,11 +12,13 @@ __version__ = version("medcontour")
 
 from medcontour.classifier import load_classifier
 from medcontour.errors import MedcontourError
+from medcontour.explain import ExtremalContours
 from medcontour.scan import Scan, read_scan
 from medcontour.suggest import suggest
 from medcontour.suggestion import Suggestion
 
 __all__ = [
+    "ExtremalContours",
     "MedcontourError",
     "Scan",
     "Suggestion",

@@ -1,5 +1,6 @@
 """Explain a classifier's answer: backgrounds, objectives, starts, the optimiser, evidence."""
 
+from medcontour.explain.attribution import ExtremalContours
 from medcontour.explain.background import BACKGROUNDS, Background
 from medcontour.explain.chance import ChanceTest, chance_test
 from medcontour.explain.objective import EmbeddingObjective, Objective, TargetObjective
@@ -13,6 +14,7 @@ __all__ = [
     "Background",
     "ChanceTest",
     "EmbeddingObjective",
+    "ExtremalContours",
     "Fit",
     "Objective",
     "Perturbation",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -16,7 +17,7 @@ __all__ = ["ChanceTest", "chance_test", "turned"]
 CURVES = 99
 ENOUGH = 10
 BATCH = 11
-CANDIDATES = 40
+CANDIDATES = 20
 
 
 @dataclass(frozen=True)
@@ -86,24 +87,20 @@ def chance_curves(
     generator
         Source of chance, on the processor.
     """
-    own = curve.polygon(48)[0]
-    placed: list[FourierContour] = []
-    for _ in range(count):
-        # Of some random places take the first that overlaps little; a curve that fills the body
-        # leaves none, and then the one that overlaps least is the fairest there is.
-        draws = torch.rand(CANDIDATES, generator=generator)
-        spots = torch.randint(len(body), (CANDIDATES,), generator=generator)
-        angles = (draws * 2 * torch.pi).to(curve.center)
-        moved = turned(curve, angles)
-        moved = replace(moved, center=body[spots.to(body.device)].to(curve.center))
-        # Share of points spread over the own curve (scaled copies of it) that lie in the other.
-        center = curve.center[0]
-        rings = torch.cat([center + (own - center) * s for s in (0.35, 0.6, 0.8, 0.95)])
-        overlap = moved.contains(rings).float().mean(-1)
-        fair = (overlap <= 0.5).nonzero().flatten()
-        pick = int(fair[0]) if len(fair) else int(overlap.argmin())
-        placed.append(moved[[pick]])
-    return FourierContour.cat(placed)
+    draws = torch.rand(count * CANDIDATES, generator=generator)
+    spots = torch.randint(len(body), (count * CANDIDATES,), generator=generator)
+    moved = turned(curve, (draws * 2 * math.pi).to(curve.center))
+    moved = replace(moved, center=body[spots.to(body.device)].to(curve.center))
+    # The overlap is the share of points spread over the curve (scaled copies of it) that lie in
+    # the other. Of some random places the first that overlaps little is taken; a curve that
+    # fills the body leaves none, and then the one that overlaps least is the fairest there is.
+    center = curve.center[0]
+    spread = curve.polygon(48)[0] - center
+    inside = torch.cat([center + spread * share for share in (0.35, 0.6, 0.8, 0.95)])
+    overlap = moved.contains(inside).float().mean(-1).view(count, CANDIDATES)
+    fair = overlap <= 0.5
+    first = torch.where(fair.any(1), fair.float().argmax(1), overlap.argmin(1))
+    return moved[torch.arange(count, device=first.device) * CANDIDATES + first]
 
 
 def chance_test(

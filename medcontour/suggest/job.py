@@ -6,7 +6,7 @@ import datetime
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -36,6 +36,7 @@ from medcontour.outline import Outline, follow_region
 from medcontour.scan import Scan
 from medcontour.suggest.body import body_mask
 from medcontour.suggest.planes import PlaneBatch, plane_batches, plane_geometry
+from medcontour.suggest.privacy import path_without_patient
 from medcontour.suggestion import (
     ClassifierReference,
     Evidence,
@@ -65,12 +66,13 @@ def suggest(
     classifier: Classifier,
     target: str | int | None = None,
     *,
-    preset: Literal["fast", "paper"] = "fast",
+    preset: str = "fast",
+    contours: int = 1,
     area: float | None = None,
     slices: slice | None = None,
     background: str = "auto",
-    objective: Literal["target", "embedding"] = "target",
-    outline: Literal["region", "none"] = "region",
+    objective: str = "target",
+    outline: str = "region",
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Suggestion:
@@ -86,6 +88,9 @@ def suggest(
         The class, by name or index; by default the only one that names a finding.
     preset
         ``"fast"`` (about 50 evaluations a contour) or ``"paper"`` (1000).
+    contours
+        At most so many a slice, one after the other: what a contour holds is taken away, and
+        another is looked for while the classifier still calls the slice positive.
     area
         Fraction of the slice that each evidence contour is to cover (Eq. 10); by default the
         smallest that keeps the answer.
@@ -114,7 +119,11 @@ def suggest(
     """
     begun = time.perf_counter()
     choice = target_index(classifier, target)
-    _check(background, slices, scan)
+    _check_name("preset", preset, PRESETS)
+    _check_name("background", background, ("auto", *BACKGROUNDS))
+    _check_name("objective", objective, ("target", "embedding"))
+    _check_name("outline", outline, ("region", "none"))
+    _check_slices(slices, scan)
     report = progress or (lambda *_: None)
     looked_at = list(range(scan.slices))[slices or slice(None)]
 
@@ -127,17 +136,29 @@ def suggest(
 
     positive = [k for k in looked_at if scores[k] > POSITIVE]
     job = _Job(scan, classifier, choice, preset, area, background, objective, outline, seed)
-    findings: list[Finding] = []
-    views: list[Views] = []
+    found: list[tuple[Finding, Views]] = []
+    begun_with = 0
     for batch in plane_batches(scan, classifier, positive, BATCH):
+        count = len(batch.slices)
+        for _ in range(contours):
+            before, rest = begun_with, []
 
-        def step(done: int, steps: int, before: int = len(findings), n: int = len(batch.slices)):  # type: ignore[no-untyped-def]
-            report("optimise", round(steps * before + done * n), steps * len(positive))
+            def step(done: int, steps: int, before: int = before, count: int = count) -> None:
+                report("optimise", before * steps + done * count, steps * len(positive))
 
-        for finding, view in job.explain(batch, scores, step):
-            findings.append(finding)
-            views.append(view)
-            report("judge", len(findings), len(positive))
+            for index, (finding, view, without) in enumerate(job.explain(batch, scores, step)):
+                found.append((finding, view))
+                if finding.status == "suggested" and finding.evidence.deleted > POSITIVE:
+                    rest.append((index, without))
+            # What is still called positive without its evidence holds more of it elsewhere.
+            if not rest:
+                break
+            batch = batch.continued([index for index, _ in rest], [image for _, image in rest])
+        begun_with += count
+        report("judge", begun_with, len(positive))
+    found.sort(key=lambda pair: pair[0].slice)
+    findings = [finding for finding, _ in found]
+    views = [view for _, view in found]
 
     evaluations = [finding.evidence.evaluations for finding in findings]
     return Suggestion(
@@ -160,8 +181,10 @@ def suggest(
         settings={
             "target": classifier.labels[choice],
             "preset": preset,
+            "contours": contours,
             "area": area,
             "slices": [slices.start, slices.stop] if slices else None,
+            "scan": path_without_patient(scan),
             "background": background,
             "objective": objective,
             "outline": outline,
@@ -181,15 +204,17 @@ def suggest(
             "evaluations_per_contour": round(float(np.mean(evaluations)), 2) if findings else None,
         },
         views=tuple(views),
+        notes=scan.notes,
         source=scan,
     )
 
 
-def _check(background: str, slices: slice | None, scan: Scan) -> None:
-    if background != "auto" and background not in BACKGROUNDS:
-        raise MedcontourError(
-            f'There is no background "{background}"; choose auto, {", ".join(BACKGROUNDS)}.'
-        )
+def _check_name(what: str, name: str, known: Iterable[str]) -> None:
+    if name not in known:
+        raise MedcontourError(f'There is no {what} "{name}"; choose from {", ".join(known)}.')
+
+
+def _check_slices(slices: slice | None, scan: Scan) -> None:
     if slices is not None and not list(range(scan.slices))[slices]:
         raise MedcontourError(
             f"The slice range {slices.start}:{slices.stop} holds none of the scan's "
@@ -213,7 +238,8 @@ class _Job:
 
     def explain(
         self, batch: PlaneBatch, scores: dict[int, float], step: Callable[[int, int], None]
-    ) -> Iterator[tuple[Finding, Views]]:
+    ) -> Iterator[tuple[Finding, Views, Tensor]]:
+        """Give each slice's finding, what to show of it, and its input without the evidence."""
         geometry = plane_geometry(self.scan)
         background, names, cost = self._backgrounds(batch.inputs)
         perturbation = Perturbation(batch.inputs, background, batch.points, geometry)
@@ -233,26 +259,24 @@ class _Job:
             )
             status = self._status(fit, index, geometry, fair)
             outline = outlines[index] if status != "collapsed" else None
-            yield (
-                Finding(
-                    slice=k,
-                    sop_instance_uid=(
-                        self.scan.sop_instance_uids[k] if self.scan.sop_instance_uids else None
-                    ),
-                    label=self.classifier.labels[self.target],
-                    score=scores[k],
-                    status=status,
-                    evidence=evidence,
-                    evidence_contours=(
-                        self._place(
-                            fit.contours[[index]], "evidence", k, {"background": names[index]}
-                        ),
-                    ),
-                    outlines=self._placed_outline(perturbation, answer, outline, index, k),
-                    note=self._note(evidence, outline, names[index], status),
+            curve = fit.contours[[index]]
+            placed = self._place(curve, "evidence", k, {"background": names[index]})
+            finding = Finding(
+                slice=k,
+                sop_instance_uid=(
+                    self.scan.sop_instance_uids[k] if self.scan.sop_instance_uids else None
                 ),
-                self._views(batch, perturbation, fit.contours[[index]], index),
+                label=self.classifier.labels[self.target],
+                score=scores[k],
+                status=status,
+                evidence=evidence,
+                evidence_contours=(placed,),
+                outlines=self._placed_outline(perturbation, answer, outline, index, k),
+                note=self._note(evidence, outline, names[index], status),
             )
+            original, preserved, without = self._variants(perturbation, curve, index)
+            views = self._views(batch, original, preserved, without)
+            yield finding, views, without
 
     @torch.no_grad()
     def _backgrounds(self, inputs: Tensor) -> tuple[Tensor, list[str], float]:
@@ -398,22 +422,22 @@ class _Job:
         return " ".join(notes)
 
     @torch.no_grad()
-    def _views(
-        self, batch: PlaneBatch, perturbation: Perturbation, curve: FourierContour, index: int
-    ) -> Views:
+    def _variants(
+        self, perturbation: Perturbation, curve: FourierContour, index: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """(C, H, W) original, preserved and deleted, under the hard mask."""
         which = torch.tensor([index], device=perturbation.images.device)
         mask = curve.mask(perturbation.points, SHARP)
-        shown = [
-            perturbation.images[which],
-            perturbation.preserved(mask, which),
-            perturbation.deleted(mask, which),
-        ]
-        low, high = shown[0].amin(), shown[0].amax()
-        planes = [
-            self._on_source(((x - low) / (high - low).clamp_min(1e-6))[0].mean(0).cpu(), batch)
-            for x in shown
-        ]
-        return Views(*planes)
+        return (
+            perturbation.images[index],
+            perturbation.preserved(mask, which)[0],
+            perturbation.deleted(mask, which)[0],
+        )
+
+    def _views(self, batch: PlaneBatch, *variants: Tensor) -> Views:
+        low, high = variants[0].amin(), variants[0].amax()
+        span = (high - low).clamp_min(1e-6)
+        return Views(*(self._on_source(((x - low) / span).mean(0).cpu(), batch) for x in variants))
 
     def _on_source(self, image: Tensor, batch: PlaneBatch) -> npt.NDArray[np.float32]:
         """Bring a network input back to the slice's own pixels, for people to look at."""
@@ -422,7 +446,7 @@ class _Job:
             np.arange(self.scan.rows), np.arange(self.scan.columns), indexing="ij"
         )
         at = np.stack([column, row, np.ones_like(row)], -1) @ inverse.T
-        planes = ndimage.map_coordinates(
+        planes: npt.NDArray[np.float32] = ndimage.map_coordinates(
             image.numpy(), [at[..., 0], at[..., 1]], order=1, mode="constant", cval=np.nan
         )
         return np.asarray(planes, dtype=np.float32)

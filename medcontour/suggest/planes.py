@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -34,8 +35,14 @@ class PlaneBatch:
 
     slices: tuple[int, ...]
     inputs: Tensor
-    index_from_input: np.ndarray
+    index_from_input: npt.NDArray[np.float64]
     points: Tensor
+
+    def continued(self, indices: list[int], inputs: list[Tensor]) -> PlaneBatch:
+        """Some of the slices, with other inputs."""
+        return replace(
+            self, slices=tuple(self.slices[i] for i in indices), inputs=torch.stack(inputs)
+        )
 
 
 def plane_geometry(scan: Scan) -> PlaneGeometry:

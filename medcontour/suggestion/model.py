@@ -171,6 +171,8 @@ class Suggestion:
         runs with one seed.
     edited
         Whether a person changed the contours (exports then say SEMIAUTOMATIC).
+    notes
+        What the reader of the scan had to say of it.
     views
         Per finding (by its place in `findings`), for the report; not part of the JSON.
     source
@@ -184,6 +186,7 @@ class Suggestion:
     slice_scores: dict[int, float]
     run: dict[str, Any]
     edited: bool = False
+    notes: tuple[str, ...] = ()
     views: tuple[Views, ...] = field(default=(), repr=False, compare=False)
     source: Scan | None = field(default=None, repr=False, compare=False)
 
@@ -216,6 +219,7 @@ class Suggestion:
         document["findings"] = [_finding_to_dict(finding) for finding in self.findings]
         document["slice_scores"] = {str(k): v for k, v in self.slice_scores.items()}
         document["edited"] = self.edited
+        document["notes"] = list(self.notes)
         document["run"] = self.run
         return json.dumps(document, indent=1, allow_nan=False) + "\n"
 
@@ -275,6 +279,7 @@ class Suggestion:
             slice_scores={int(k): float(v) for k, v in document["slice_scores"].items()},
             run=dict(document["run"]),
             edited=bool(document["edited"]),
+            notes=tuple(document["notes"]),
         )
 
 

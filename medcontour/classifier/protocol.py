@@ -1,0 +1,83 @@
+"""What the rest of the package needs of a classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+__all__ = ["Classifier", "Prepared"]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A plane as the network takes it, and where each of its pixels lies in the source plane.
+
+    Attributes
+    ----------
+    tensor
+        (channels, height, width) float32.
+    index_from_input
+        (3, 3) float64: homogeneous ``(row, column)`` index of `tensor`'s last two axes to
+        ``(column, row)`` index of the source plane. Exact for every resize, crop, pad, flip and
+        transposition; pixel centres are integers on both sides. Points outside the source plane
+        are padding.
+    """
+
+    tensor: Tensor
+    index_from_input: npt.NDArray[np.float64]
+
+
+class Classifier(Protocol):
+    """A trained image classifier, ready to be asked about planes.
+
+    ``score`` gives log-odds, one a class, whatever the network's last layer is: the probability
+    is ``sigmoid(score)``. For a softmax network that is ``z_t - logsumexp(z_others)``, so that a
+    saturated probability still has a gradient.
+    """
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        ...
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of the scores."""
+        ...
+
+    @property
+    def weights_sha256(self) -> str:
+        """The SHA-256 of the weights, as hexadecimal digits."""
+        ...
+
+    def prepare(
+        self, plane: npt.NDArray[np.float32], pixel_spacing: tuple[float, float]
+    ) -> Prepared:
+        """Make the network's input of a plane.
+
+        Parameters
+        ----------
+        plane
+            (rows, columns) or (rows, columns, 3), in the modality's own values.
+        pixel_spacing
+            Millimetres between rows, then between columns.
+        """
+        ...
+
+    def embed(self, inputs: Tensor) -> Tensor:
+        """(B, channels, height, width) to (B, features): what enters the last linear layer."""
+        ...
+
+    def score(self, inputs: Tensor) -> Tensor:
+        """(B, channels, height, width) to (B, classes): log-odds of each class."""
+        ...
+
+
+def labels_sentence(labels: Sequence[str]) -> str:
+    """List labels for an error message."""
+    return ", ".join(f'"{label}"' for label in labels)

@@ -1,0 +1,331 @@
+"""The commands and how they end: 0 done, 1 an error in one sentence, 2 wrong usage."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+import medcontour as mc
+from medcontour.cli.info import describe
+from medcontour.errors import MedcontourError
+from medcontour.explain import BACKGROUNDS, PRESETS
+
+app = typer.Typer(
+    name="medcontour",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+DOING = {
+    "classify": "Asking the classifier about each slice",
+    "optimise": "Optimising contours",
+    "judge": "Judging them against chance",
+}
+
+
+def _one_of(*names: str) -> click.Choice[str]:
+    return click.Choice(names)
+
+
+@app.callback()
+def _medcontour() -> None:
+    """From a trained image classifier to editable contours, in patient space.
+
+    An **evidence contour** is the smallest smooth curve that by itself keeps the classifier's
+    answer and whose removal takes it away. From there an **outline** follows the image to the
+    boundary, for a reader to edit.
+    """
+
+
+@app.command()
+def suggest(
+    scan: Annotated[
+        str, typer.Argument(help="A DICOM folder or file, a NIfTI file, a PNG, JPEG or TIFF.")
+    ],
+    classifier: Annotated[
+        str,
+        typer.Option(
+            help="A MONAI bundle's folder or a TorchScript file. Both can run code: use only "
+            "those you trust."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the results; made if it is not there.")],
+    target: Annotated[
+        str | None,
+        typer.Option(help="The class, by name or index. Default: the only one naming a finding."),
+    ] = None,
+    preset: Annotated[
+        str,
+        typer.Option(
+            click_type=_one_of(*PRESETS), help="fast: about 50 evaluations a contour; paper: 1000."
+        ),
+    ] = "fast",
+    contours: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=8,
+            help="At most so many a slice: after each, what it holds is taken away, and another "
+            "is looked for while the classifier still says yes.",
+        ),
+    ] = 1,
+    area: Annotated[
+        float | None,
+        typer.Option(help="Fraction of the slice each evidence contour covers, e.g. 0.05."),
+    ] = None,
+    slices: Annotated[
+        str | None, typer.Option(help="A:B, slices A up to but not including B, from 0.")
+    ] = None,
+    export: Annotated[
+        str | None,
+        typer.Option(
+            help="Formats, comma separated: labelmap, nrrd, markups, rtstruct, seg, overlay, "
+            "report. Default: all that the scan allows."
+        ),
+    ] = None,
+    background: Annotated[
+        str,
+        typer.Option(
+            click_type=_one_of("auto", *BACKGROUNDS),
+            help="What stands where evidence is taken away. auto: for each slice the mildest "
+            "that takes the answer away.",
+        ),
+    ] = "auto",
+    objective: Annotated[
+        str,
+        typer.Option(
+            click_type=_one_of("target", "embedding"),
+            help="target: the class; embedding: the paper's cosine, blind to the class.",
+        ),
+    ] = "target",
+    outline: Annotated[
+        str,
+        typer.Option(
+            click_type=_one_of("region", "none"),
+            help="region follows the image; none leaves outlines out.",
+        ),
+    ] = "region",
+    include_weak: Annotated[
+        bool,
+        typer.Option("--include-weak", help="Export contours no better than chance as well."),
+    ] = False,
+    series: Annotated[
+        str | None, typer.Option(help="SeriesInstanceUID, where a folder holds several.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
+    seed: Annotated[int, typer.Option(help="Seed of the chance curves.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Suggest contours on every slice that a classifier calls positive.
+
+    For example:
+
+        medcontour suggest sample_data/ct_study --classifier sample_data/nodule_classifier --out out
+    """
+    asked = _formats(export)
+    chosen = _slices(slices)
+    loaded = mc.load_classifier(classifier, device=device)
+    read = mc.read_scan(scan, series=series)
+    with _progress(quiet=as_json) as progress:
+        suggestion = mc.suggest(
+            read,
+            loaded,
+            target,
+            preset=preset,
+            contours=contours,
+            area=area,
+            slices=chosen,
+            background=background,
+            objective=objective,
+            outline=outline,
+            seed=seed,
+            progress=progress,
+        )
+    saved = suggestion.save(out, formats=asked, include_weak=include_weak)
+    if as_json:
+        findings = [
+            {
+                "slice": finding.slice,
+                "label": finding.label,
+                "score": finding.score,
+                "status": finding.status,
+                "p_value": finding.evidence.p_value,
+            }
+            for finding in suggestion.findings
+        ]
+        print(
+            json.dumps(
+                {
+                    "out": str(out),
+                    "files": saved.files,
+                    "left_out": saved.left_out,
+                    "findings": findings,
+                    "run": suggestion.run,
+                }
+            )
+        )
+        return
+    _tell(suggestion, saved.files, saved.left_out, out, include_weak)
+
+
+@app.command()
+def convert(
+    suggestion: Annotated[Path, typer.Argument(help="A suggestion.json, or its folder.")],
+    to: Annotated[str, typer.Option(help="labelmap, nrrd, markups, rtstruct or seg.")],
+    out: Annotated[Path, typer.Option(help="The file (markups: the folder) to write.")],
+    scan: Annotated[
+        str | None,
+        typer.Option(help="The scan that it was made for, where it has moved since."),
+    ] = None,
+    include_weak: Annotated[
+        bool,
+        typer.Option("--include-weak", help="Write contours no better than chance as well."),
+    ] = False,
+) -> None:
+    """Write a suggestion in another format."""
+    loaded = mc.Suggestion.read_json(suggestion)
+    where = scan or loaded.settings.get("scan")
+    if not where:
+        raise MedcontourError(f"{suggestion} does not say where its scan is; give it with --scan.")
+    read = mc.read_scan(where, series=loaded.scan.series_instance_uid)
+    mc.export(loaded.for_export(include_weak=include_weak), read, to, out)
+    Console().print(f"Wrote {escape(str(out))}.", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def info(
+    path: Annotated[Path, typer.Argument(help="A scan, a MONAI bundle or a suggestion.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """Say what a scan, a bundle or a suggestion is. Shows no patient data."""
+    facts = describe(path)
+    if as_json:
+        print(json.dumps(facts))
+        return
+    table = Table(show_header=False, box=None)
+    for name, value in facts.items():
+        table.add_row(name.replace("_", " "), escape(str(value)))
+    Console().print(table)
+
+
+def _formats(text: str | None) -> list[str] | None:
+    if text is None:
+        return None
+    asked = [name.strip() for name in text.split(",") if name.strip()]
+    known = mc.exporters()
+    for name in asked:
+        if name not in known:
+            raise MedcontourError(
+                f'There is no export format "{name}"; choose from {", ".join(known)}.'
+            )
+    return asked
+
+
+def _slices(text: str | None) -> slice | None:
+    if text is None:
+        return None
+    first, colon, last = text.partition(":")
+    try:
+        start = int(first) if first else None
+        stop = int(last) if last else None
+    except ValueError:
+        start = stop = -1
+        colon = ""
+    if not colon or (start or 0) < 0 or (stop or 0) < 0:
+        raise typer.BadParameter("give A:B with slice numbers from 0, for example 10:20")
+    return slice(start, stop)
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[str, int, int], None] | None]:
+    if quiet:
+        yield None
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        tasks: dict[str, Any] = {}
+
+        def progress(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(DOING[what], total=total)
+            bar.update(tasks[what], completed=done, total=total)
+
+        yield progress
+
+
+def _tell(
+    suggestion: mc.Suggestion,
+    files: list[str],
+    left_out: dict[str, str],
+    out: Path,
+    include_weak: bool,
+) -> None:
+    console = Console(soft_wrap=True, highlight=False)
+    name = escape(suggestion.classifier.target_name)
+    if not suggestion.findings:
+        best = max(suggestion.slice_scores, key=lambda k: suggestion.slice_scores[k])
+        console.print(
+            f"Nothing was found: the highest score of {name} is "
+            f"{suggestion.slice_scores[best]:.2f}, on slice {best}."
+        )
+    else:
+        table = Table("slice", "class", "score", "evidence p", "evidence", "outline", "status")
+        unit = "mm2" if suggestion.scan.units == "mm" else "px"
+        for finding in suggestion.findings:
+            table.add_row(
+                str(finding.slice),
+                escape(finding.label),
+                f"{finding.score:.3f}",
+                f"{finding.evidence.p_value:.2f}",
+                ", ".join(f"{c.area_mm2:.0f} {unit}" for c in finding.evidence_contours),
+                ", ".join(f"{c.area_mm2:.0f} {unit}" for c in finding.outlines) or "none",
+                finding.status,
+            )
+        console.print(table)
+        weak = sum(finding.status != "suggested" for finding in suggestion.findings)
+        if weak and not include_weak:
+            console.print(
+                f"{weak} of {len(suggestion.findings)} are no better than chance or collapsed: "
+                "marked in the report and left out of the exports (--include-weak keeps them)."
+            )
+    for note in suggestion.notes:
+        console.print(f"Note: {escape(note)}")
+    for format_name, reason in left_out.items():
+        console.print(f"Left out {format_name}: {escape(reason)}")
+    console.print(f"Wrote {', '.join(files)} in {escape(str(out))}.")
+
+
+def main() -> None:
+    """Run the command line."""
+    warnings.simplefilter("ignore")
+    try:
+        app()
+    except MedcontourError as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+    except (MemoryError, OSError) as error:
+        print(f"The work stopped: {type(error).__name__}: {error}.", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        sys.exit(130)

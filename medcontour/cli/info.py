@@ -1,0 +1,79 @@
+"""What a path is, in facts that hold no patient data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import medcontour as mc
+from medcontour.errors import MedcontourError
+
+__all__ = ["describe"]
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """Facts about a scan, a MONAI bundle or a suggestion.
+
+    Raises
+    ------
+    MedcontourError
+        When the path is none of them.
+    """
+    if path.suffix == ".json" or (path / "suggestion.json").is_file():
+        return _suggestion(mc.Suggestion.read_json(path))
+    if (path / "configs").is_dir():
+        return _classifier(path)
+    if path.exists() and path.suffix in {".ts", ".pt", ".pth"}:
+        return _classifier(path)
+    return _scan(mc.read_scan(path))
+
+
+def _scan(scan: mc.Scan) -> dict[str, Any]:
+    row, column = scan.pixel_spacing
+    return {
+        "kind": "scan",
+        "modality": scan.modality,
+        "slices": scan.slices,
+        "rows": scan.rows,
+        "columns": scan.columns,
+        "units": scan.units,
+        "row_spacing": row,
+        "column_spacing": column,
+        "slice_spacing": scan.slice_spacing if scan.slices > 1 else None,
+        "evenly_spaced": scan.regular,
+        "affine_lps": scan.affine_lps.tolist(),
+        "frame_of_reference": scan.frame_of_reference_uid is not None,
+        "values": [float(scan.voxels.min()), float(scan.voxels.max())],
+        "formats": [
+            name for name, exporter in mc.exporters().items() if exporter.refuses(scan) is None
+        ],
+        "notes": list(scan.notes),
+    }
+
+
+def _classifier(path: Path) -> dict[str, Any]:
+    classifier = mc.load_classifier(str(path))
+    return {
+        "kind": "classifier",
+        "name": classifier.name,
+        "labels": list(classifier.labels),
+        "weights_sha256": classifier.weights_sha256,
+    }
+
+
+def _suggestion(suggestion: mc.Suggestion) -> dict[str, Any]:
+    if not suggestion.scan.shape:
+        raise MedcontourError("The suggestion names no scan; run `medcontour suggest` again.")
+    statuses = [finding.status for finding in suggestion.findings]
+    return {
+        "kind": "suggestion",
+        "modality": suggestion.scan.modality,
+        "shape": list(suggestion.scan.shape),
+        "classifier": suggestion.classifier.name,
+        "target": suggestion.classifier.target_name,
+        "findings": len(statuses),
+        "suggested": statuses.count("suggested"),
+        "slices": [finding.slice for finding in suggestion.findings],
+        "edited": suggestion.edited,
+        "run": suggestion.run,
+    }

@@ -1,0 +1,26 @@
+"""Keeps patient data out of what is written."""
+
+from __future__ import annotations
+
+from medcontour.scan import Scan
+
+__all__ = ["path_without_patient"]
+
+SHORTEST = 3
+
+
+def path_without_patient(scan: Scan) -> str | None:
+    """Where the scan was read from, or None where that path would tell who the patient is.
+
+    Folders of archives are often named after patients: a path that holds a part of PatientName
+    (0010,0010), PatientID (0010,0020) or PatientBirthDate (0010,0030) is not repeated.
+    """
+    if not scan.datasets:
+        return scan.source
+    header = scan.datasets[0]
+    name = str(header.get("PatientName", "")).replace("^", " ").replace("=", " ")
+    telling = [*name.split(), str(header.get("PatientID", "")), str(header.get("PatientBirthDate"))]
+    path = scan.source.casefold()
+    if any(word.casefold() in path for word in telling if len(word) >= SHORTEST):
+        return None
+    return scan.source

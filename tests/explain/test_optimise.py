@@ -1,0 +1,77 @@
+"""The optimiser against a classifier whose evidence is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from conftest import Planted, plant
+
+from medcontour.errors import MedcontourError
+from medcontour.explain import PRESETS, optimise
+
+
+def test_the_fast_preset_finds_what_the_answer_rests_on(planted: Planted) -> None:
+    fit = optimise(planted.perturbation, planted.objective(), "fast")
+    assert (planted.dice(fit.contours) > 0.8).all(), planted.dice(fit.contours)
+    assert (fit.preserved > 0.8).all()
+    assert (fit.deleted < 0.2).all()
+    assert fit.evaluations <= 50
+
+
+def test_algorithm_1_finds_it_too(planted: Planted) -> None:
+    fit = optimise(planted.perturbation, planted.objective(), "paper")
+    # Its radius is bounded at 0.1 and it has no frame, so its curve is rounder than the truth.
+    assert (planted.dice(fit.contours) > 0.6).all(), planted.dice(fit.contours)
+    assert fit.evaluations == 1000.5
+    assert fit.history["sharpness"][0] == 1.0
+    assert fit.history["sharpness"][-1] == pytest.approx(100.0)
+    assert fit.history["loss"].shape == (1000, 3)
+
+
+def test_batched_equals_one_by_one(planted: Planted) -> None:
+    together = optimise(planted.perturbation, planted.objective(), "fast")
+    for index in range(3):
+        alone = plant(
+            [tuple(planted.truth.center[index].tolist())],
+            [float(planted.truth.mean_radius[index])],
+        )
+        alone.images = planted.images[[index]]
+        alone.perturbation = planted.perturbation.pick(torch.tensor([index]))
+        fit = optimise(alone.perturbation, alone.objective(), "fast")
+        for name, value in fit.contours.tensors().items():
+            assert torch.allclose(value[0], together.contours.tensors()[name][index], atol=2e-3), (
+                name
+            )
+
+
+@pytest.mark.parametrize("area", [0.02, 0.1, 0.4])
+@pytest.mark.parametrize("preset", ["fast", "paper"])
+def test_eq_10_holds_the_asked_area(planted: Planted, area: float, preset: str) -> None:
+    short = replace(PRESETS[preset], steps=30)
+    fit = optimise(planted.perturbation, planted.objective(), short, area=area)
+    assert fit.area_fraction.tolist() == pytest.approx([area] * 3, abs=0.005)
+    counted = fit.contours.contains(planted.perturbation.points).float().mean((-1, -2))
+    assert counted.tolist() == pytest.approx([area] * 3, abs=0.01)
+
+
+@pytest.mark.parametrize("area", [0.0, 0.9, -1.0])
+def test_an_area_out_of_reach_is_a_sentence(planted: Planted, area: float) -> None:
+    with pytest.raises(MedcontourError, match=r"from 0\.001 to 0\.785"):
+        optimise(planted.perturbation, planted.objective(), "fast", area=area)
+
+
+def test_the_center_stays_inside_the_image() -> None:
+    at_the_edge = plant([(0.97, 0.95)], [0.2])
+    fit = optimise(at_the_edge.perturbation, at_the_edge.objective(), "fast")
+    extent = torch.tensor(at_the_edge.perturbation.plane.extent)
+    assert (fit.contours.center.abs() <= extent).all()
+    assert at_the_edge.dice(fit.contours)[0] > 0.7
+
+
+def test_progress_is_told(planted: Planted) -> None:
+    told: list[tuple[int, int]] = []
+    short = replace(PRESETS["fast"], steps=3)
+    optimise(planted.perturbation, planted.objective(), short, progress=lambda *a: told.append(a))
+    assert told == [(1, 3), (2, 3), (3, 3)]
