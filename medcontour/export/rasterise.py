@@ -1,0 +1,87 @@
+"""From polygons to voxels: a pixel is inside when its centre is."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from skimage.draw import polygon2mask
+
+from medcontour.export.labels import Label, labels
+from medcontour.scan.scan import FileGrid, Scan
+from medcontour.suggestion.model import Suggestion
+
+__all__ = ["file_grid", "is_sheared", "label_masks", "label_volume", "pixel_mask"]
+
+Mask = npt.NDArray[np.bool_]
+
+
+def pixel_mask(polygon_lps_mm: npt.ArrayLike, scan: Scan, k: int) -> Mask:
+    """Pixels of slice `k` whose centre lies inside the polygon or on it.
+
+    Parameters
+    ----------
+    polygon_lps_mm
+        (n, 3) corners in the plane of the slice, LPS mm; the first is not repeated.
+    scan, k
+        The scan, and the index of the slice.
+
+    Returns
+    -------
+    (rows, columns) bool. A polygon so small that it holds no pixel centre leaves no pixel: a
+    label map has no voxel that is not the object's. Its curve is still in the other formats.
+    """
+    column_row = scan.to_index(polygon_lps_mm, k)
+    return np.asarray(polygon2mask((scan.rows, scan.columns), column_row[:, ::-1]), dtype=np.bool_)
+
+
+def label_masks(suggestion: Suggestion, scan: Scan) -> list[tuple[Label, Mask]]:
+    """Each label's voxels, of the kind of contour that is edited (`Suggestion.editable`).
+
+    Returns
+    -------
+    (label, (slices, rows, columns) bool); labels without any voxel are left out.
+    """
+    masks = []
+    for label in labels(suggestion):
+        mask = np.zeros(scan.voxels.shape[:3], dtype=np.bool_)
+        for contour in label.contours(suggestion.editable):
+            mask[contour.slice] |= pixel_mask(contour.polygon_lps_mm, scan, contour.slice)
+        if mask.any():
+            masks.append((label, mask))
+    return masks
+
+
+def label_volume(suggestion: Suggestion, scan: Scan) -> npt.NDArray[np.uint8]:
+    """One volume of label values, 0 where there is none.
+
+    Returns
+    -------
+    (slices, rows, columns) uint8. Where labels overlap, the later one is seen.
+    """
+    volume = np.zeros(scan.voxels.shape[:3], dtype=np.uint8)
+    for label, mask in label_masks(suggestion, scan):
+        volume[mask] = label.value
+    return volume
+
+
+def file_grid(scan: Scan) -> FileGrid:
+    """Give the grid that label maps of `scan` are written on.
+
+    It is the file's own. A plain image has none: its grid is (column, row, slice), placed by
+    `Scan.affine_lps`, which is the identity in LPS, as SimpleITK places the image itself.
+    """
+    if scan.grid is not None:
+        return scan.grid
+    slices, rows, columns = scan.voxels.shape[:3]
+    return FileGrid(
+        shape=(columns, rows, slices),
+        affine_ras=np.diag([-1.0, -1.0, 1.0, 1.0]) @ scan.affine_lps,
+        axes=(2, 1, 0),
+        flipped=(False, False, False),
+    )
+
+
+def is_sheared(affine: npt.NDArray[np.float64]) -> bool:
+    """Whether the axes of an affine are not at right angles (a tilted gantry)."""
+    directions = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    return not np.allclose(directions.T @ directions, np.eye(3), atol=1e-4)

@@ -1,0 +1,127 @@
+"""DICOM Segmentation (PS3.3 A.51) of the label masks, by highdicom."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from highdicom.color import CIELabColor
+from highdicom.seg import Segmentation, SegmentationTypeValues, SegmentDescription
+from pydicom.dataset import Dataset
+from pydicom.uid import generate_uid
+
+from medcontour.errors import replacing
+from medcontour.export.exporter import Exporter, NothingToWrite
+from medcontour.export.header import (
+    CHARACTER_SET,
+    MANUFACTURER,
+    algorithm_identification,
+    discreetly,
+    generation,
+    identified,
+    lacking,
+    long_string,
+    series_description,
+    sources,
+)
+from medcontour.export.labels import CATEGORY, TYPE, Label
+from medcontour.export.rasterise import Mask, label_masks
+from medcontour.scan.scan import Scan
+from medcontour.suggestion.model import Suggestion
+
+__all__ = ["exporter", "write"]
+
+# Kinds of image for which DICOM demands a frame of reference; others go pixel for pixel.
+_PLACED = ("CT", "MR", "PT")
+
+
+def write(suggestion: Suggestion, scan: Scan, path: Path) -> None:
+    """Write ``seg.dcm``: a BINARY segmentation, one segment a label, empty frames left out.
+
+    An image without a frame of reference (a plain radiograph) is segmented pixel for pixel, as
+    the standard allows for a single image.
+
+    Raises
+    ------
+    NothingToWrite
+        When no label has a pixel.
+    """
+    masks = label_masks(suggestion, scan)
+    if not masks:
+        raise NothingToWrite("There is no contour that holds a pixel to write as seg.")
+    with discreetly(), replacing(path) as temporary:
+        dataset = _segmentation(suggestion, scan, masks)
+        dataset.save_as(temporary, enforce_file_format=True)
+
+
+def _segmentation(
+    suggestion: Suggestion, scan: Scan, masks: list[tuple[Label, Mask]]
+) -> Segmentation:
+    images, order = _sources(scan)
+    dataset = Segmentation(
+        source_images=images,
+        pixel_array=np.stack([mask[order] for _, mask in masks], axis=-1),
+        segmentation_type=SegmentationTypeValues.BINARY,
+        segment_descriptions=[
+            _description(number, label, suggestion)
+            for number, (label, _) in enumerate(masks, start=1)
+        ],
+        series_instance_uid=generate_uid(),
+        series_number=2,
+        sop_instance_uid=generate_uid(),
+        instance_number=1,
+        manufacturer=MANUFACTURER,
+        manufacturer_model_name=MANUFACTURER,
+        software_versions=version("medcontour"),
+        device_serial_number="1",
+        content_label="MEDCONTOUR",
+        content_description=series_description(suggestion),
+        series_description=series_description(suggestion),
+        specific_character_set=CHARACTER_SET,
+    )
+    if scan.frame_of_reference_uid is None:
+        # Type 2C of the General Image module where there is no patient coordinate system.
+        dataset.PatientOrientation = images[0].get("PatientOrientation", "")
+    return dataset
+
+
+def _sources(scan: Scan) -> tuple[list[Dataset], list[int]]:
+    """Give the source images, and the slice of the scan that each of their frames is."""
+    images = sources(scan)
+    if scan.frame_of_reference_uid is None:
+        # Some radiographs name a frame of reference but no place in it.
+        images[0].pop("FrameOfReferenceUID", None)
+    if scan.frame_numbers:
+        return images[:1], [int(k) for k in np.argsort(scan.frame_numbers)]
+    return images, list(range(scan.slices))
+
+
+def _description(number: int, label: Label, suggestion: Suggestion) -> SegmentDescription:
+    return SegmentDescription(
+        segment_number=number,
+        segment_label=long_string(label.name),
+        segmented_property_category=CATEGORY,
+        segmented_property_type=TYPE,
+        algorithm_type=generation(suggestion),
+        algorithm_identification=algorithm_identification(),
+        tracking_uid=generate_uid(),
+        tracking_id=long_string(label.name),
+        display_color=CIELabColor.from_rgb(*label.colour(suggestion.editable)),
+    )
+
+
+def _refuses(scan: Scan) -> str | None:
+    if reason := lacking(scan):
+        return reason
+    if not scan.frame_of_reference_uid and (scan.slices > 1 or scan.modality in _PLACED):
+        return "The image has no FrameOfReferenceUID (0020,0052) to place a segmentation in"
+    if scan.frame_numbers and len(set(scan.sop_instance_uids)) > 1:
+        return "The slices lie in several multi-frame DICOM objects"
+    sop_class = identified(scan.datasets[0]).SOPClassUID
+    if sop_class.is_private or sop_class.is_retired:
+        return f"The images are of a private or retired kind ({sop_class.name})"
+    return None
+
+
+exporter = Exporter("seg", "seg.dcm", write, _refuses)

@@ -1,0 +1,340 @@
+"""DICOM series and single images, placed in the patient."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pydicom
+from pydicom.dataset import Dataset
+
+from medcontour.errors import MedcontourError
+from medcontour.scan.headers import ImageFile, choose_series, damaged, image_files, text
+from medcontour.scan.pixels import (
+    PIXEL_KEYWORDS,
+    check_decoder,
+    frame_values,
+    numbers,
+    stored_window,
+)
+from medcontour.scan.quiet import quietly
+from medcontour.scan.scan import FileGrid, Scan
+from medcontour.scan.stack import Plane, Stack, stack_planes
+from medcontour.scan.values import check_values, grey_where_equal, spread_window
+
+__all__ = ["read_dicom"]
+
+_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+# Modalities whose values are physical quantities, which an inversion would falsify.
+_QUANTITIES = ("CT", "PT")
+
+_IMAGE_GROUP = 0x0028
+
+# Of an ultrasound region, DICOM PS3.3 C.8.5.5.
+_TWO_DIMENSIONAL, _CENTIMETRES = 1, 3
+
+# What places and scales a frame of an enhanced object, each in a sequence of one item.
+_FRAME_MACROS = (
+    "PixelMeasuresSequence",
+    "PlanePositionSequence",
+    "PlaneOrientationSequence",
+    "PixelValueTransformationSequence",
+    "FrameVOILUTSequence",
+)
+
+
+_SPLIT = (
+    "write the frame to be read as an image (dcmtk: dcmj2pnm --write-png --frame 1 IN OUT.png), "
+    "or convert a volume to NIfTI, for example with dcm2niix."
+)
+
+
+@dataclass(frozen=True)
+class _Slice:
+    """One picture of a series: a file, and the frame where the file has places for several.
+
+    `groups` holds the attributes that place and scale it, named alike for both kinds.
+    """
+
+    file: ImageFile
+    frame: int | None
+    groups: Dataset
+
+    @property
+    def name(self) -> str:
+        """What to call it in a message."""
+        name = self.file.path.name
+        return name if self.frame is None else f"{name} frame {self.frame + 1}"
+
+
+def read_dicom(path: Path, series: str | None = None) -> Scan:
+    """Read one DICOM series of single-frame or enhanced multi-frame images, or one file of it.
+
+    Headers are read first and pixel data only of the chosen series, so that nothing is read
+    twice. Slices are sorted by their position along their normal (not by InstanceNumber) and keep
+    the rows and columns of the acquisition. Missing and uneven slices are accepted (`regular` is
+    False, every slice keeps its own origin), a tilted gantry as well (the affine is sheared).
+
+    Values are the modality's (see `frame_values`). MONOCHROME1, where low values are bright, is
+    turned round (largest + smallest - value) except for CT and PET, whose values are quantities,
+    so that classifier and display see the usual polarity.
+
+    An image without ImagePositionPatient (a radiograph, plain ultrasound) is read by itself: its
+    size comes from PixelSpacing, ImagerPixelSpacing or the ultrasound region's calibration, its
+    affine is then diag(column spacing, row spacing, 1, 1), in no frame of reference; without any
+    of them `units` is ``"pixel"``.
+
+    Parameters
+    ----------
+    path
+        A folder, searched with its subfolders, or one file.
+    series
+        The SeriesInstanceUID (0020,000E) to read where there are several.
+
+    Raises
+    ------
+    MedcontourError
+        When there is no image; several series and none chosen; a file that is damaged or that
+        nothing here can decode; slices that differ in size, orientation, spacing or frame of
+        reference; two slices at one place; several frames without a place each; values that are
+        not finite or the same everywhere.
+    """
+    with quietly():
+        return _read_series(choose_series(image_files(path), series, path), path)
+
+
+def _read_series(files: Sequence[ImageFile], path: Path) -> Scan:
+    slices = _slices(files)
+    for syntax_file in {piece.file.syntax: piece.file for piece in slices}.values():
+        check_decoder(syntax_file.syntax, syntax_file.path.name)
+    placed = [piece for piece in slices if piece.groups.get("ImagePositionPatient")]
+    if placed and len(placed) < len(slices):
+        bare = next(piece for piece in slices if piece not in placed)
+        raise MedcontourError(
+            f"{path} mixes slices with and without ImagePositionPatient ({bare.name} has "
+            "none); put those that belong together into a folder of their own."
+        )
+    units: Literal["mm", "pixel"] = "mm"
+    if placed:
+        stack = stack_planes([_plane(piece) for piece in slices], str(path))
+    else:
+        if len(slices) > 1:
+            raise MedcontourError(
+                f"{path} holds {len(slices)} images of one series without a position in the "
+                "patient (ImagePositionPatient); give one of the files, for example "
+                f"{slices[0].name}."
+            )
+        stack, units = _flat(slices[0])
+    ordered = [slices[index] for index in stack.order]
+    voxels, datasets, window = _read(ordered)
+    check_values(voxels, str(path))
+    voxels, window, inverted = _upright(voxels, window, ordered[0].file)
+    first = ordered[0].file
+    shape = (voxels.shape[2], voxels.shape[1], voxels.shape[0])
+    frame_of_reference = text(first.header, "FrameOfReferenceUID") if placed else None
+    return Scan(
+        voxels=voxels,
+        affine_lps=stack.affine_lps,
+        slice_origins_lps=stack.slice_origins_lps,
+        units=units,
+        modality=first.modality,
+        source=str(path.resolve()),
+        window=window,
+        grid=FileGrid(shape, _RAS @ stack.affine_lps, (2, 1, 0), (False, False, False)),
+        regular=stack.regular,
+        study_instance_uid=text(first.header, "StudyInstanceUID"),
+        series_instance_uid=text(first.header, "SeriesInstanceUID"),
+        frame_of_reference_uid=frame_of_reference,
+        sop_instance_uids=tuple(
+            text(piece.file.header, "SOPInstanceUID") or "" for piece in ordered
+        ),
+        datasets=datasets,
+        slice_axes_lps=stack.slice_axes_lps,
+        frame_numbers=tuple(piece.frame + 1 for piece in ordered if piece.frame is not None),
+        notes=stack.notes + inverted,
+    )
+
+
+def _slices(files: Sequence[ImageFile]) -> list[_Slice]:
+    pieces: list[_Slice] = []
+    for file in files:
+        if file.enhanced:
+            pieces.extend(_frames(file))
+        elif file.frames > 1:
+            raise MedcontourError(
+                f"{file.path.name} holds {file.frames} frames without a place in the patient each "
+                f"(a cine loop or another multi-frame object); {_SPLIT}"
+            )
+        else:
+            pieces.append(_Slice(file, None, file.header))
+    if len({str(file.header.get("PhotometricInterpretation")) for file in files}) > 1:
+        raise MedcontourError(
+            f"{files[0].path.name} and other images of its series differ in their photometric "
+            "interpretation (colour, greyscale); put those that belong together into a folder of "
+            "their own."
+        )
+    return pieces
+
+
+def _frames(file: ImageFile) -> Iterator[_Slice]:
+    """Give the frames of an enhanced object: DICOM PS3.3 C.7.6.16."""
+    try:
+        per_frame = list(file.header.PerFrameFunctionalGroupsSequence)
+        shared = list(file.header.get("SharedFunctionalGroupsSequence") or [])[:1]
+        if len(per_frame) != file.frames:
+            raise ValueError("as many items as frames are due")
+        for number, item in enumerate(per_frame):
+            groups = Dataset()
+            for source in (*shared, item):
+                for macro in _FRAME_MACROS:
+                    for attributes in (source.get(macro) or [])[:1]:
+                        groups.update(attributes)
+            if not groups.get("ImagePositionPatient"):
+                raise MedcontourError(
+                    f"{file.path.name} holds {file.frames} frames without a place in the patient "
+                    f"each (PlanePositionSequence); {_SPLIT}"
+                )
+            yield _Slice(file, number, groups)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise damaged(file.path) from error
+
+
+def _plane(piece: _Slice) -> Plane:
+    try:
+        position = np.array(numbers(piece.groups, "ImagePositionPatient")).reshape(3)
+        orientation = np.array(numbers(piece.groups, "ImageOrientationPatient")).reshape(2, 3)
+        spacing = np.array(numbers(piece.groups, "PixelSpacing")).reshape(2)
+        thickness = (*numbers(piece.groups, "SliceThickness"), 0.0)[0]
+        right = np.allclose(orientation @ orientation.T, np.eye(2), atol=1e-3)
+        if not (np.isfinite(position).all() and right and np.all(spacing > 0)):
+            raise ValueError("no place in space")
+    except (ValueError, TypeError) as error:
+        raise MedcontourError(
+            f"{piece.name} has no usable place in the patient: ImagePositionPatient, "
+            "ImageOrientationPatient or PixelSpacing is missing or damaged; export it again."
+        ) from error
+    return Plane(
+        name=piece.name,
+        size=piece.file.size,
+        position=position,
+        orientation=orientation,
+        spacing=spacing,
+        thickness=max(thickness, 0.0),
+        frame_of_reference=text(piece.file.header, "FrameOfReferenceUID"),
+    )
+
+
+def _flat(piece: _Slice) -> tuple[Stack, Literal["mm", "pixel"]]:
+    """Place an image that has no place in the patient, in mm where it has a size."""
+    spacing, note = _projected_spacing(piece.file.header)
+    units: Literal["mm", "pixel"] = "mm" if spacing else "pixel"
+    row, column = spacing or (1.0, 1.0)
+    affine = np.diag([column, row, 1.0, 1.0])
+    return Stack((0,), affine, np.zeros((1, 3)), notes=(note,)), units
+
+
+def _projected_spacing(header: Dataset) -> tuple[tuple[float, float] | None, str]:
+    """(row, column) spacing in mm, or None, and a sentence that says where it comes from."""
+    place = "The image has no place in the patient"
+    for keyword, remark in (
+        ("PixelSpacing", "its size is that of PixelSpacing"),
+        ("ImagerPixelSpacing", "its size is that at the detector (ImagerPixelSpacing)"),
+    ):
+        try:
+            row, column = numbers(header, keyword)
+        except (ValueError, TypeError):
+            continue
+        if 0 < row < np.inf and 0 < column < np.inf:
+            return (row, column), f"{place}; {remark}."
+    try:
+        regions = {
+            tuple(abs(numbers(region, f"PhysicalDelta{axis}")[0]) * 10 for axis in "YX")
+            for region in header.get("SequenceOfUltrasoundRegions") or ()
+            if region.get("RegionSpatialFormat") == _TWO_DIMENSIONAL
+            and region.get("PhysicalUnitsXDirection") == _CENTIMETRES
+            and region.get("PhysicalUnitsYDirection") == _CENTIMETRES
+        }
+    except (ValueError, TypeError, AttributeError, IndexError):
+        regions = set()
+    if len(regions) == 1:
+        row, column = regions.pop()
+        if 0 < row < np.inf and 0 < column < np.inf:
+            return (row, column), f"{place}; its size is that of its ultrasound region."
+    return None, f"{place} and no size; all lengths are in pixels."
+
+
+def _read(
+    ordered: Sequence[_Slice],
+) -> tuple[npt.NDArray[np.float32], tuple[Dataset, ...], tuple[float, float]]:
+    """Read the values of slices in their order, their headers, and the middle slice's window."""
+    voxels: npt.NDArray[np.float32] | None = None
+    datasets: list[Dataset] = []
+    window: tuple[float, float] | None = None
+    whole, path = Dataset(), None
+    for index, piece in enumerate(ordered):
+        if piece.file.path != path:
+            _strip(whole)
+            path = piece.file.path
+            whole = _whole(path)
+        groups = whole if piece.frame is None else piece.groups
+        values = frame_values(whole, piece.frame, groups, piece.name)
+        if voxels is None:
+            voxels = np.empty((len(ordered), *values.shape), dtype=np.float32)
+        if values.shape != voxels.shape[1:]:
+            raise MedcontourError(
+                f"{piece.name} holds pixels of another shape than the other slices; put those "
+                "that belong together into a folder of their own."
+            )
+        voxels[index] = values
+        if index == len(ordered) // 2:
+            window = stored_window(groups, piece.file.modality)
+        datasets.append(whole)
+    _strip(whole)
+    assert voxels is not None
+    if voxels.ndim == 4:
+        return grey_where_equal(voxels), tuple(datasets), spread_window(voxels)
+    if window is None or window[1] < voxels.min() or window[0] > voxels.max():
+        window = spread_window(voxels)
+    return voxels, tuple(datasets), window
+
+
+def _whole(path: Path) -> Dataset:
+    """Read a file whole; what of its header cannot be understood is left out."""
+    try:
+        dataset = pydicom.dcmread(path)
+    except Exception as error:  # pydicom raises anything at damaged files.
+        raise damaged(path) from error
+    for tag in [tag for tag in dataset.keys() if not tag.is_private]:  # noqa: SIM118
+        try:
+            dataset[tag]  # parses it now: later it would warn with the value, or fail
+        except Exception as error:
+            if tag.group == _IMAGE_GROUP:  # decides what the pixels mean
+                raise damaged(path) from error
+            del dataset[tag]
+    return dataset
+
+
+def _strip(dataset: Dataset) -> None:
+    for keyword in PIXEL_KEYWORDS:
+        if keyword in dataset:
+            del dataset[keyword]
+
+
+def _upright(
+    voxels: npt.NDArray[np.float32], window: tuple[float, float], file: ImageFile
+) -> tuple[npt.NDArray[np.float32], tuple[float, float], tuple[str, ...]]:
+    """Turn MONOCHROME1 round, so that high values are bright."""
+    inverse = str(file.header.get("PhotometricInterpretation")) == "MONOCHROME1"
+    if not inverse or file.modality in _QUANTITIES:
+        return voxels, window, ()
+    total = float(voxels.max()) + float(voxels.min())
+    note = (
+        f"The greyscale is stored inverted (MONOCHROME1); values are turned round as {total:g} - "
+        "value."
+    )
+    return np.float32(total) - voxels, (total - window[1], total - window[0]), (note,)

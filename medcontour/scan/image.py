@@ -1,0 +1,72 @@
+"""Plain images (PNG, JPEG, TIFF) as one slice without physical size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from medcontour.errors import MedcontourError
+from medcontour.scan.quiet import quietly
+from medcontour.scan.scan import Scan
+from medcontour.scan.values import check_values, grey_where_equal, spread_window
+
+__all__ = ["read_image"]
+
+# Pillow's modes of one channel whose values are kept as they are.
+_GREY = ("L", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
+
+
+def read_image(path: Path) -> Scan:
+    """Read a PNG, JPEG or TIFF of one picture.
+
+    Grey values of 8, 16 and 32 bits stay as they are; colour becomes RGB from 0 to 255, an alpha
+    channel is left out, and colour whose three channels are equal becomes grey. An orientation
+    noted by a camera (EXIF) is applied, so that pixels are counted on the picture as shown.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    Scan
+        One slice, `units` ``"pixel"``, `affine_lps` the identity, `grid` None.
+
+    Raises
+    ------
+    MedcontourError
+        When the file is damaged, holds several pictures or has the same value everywhere.
+    """
+    try:
+        with quietly(), Image.open(path) as image:
+            frames = getattr(image, "n_frames", 1)
+            if frames == 1:
+                image.load()
+                upright = ImageOps.exif_transpose(image)
+                if upright.mode not in _GREY:
+                    upright = upright.convert("L" if upright.mode in ("1", "LA", "La") else "RGB")
+                pixels = np.asarray(upright, dtype=np.float32)
+    except Exception as error:  # Pillow's decoders raise anything at damaged files.
+        raise MedcontourError(
+            f"{path} cannot be read as an image: it is damaged, truncated or of a kind that is "
+            "not supported; export it again as PNG of 8 or 16 bits."
+        ) from error
+    if frames != 1:
+        raise MedcontourError(
+            f"{path} holds {frames} pictures; save the one to be read as a PNG of its own."
+        )
+    voxels = grey_where_equal(pixels[None])
+    check_values(voxels, str(path))
+    window = (0.0, 255.0) if voxels.max() <= 255 and voxels.min() >= 0 else spread_window(voxels)
+    return Scan(
+        voxels=voxels,
+        affine_lps=np.eye(4),
+        slice_origins_lps=np.zeros((1, 3)),
+        units="pixel",
+        modality="OT",
+        source=str(path.resolve()),
+        window=window,
+    )

@@ -1,0 +1,141 @@
+"""DICOM pixel data as the modality's values, and the window to show them in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
+from pydicom.pixels.utils import pixel_array
+from pydicom.uid import UID
+
+from medcontour.errors import MedcontourError
+
+__all__ = ["PIXEL_KEYWORDS", "check_decoder", "frame_values", "numbers", "stored_window"]
+
+FloatVoxels = npt.NDArray[np.float32]
+
+PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+
+# Soft tissue, in Hounsfield units.
+_CT_WINDOW = (-160.0, 240.0)
+
+
+def numbers(dataset: Dataset, keyword: str) -> tuple[float, ...]:
+    """Give an attribute's numbers, none where it is absent or empty.
+
+    Raises
+    ------
+    ValueError or TypeError
+        When it holds anything else.
+    """
+    value = dataset.get(keyword)
+    if value is None or value == "":
+        return ()
+    several = isinstance(value, (MultiValue, list, tuple))
+    return tuple(float(item) for item in (value if several else (value,)))
+
+
+def check_decoder(syntax: UID | None, name: str) -> None:
+    """Refuse pixel data that nothing installed here can decode, before any is read.
+
+    Raises
+    ------
+    MedcontourError
+        With the transfer syntax (0002,0010) and what to install or how to convert.
+    """
+    if syntax is None:
+        raise MedcontourError(
+            f"{name} does not say how its pixels are stored (TransferSyntaxUID is missing); write "
+            "it again, for example with dcmtk: dcmconv IN OUT."
+        )
+    try:
+        available = get_decoder(syntax).is_available
+    except NotImplementedError:
+        available = False
+    if not available:
+        raise MedcontourError(
+            f"{name} is stored as {syntax.name}, for which no decoder is installed; install "
+            "one (pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg), or decompress the "
+            "file, for example with gdcmconv --raw IN OUT."
+        )
+
+
+def frame_values(dataset: Dataset, frame: int | None, groups: Dataset, name: str) -> FloatVoxels:
+    """Decode one frame, (rows, columns) or (rows, columns, 3).
+
+    Grey values are the modality's own: after RescaleSlope (0028,1053) and RescaleIntercept
+    (0028,1052) or the Modality LUT. Colour of any kind (RGB, YBR, palette) becomes RGB from 0 to
+    255.
+
+    Parameters
+    ----------
+    dataset
+        A whole data set.
+    frame
+        The index of the frame from 0; None for an object of one frame.
+    groups
+        Where the rescale is: the data set itself, or the frame's Pixel Value Transformation.
+    name
+        What to call it in a message.
+
+    Raises
+    ------
+    MedcontourError
+        When there is no pixel data or when it is damaged.
+    """
+    if not any(keyword in dataset for keyword in PIXEL_KEYWORDS):
+        raise MedcontourError(
+            f"{name} holds no pixel data: it is truncated or was stripped; fetch it again."
+        )
+    photometric = str(dataset.get("PhotometricInterpretation", ""))
+    try:
+        stored = pixel_array(dataset, index=frame)
+        if photometric == "PALETTE COLOR":
+            stored = apply_color_lut(stored, dataset)
+            bits = 8 * stored.dtype.itemsize
+        else:
+            bits = int(dataset.get("BitsStored", 8))
+        if stored.ndim == 3 and stored.shape[-1] == 3:
+            return stored.astype(np.float32) * np.float32(255.0 / (2**bits - 1))
+        if stored.ndim != 2:
+            raise ValueError("neither grey nor colour")
+        return _rescaled(stored, groups)
+    except Exception as error:  # Decoders raise anything at damaged data.
+        raise MedcontourError(
+            f"{name} has pixel data that cannot be decoded: it is damaged or truncated; fetch it "
+            "again, or have another tool write it (gdcmconv --raw IN OUT)."
+        ) from error
+
+
+def _rescaled(stored: npt.NDArray[Any], groups: Dataset) -> FloatVoxels:
+    if groups.get("ModalityLUTSequence"):
+        return np.asarray(apply_modality_lut(stored, groups), dtype=np.float32)
+    slope, intercept = groups.get("RescaleSlope"), groups.get("RescaleIntercept")
+    values = stored.astype(np.float64)
+    if slope is not None:
+        values *= float(slope)
+    if intercept is not None:
+        values += float(intercept)
+    return values.astype(np.float32)
+
+
+def stored_window(groups: Dataset, modality: str) -> tuple[float, float] | None:
+    """(lower, upper) from WindowCenter (0028,1050) and WindowWidth (0028,1051), or None.
+
+    The first of several windows. For the VOI LUT function LINEAR the ends are those of DICOM
+    PS3.3 C.11.2.1.2.1. A CT without a window gets that of soft tissue.
+    """
+    try:
+        center, width = numbers(groups, "WindowCenter")[0], numbers(groups, "WindowWidth")[0]
+    except (TypeError, ValueError, IndexError):
+        return _CT_WINDOW if modality == "CT" else None
+    if groups.get("VOILUTFunction", "LINEAR") in ("LINEAR", "", None):
+        center, width = center - 0.5, width - 1.0
+    if not width > 0:
+        return None
+    return center - width / 2, center + width / 2

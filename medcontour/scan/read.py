@@ -1,0 +1,81 @@
+"""Finds out what a path holds, and has it read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from medcontour.errors import MedcontourError
+from medcontour.scan.dicom import read_dicom
+from medcontour.scan.headers import DICOM_ENDINGS
+from medcontour.scan.image import read_image
+from medcontour.scan.nifti import read_nifti
+from medcontour.scan.scan import Scan
+
+__all__ = ["read_scan"]
+
+_IMAGE_STARTS = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*")
+_IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+_NIFTI_ENDINGS = (".nii", ".nii.gz")
+
+
+def read_scan(path: str | os.PathLike[str], *, series: str | None = None) -> Scan:
+    """Read a DICOM series, a NIfTI volume or a plain image with its exact geometry.
+
+    Parameters
+    ----------
+    path
+        A folder with one DICOM series (searched with its subfolders), one DICOM file, a NIfTI
+        file (.nii, .nii.gz), or a PNG, JPEG or TIFF image. A file's kind is told by its content
+        first and by its name only where that says nothing.
+    series
+        The SeriesInstanceUID (0020,000E) to read where a folder holds several series.
+
+    Returns
+    -------
+    Scan
+        See there for axes, units and coordinates. Nothing is resampled.
+
+    Raises
+    ------
+    MedcontourError
+        For everything that a user can mend: see the readers `read_dicom`, `read_nifti` and
+        `read_image` for what each of them refuses.
+
+    Examples
+    --------
+    >>> import tempfile, numpy, PIL.Image
+    >>> folder = tempfile.mkdtemp()
+    >>> ramp = numpy.arange(12, dtype=numpy.uint8).reshape(3, 4)
+    >>> PIL.Image.fromarray(ramp).save(f"{folder}/ramp.png")
+    >>> scan = read_scan(f"{folder}/ramp.png")
+    >>> scan.voxels.shape, scan.units
+    ((1, 3, 4), 'pixel')
+    """
+    path = Path(path).expanduser()
+    try:
+        if path.is_dir():
+            return read_dicom(path, series)
+        with path.open("rb") as file:
+            start = file.read(132)
+    except FileNotFoundError as error:
+        raise MedcontourError(f"{path} does not exist; check the path.") from error
+    except OSError as error:
+        raise MedcontourError(f"{path} cannot be opened ({error.strerror}).") from error
+    name = path.name.lower()
+    if not start:
+        raise MedcontourError(f"{path} is an empty file; copy or export it again.")
+    if start[128:132] == b"DICM" or name.endswith(DICOM_ENDINGS):
+        return read_dicom(path, series)
+    if series is not None:
+        raise MedcontourError(
+            f"{path} is no DICOM file, so that no series can be chosen; leave the series out."
+        )
+    if name.endswith(_NIFTI_ENDINGS):
+        return read_nifti(path)
+    if start.startswith(_IMAGE_STARTS) or name.endswith(_IMAGE_ENDINGS):
+        return read_image(path)
+    raise MedcontourError(
+        f"{path} is of a kind that is not read; give a DICOM folder or file, a NIfTI file (.nii, "
+        ".nii.gz) or a PNG, JPEG or TIFF image."
+    )

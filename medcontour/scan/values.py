@@ -1,0 +1,66 @@
+"""What every reader asks of pixel values, whatever file they came from."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from medcontour.errors import MedcontourError
+
+__all__ = ["check_values", "grey_where_equal", "spread_window"]
+
+FloatVoxels = npt.NDArray[np.float32]
+
+# Enough for two percentiles; a chest CT has a hundred times as many voxels.
+_SAMPLE = 1_000_000
+
+
+def check_values(voxels: FloatVoxels, name: str) -> None:
+    """Refuse values in which no contour can be found.
+
+    Parameters
+    ----------
+    voxels
+        The scan's values, any shape.
+    name
+        What to call the scan in the message.
+
+    Raises
+    ------
+    MedcontourError
+        When there are no values, when any is NaN or infinite, or when all are equal.
+    """
+    if voxels.size == 0:
+        raise MedcontourError(f"{name} holds no pixels (a side of length 0); export it again.")
+    lowest, highest = float(voxels.min()), float(voxels.max())
+    if not np.isfinite(lowest) or not np.isfinite(highest):
+        count = int(voxels.size - np.count_nonzero(np.isfinite(voxels)))
+        raise MedcontourError(
+            f"{name} holds {count} values that are not numbers (NaN or infinite) of "
+            f"{voxels.size}; write a copy without them, for example with numpy.nan_to_num."
+        )
+    if lowest == highest:
+        raise MedcontourError(
+            f"{name} has the same value everywhere ({lowest:g}); check that the right file was "
+            "exported."
+        )
+
+
+def grey_where_equal(voxels: FloatVoxels) -> FloatVoxels:
+    """Colour (..., 3) whose three channels are equal as grey (...); all else as it is."""
+    if voxels.ndim == 4 and np.array_equal(voxels[..., 0], voxels[..., 1]):  # noqa: SIM102
+        if np.array_equal(voxels[..., 0], voxels[..., 2]):
+            return np.ascontiguousarray(voxels[..., 0])
+    return voxels
+
+
+def spread_window(voxels: FloatVoxels) -> tuple[float, float]:
+    """(lower, upper) for display: the 1st and 99th percentile, or 0 to 255 for colour."""
+    if voxels.ndim == 4:
+        return 0.0, 255.0
+    sample = voxels.reshape(-1)
+    sample = sample[:: max(1, sample.size // _SAMPLE)]
+    lower, upper = (float(value) for value in np.percentile(sample, (1, 99)))
+    if lower < upper:
+        return lower, upper
+    return float(voxels.min()), float(voxels.max())

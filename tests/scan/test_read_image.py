@@ -1,0 +1,73 @@
+"""PNG, JPEG and TIFF images against imageio's and Pillow's own reading."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+import skimage.io
+
+from medcontour.scan import read_scan
+
+RANDOM = np.random.default_rng(0)
+GREY = RANDOM.integers(0, 256, (20, 30)).astype(np.uint8)
+COLOUR = RANDOM.integers(0, 256, (20, 30, 3)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("ending", ["png", "tif", "TIFF"])
+@pytest.mark.parametrize(
+    "pixels", [GREY, GREY.astype(np.uint16) * 200, COLOUR], ids=["grey", "16 bits", "colour"]
+)
+def test_values_are_kept(tmp_path: Path, ending: str, pixels: np.ndarray) -> None:
+    path = tmp_path / f"image.{ending}"
+    PIL.Image.fromarray(pixels).save(path)
+    scan = read_scan(path)
+    np.testing.assert_array_equal(scan.voxels[0], skimage.io.imread(path))
+    np.testing.assert_array_equal(scan.affine_lps, np.eye(4))
+    assert scan.units == "pixel"
+    assert scan.grid is None
+    assert scan.modality == "OT"
+    assert scan.source == str(path.resolve())
+
+
+def test_jpeg(tmp_path: Path) -> None:
+    path = tmp_path / "image.jpeg"
+    PIL.Image.fromarray(COLOUR).save(path)
+    np.testing.assert_array_equal(read_scan(path).voxels[0], skimage.io.imread(path))
+
+
+def test_alpha_is_left_out(tmp_path: Path) -> None:
+    alpha = np.concatenate([COLOUR, GREY[..., None]], -1)
+    PIL.Image.fromarray(alpha).save(tmp_path / "colour.png")
+    PIL.Image.fromarray(np.stack([GREY, GREY.T.reshape(20, 30)], -1)).save(tmp_path / "grey.png")
+    np.testing.assert_array_equal(read_scan(tmp_path / "colour.png").voxels[0], COLOUR)
+    np.testing.assert_array_equal(read_scan(tmp_path / "grey.png").voxels[0], GREY)
+
+
+def test_palette_becomes_colour(tmp_path: Path) -> None:
+    palette = PIL.Image.fromarray(COLOUR).quantize(16)
+    palette.save(tmp_path / "palette.png")
+    np.testing.assert_array_equal(
+        read_scan(tmp_path / "palette.png").voxels[0], np.asarray(palette.convert("RGB"))
+    )
+
+
+def test_colour_with_equal_channels_becomes_grey(tmp_path: Path) -> None:
+    PIL.Image.fromarray(np.stack([GREY] * 3, -1)).save(tmp_path / "grey.png")
+    np.testing.assert_array_equal(read_scan(tmp_path / "grey.png").voxels, GREY[None])
+
+
+def test_orientation_noted_by_a_camera_is_applied(tmp_path: Path) -> None:
+    image = PIL.Image.fromarray(GREY)
+    exif = image.getexif()
+    exif[0x0112] = 6  # to be turned by 90 degrees clockwise
+    image.save(tmp_path / "turned.png", exif=exif)
+    np.testing.assert_array_equal(read_scan(tmp_path / "turned.png").voxels[0], np.rot90(GREY, -1))
+
+
+def test_kind_is_told_by_content(tmp_path: Path) -> None:
+    PIL.Image.fromarray(GREY).save(tmp_path / "image.png")
+    (tmp_path / "image.png").rename(tmp_path / "no_ending")
+    np.testing.assert_array_equal(read_scan(tmp_path / "no_ending").voxels[0], GREY)
