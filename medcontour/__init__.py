@@ -15,13 +15,15 @@ from medcontour.errors import MedcontourError
 from medcontour.explain import ExtremalContours
 from medcontour.scan import Scan, read_scan
 from medcontour.suggest import suggest
-from medcontour.suggestion import Suggestion
+from medcontour.suggestion import Suggestion, export, exporters
 
 __all__ = [
     "ExtremalContours",
     "MedcontourError",
     "Scan",
     "Suggestion",
+    "export",
+    "exporters",
     "load_classifier",
     "read_scan",
     "suggest",

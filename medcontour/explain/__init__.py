@@ -6,9 +6,11 @@ from medcontour.explain.chance import ChanceTest, chance_test
 from medcontour.explain.objective import EmbeddingObjective, Objective, TargetObjective
 from medcontour.explain.optimise import PRESETS, Fit, Preset, optimise
 from medcontour.explain.perturbation import SHARP, Perturbation
+from medcontour.explain.polarity import POLARITY_EVALUATIONS, evidence_polarity
 
 __all__ = [
     "BACKGROUNDS",
+    "POLARITY_EVALUATIONS",
     "PRESETS",
     "SHARP",
     "Background",
@@ -21,5 +23,6 @@ __all__ = [
     "Preset",
     "TargetObjective",
     "chance_test",
+    "evidence_polarity",
     "optimise",
 ]

@@ -95,7 +95,7 @@ PRESETS: dict[str, Preset] = {
         one_cycle=True,
         weight_decay=0.0,
         sharpness=20.0,
-        area_weight=1.0,
+        area_weight=5.0,
         spectral_weight=0.01,
         normalise=True,
     ),

@@ -10,10 +10,10 @@ import nibabel as nib
 import numpy as np
 
 from medcontour.errors import MedcontourError, replacing
-from medcontour.export.exporter import Exporter
 from medcontour.export.labels import labels
 from medcontour.export.rasterise import file_grid, is_sheared, label_volume
 from medcontour.scan.scan import Scan
+from medcontour.suggestion.exporter import Exporter
 from medcontour.suggestion.model import Suggestion
 
 __all__ = ["exporter", "write"]

@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from medcontour.errors import MedcontourError
-from medcontour.export.exporter import Exporter, NothingToWrite
 from medcontour.export.labels import Kind, Label, labels
 from medcontour.scan.scan import Scan
+from medcontour.suggestion.exporter import Exporter, NothingToWrite
 from medcontour.suggestion.model import Suggestion
 
 __all__ = ["control_points", "exporter", "write"]

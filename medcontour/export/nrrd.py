@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from medcontour.errors import replacing
-from medcontour.export.exporter import Exporter, NothingToWrite
 from medcontour.export.labels import CATEGORY, TYPE, Label
 from medcontour.export.rasterise import Mask, file_grid, is_sheared, label_masks
 from medcontour.scan.scan import Scan
+from medcontour.suggestion.exporter import Exporter, NothingToWrite
 from medcontour.suggestion.model import Suggestion
 
 __all__ = ["exporter", "write"]

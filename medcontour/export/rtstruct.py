@@ -15,7 +15,6 @@ from pydicom.uid import ImplicitVRLittleEndian, RTStructureSetStorage, generate_
 from pydicom.valuerep import format_number_as_ds
 
 from medcontour.errors import replacing
-from medcontour.export.exporter import Exporter, NothingToWrite
 from medcontour.export.header import (
     CHARACTER_SET,
     MANUFACTURER,
@@ -30,6 +29,7 @@ from medcontour.export.header import (
 )
 from medcontour.export.labels import Kind, Label, labels
 from medcontour.scan.scan import Scan
+from medcontour.suggestion.exporter import Exporter, NothingToWrite
 from medcontour.suggestion.model import PlacedContour, Suggestion
 
 __all__ = ["exporter", "write"]

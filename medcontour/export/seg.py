@@ -12,7 +12,6 @@ from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
 from medcontour.errors import replacing
-from medcontour.export.exporter import Exporter, NothingToWrite
 from medcontour.export.header import (
     CHARACTER_SET,
     MANUFACTURER,
@@ -28,6 +27,7 @@ from medcontour.export.header import (
 from medcontour.export.labels import CATEGORY, TYPE, Label
 from medcontour.export.rasterise import Mask, label_masks
 from medcontour.scan.scan import Scan
+from medcontour.suggestion.exporter import Exporter, NothingToWrite
 from medcontour.suggestion.model import Suggestion
 
 __all__ = ["exporter", "write"]

@@ -28,8 +28,11 @@ SCALES = (0.4, 0.65, 1.0, 1.5, 2.2, 3.2)
 SMOOTHING = 0.12
 STEPS = 60
 RATES = {"center": 0.03, "size": 0.05, "harmonics": 0.02, "frame": 0.03}
-EDGE_WEIGHT = 1.0
+CONTRAST_WEIGHT, EDGE_WEIGHT = 1.0, 2.0
 PULL = 0.2
+GROWN, SHRUNK = 0.1, 0.1
+SATURATION = 4.0
+POLARITY_WEIGHT, POLARITY_SCALE = 2.0, 0.1
 SPECTRAL = 1.0
 FRAME_WEIGHT = 0.2
 LEAST_CONTRAST = 1.0
@@ -88,6 +91,10 @@ def _read(images: Tensor, plane: PlaneGeometry, curves: FourierContour, floor: T
     return _Reading((mean_in - mean_out) / spread, steps / spread.detach().unsqueeze(-1))
 
 
+def _saturated(contrast: Tensor) -> Tensor:
+    return contrast / (1 + contrast.abs() / SATURATION)
+
+
 def _moments(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     total = weight.sum((-1, -2))
     mean = (values * weight).sum((-1, -2)) / total
@@ -96,7 +103,10 @@ def _moments(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def follow_region(
-    images: Tensor, plane: PlaneGeometry, evidence: FourierContour
+    images: Tensor,
+    plane: PlaneGeometry,
+    evidence: FourierContour,
+    polarity: Tensor | None = None,
 ) -> list[Outline | None]:
     """Follow each image from its evidence contour to the boundary around it.
 
@@ -112,6 +122,10 @@ def follow_region(
         Their plane.
     evidence
         N evidence contours.
+    polarity
+        (N,): positive where something brighter than its surroundings is looked for, negative for
+        something darker, about 0 (or None) where that is not known. The further from 0, the more
+        the other polarity has to be the clearer one.
 
     Returns
     -------
@@ -121,7 +135,9 @@ def follow_region(
     images = images.float()
     count, tries = len(evidence), 2 * len(SCALES)
     scales = images.new_tensor(SCALES).repeat_interleave(2)
-    polarity = images.new_tensor([1.0, -1.0]).repeat(len(SCALES)).repeat(count)
+    sign = images.new_tensor([1.0, -1.0]).repeat(len(SCALES)).repeat(count)
+    known = images.new_zeros(count) if polarity is None else torch.tanh(polarity / POLARITY_SCALE)
+    against = POLARITY_WEIGHT * (1 - sign * known.repeat_interleave(tries)) / 2
     own = torch.sqrt(evidence.area().float() / math.pi).detach()
     radii = (own[:, None] * scales).clamp(1.5 * plane.pixel, 0.6 * min(plane.extent))
     centers = evidence.center.detach().float().repeat_interleave(tries, 0)
@@ -143,11 +159,14 @@ def follow_region(
 
     def energy() -> tuple[Tensor, _Reading]:
         reading = _read(smooth, plane, curves, floor)
-        edge = torch.tanh(polarity[:, None] * reading.steps).mean(-1)
+        edge = torch.tanh(sign[:, None] * reading.steps).mean(-1)
         away = (curves.center - centers).square().sum(-1)
         pull = away / torch.maximum(reach, curves.mean_radius.detach()).square()
+        growth = curves.size - reach.log()
+        size = GROWN * growth.clamp_min(0).square() + SHRUNK * growth.clamp_max(0).square()
         regular = SPECTRAL * curves.spectral_energy() + FRAME_WEIGHT * curves.frame.square().sum(-1)
-        return (-polarity * reading.contrast - EDGE_WEIGHT * edge + PULL * pull + regular), reading
+        contrast = CONTRAST_WEIGHT * sign * _saturated(reading.contrast)
+        return against - contrast - EDGE_WEIGHT * edge + PULL * pull + size + regular, reading
 
     for _ in range(STEPS):
         loss, _reading = energy()
@@ -164,8 +183,8 @@ def follow_region(
     found: list[Outline | None] = []
     for k in best.tolist():
         contrast = float(reading.contrast[k])
-        edge = float((polarity[k] * reading.steps[k] > 0.5).float().mean())
-        clear = contrast * float(polarity[k]) >= LEAST_CONTRAST and edge >= LEAST_EDGE
+        edge = float((sign[k] * reading.steps[k] > 0.5).float().mean())
+        clear = contrast * float(sign[k]) >= LEAST_CONTRAST and edge >= LEAST_EDGE
         found.append(Outline(curves[[k]].detach(), contrast, edge) if clear else None)
     return found
 

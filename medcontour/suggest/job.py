@@ -22,6 +22,7 @@ from medcontour.contour import FourierContour, PlaneGeometry
 from medcontour.errors import MedcontourError
 from medcontour.explain import (
     BACKGROUNDS,
+    POLARITY_EVALUATIONS,
     PRESETS,
     SHARP,
     EmbeddingObjective,
@@ -30,6 +31,7 @@ from medcontour.explain import (
     Perturbation,
     TargetObjective,
     chance_test,
+    evidence_polarity,
     optimise,
 )
 from medcontour.outline import Outline, follow_region
@@ -252,7 +254,12 @@ class _Job:
         )
         objective: Objective = embedding if self.objective == "embedding" else answer
         fit = optimise(perturbation, objective, self.preset, area=self.area, progress=step)
-        outlines = self._outlines(batch, geometry, fit.contours)
+        outlines: Sequence[Outline | None] = [None] * len(batch.slices)
+        if self.outline != "none":
+            polarity = evidence_polarity(perturbation, answer, fit.contours)
+            cost += POLARITY_EVALUATIONS
+            images = torch.from_numpy(np.stack([self._grey(k) for k in batch.slices]))
+            outlines = follow_region(images, geometry, fit.contours.to("cpu"), polarity.cpu())
         for index, k in enumerate(batch.slices):
             evidence, fair = self._evidence(
                 perturbation, objective, answer, fit, index, k, cost, embedding
@@ -358,14 +365,6 @@ class _Job:
             return "collapsed"
         return "suggested" if fair else "no better than chance"
 
-    def _outlines(
-        self, batch: PlaneBatch, geometry: PlaneGeometry, contours: FourierContour
-    ) -> Sequence[Outline | None]:
-        if self.outline == "none":
-            return [None] * len(contours)
-        images = torch.from_numpy(np.stack([self._grey(k) for k in batch.slices]))
-        return follow_region(images, geometry, contours.to("cpu"))
-
     def _placed_outline(
         self,
         perturbation: Perturbation,
@@ -446,10 +445,11 @@ class _Job:
             np.arange(self.scan.rows), np.arange(self.scan.columns), indexing="ij"
         )
         at = np.stack([column, row, np.ones_like(row)], -1) @ inverse.T
-        planes: npt.NDArray[np.float32] = ndimage.map_coordinates(
+        planes = ndimage.map_coordinates(
             image.numpy(), [at[..., 0], at[..., 1]], order=1, mode="constant", cval=np.nan
         )
-        return np.asarray(planes, dtype=np.float32)
+        on_slice: npt.NDArray[np.float32] = np.asarray(planes, dtype=np.float32)
+        return on_slice
 
 
 def _peak_memory_mb() -> int:

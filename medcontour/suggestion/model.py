@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from medcontour.errors import MedcontourError, replacing
 from medcontour.scan import Scan
+
+if TYPE_CHECKING:
+    from medcontour.suggestion.save import Saved
 
 __all__ = [
     "ClassifierReference",
@@ -204,6 +207,40 @@ class Suggestion:
         """All contours of one kind, by slice."""
         for finding in self.findings:
             yield from finding.evidence_contours if kind == "evidence" else finding.outlines
+
+    def save(
+        self,
+        out: str | Path,
+        formats: Sequence[str] | None = None,
+        *,
+        include_weak: bool = False,
+    ) -> Saved:
+        """Write ``suggestion.json`` and the formats asked for into a folder.
+
+        Parameters
+        ----------
+        out
+            The folder; made if it is not there.
+        formats
+            Names from `medcontour.exporters`; by default all that the scan allows.
+        include_weak
+            Whether contours no better than chance go into the exports as well. The JSON, the
+            overlays and the report always show them, marked.
+
+        Returns
+        -------
+        Saved
+            What was written, and what was left out and why.
+
+        Raises
+        ------
+        MedcontourError
+            For an unknown format, one that the scan cannot be written in, or a folder that
+            cannot be written.
+        """
+        from medcontour.suggestion.save import save
+
+        return save(self, out, formats, include_weak)
 
     @property
     def editable(self) -> Literal["evidence", "outline"]:

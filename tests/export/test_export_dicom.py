@@ -31,9 +31,8 @@ from export_cases import (
 )
 from pydicom.dataset import Dataset
 
-from medcontour.export import export, refusal
 from medcontour.scan import Scan, read_scan
-from medcontour.suggestion import PlacedContour, Suggestion
+from medcontour.suggestion import PlacedContour, Suggestion, export, refusal
 
 FILES = {"rtstruct": "rtstruct.dcm", "seg": "seg.dcm"}
 

@@ -38,10 +38,16 @@ from export_cases import (
 from PIL import Image
 
 from medcontour.errors import MedcontourError
-from medcontour.export import NothingToWrite, export, exporters, refusal
 from medcontour.export.markups import control_points
 from medcontour.scan import Scan, read_scan
-from medcontour.suggestion import PlacedContour, Suggestion
+from medcontour.suggestion import (
+    NothingToWrite,
+    PlacedContour,
+    Suggestion,
+    export,
+    exporters,
+    refusal,
+)
 
 FORMATS = ["labelmap", "markups", "nrrd", "rtstruct", "seg"]
 Study = tuple[Scan, Suggestion]
@@ -101,7 +107,7 @@ def installed(folder: Path, entry_point: str, module: str) -> Iterator[None]:
 
 def test_another_package_adds_a_format(study: Study, tmp_path: Path) -> None:
     module = """
-        from medcontour.export import Exporter
+        from medcontour.suggestion import Exporter
         def write(suggestion, scan, path):
             path.write_text(f"{len(suggestion.findings)} findings")
         exporter = Exporter("count", "count.txt", write, lambda scan: None)

@@ -34,10 +34,10 @@ from export_cases import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medcontour.export import export, label_volume
+from medcontour.export import label_volume
 from medcontour.export.rasterise import pixel_mask
 from medcontour.scan import Scan, read_scan
-from medcontour.suggestion import Suggestion
+from medcontour.suggestion import Suggestion, export
 
 
 class Made:

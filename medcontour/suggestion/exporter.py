@@ -42,12 +42,16 @@ class Exporter:
     refuses
         Why a scan cannot be written in this format, as the beginning of a sentence, or None. It
         needs no suggestion: ask before the classifier runs.
+    for_people
+        Whether it is for reading (pictures, the report), and so shows findings that are no better
+        than chance as well, marked. Other formats hold only what is suggested.
     """
 
     name: str
     filename: str
-    write: Callable[[Suggestion, Scan, Path], None]
+    write: Callable[[Suggestion, Scan, Path], object]
     refuses: Callable[[Scan], str | None]
+    for_people: bool = False
 
 
 def exporters() -> dict[str, Exporter]:
@@ -140,7 +144,7 @@ def _load(found: EntryPoint) -> Exporter:
     if not isinstance(loaded, Exporter):
         raise MedcontourError(
             f'The export format "{found.name}" of the package {package} is no '
-            f"medcontour.export.Exporter; {remedy}"
+            f"medcontour.suggestion.Exporter; {remedy}"
         )
     return loaded
 

@@ -1,0 +1,186 @@
+"""What the report says and shows of each finding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from medcontour.report import words
+from medcontour.report.pictures import (
+    Edges,
+    FloatArray,
+    Region,
+    UInt8Array,
+    close_up,
+    curve_on_slice,
+    data_uri,
+    edge_letters,
+    extent,
+    grey_values,
+    scale_bar,
+    slice_region,
+)
+from medcontour.scan.scan import Scan
+from medcontour.suggestion.model import Finding, PlacedContour, Suggestion, Views
+
+__all__ = ["Card", "Curve", "Panel", "View", "make_cards"]
+
+_MANY = 30  # findings, from where on the pictures are smaller and the file stays light
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A curve as an SVG path, in `Panel`'s coordinates, with its area and quality in words."""
+
+    name: str
+    kind: str
+    path: str
+    area: str
+    quality: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A region of the slice as a picture.
+
+    `x`, `y`, `width` and `height` are the picture's box in millimetres (pixels where the scan has
+    no physical size) along columns and rows, from the centre of the slice's first pixel. A pixel
+    reaches half its spacing to either side of its centre.
+    """
+
+    title: str
+    alt: str
+    picture: str
+    x: float
+    y: float
+    width: float
+    height: float
+    scale: float
+    unit: str
+    edges: Edges | None
+
+
+@dataclass(frozen=True)
+class View:
+    """A picture the classifier was shown, and the probability it gave."""
+
+    title: str
+    alt: str
+    picture: str
+    aspect: float
+    score: float
+
+
+@dataclass(frozen=True)
+class Card:
+    """One finding as the report presents it."""
+
+    number: int
+    finding: Finding
+    place: str
+    verdict: str
+    curves: tuple[Curve, ...]
+    panels: tuple[Panel, ...]
+    views: tuple[View, ...]
+    partly_seen: bool
+
+
+def make_cards(suggestion: Suggestion, scan: Scan) -> list[Card]:
+    """One card a finding, in the findings' order."""
+    findings = suggestion.findings
+    views: Sequence[Views | None] = suggestion.views or [None] * len(findings)
+    side = 640 if len(findings) < _MANY else 400
+    return [
+        _card(number, finding, view, scan, side)
+        for number, (finding, view) in enumerate(zip(findings, views, strict=True), start=1)
+    ]
+
+
+def _card(number: int, finding: Finding, views: Views | None, scan: Scan, side: int) -> Card:
+    contours = (*finding.outlines, *finding.evidence_contours)
+    curves = [curve_on_slice(contour, scan) for contour in contours]
+    where = words.place(finding.slice, scan.slices)
+    return Card(
+        number=number,
+        finding=finding,
+        place=where,
+        verdict=words.verdict(finding),
+        curves=tuple(
+            _curve(f"finding-{number}-curve-{i}", contour, points, scan)
+            for i, (contour, points) in enumerate(zip(contours, curves, strict=True), start=1)
+        ),
+        panels=tuple(_panels(finding, curves, where, scan, side)),
+        views=_views(finding, views, where, scan, side // 2) if views is not None else (),
+        partly_seen=views is not None and bool(np.isnan(views.original).mean() > 0.01),
+    )
+
+
+def _curve(name: str, contour: PlacedContour, points: FloatArray, scan: Scan) -> Curve:
+    row_spacing, column_spacing = scan.pixel_spacing
+    steps = " ".join(f"{x * column_spacing:.3f},{y * row_spacing:.3f}" for x, y in points)
+    return Curve(
+        name=name,
+        kind=contour.kind,
+        path=f"M{steps}Z",
+        area=words.area(contour, scan.units),
+        quality=words.quality(contour),
+    )
+
+
+def _panels(
+    finding: Finding, curves: Sequence[FloatArray], where: str, scan: Scan, side: int
+) -> list[Panel]:
+    kinds = [
+        name
+        for name, found in (
+            ("outline", finding.outlines),
+            ("evidence contour", finding.evidence_contours),
+        )
+        if found
+    ]
+    drawn = f", with the {' and the '.join(kinds)} drawn in" if kinds else ""
+    grey = grey_values(scan.voxels[finding.slice], scan.window)
+    whole = "The whole slice" if scan.slices > 1 else "The whole image"
+    panels = [_panel(whole, f"{where}, whole{drawn}", grey, slice_region(scan), scan, side)]
+    near = close_up(curves, scan)
+    if near is not None:
+        panels.append(_panel("Enlarged", f"{where}, enlarged{drawn}", grey, near, scan, side))
+    return panels
+
+
+def _panel(title: str, alt: str, grey: UInt8Array, region: Region, scan: Scan, side: int) -> Panel:
+    row_spacing, column_spacing = scan.pixel_spacing
+    width, height = extent(region, scan)
+    return Panel(
+        title=title,
+        alt=alt,
+        picture=data_uri(grey[region.pixels], side, 45_000),
+        x=(region.left - 0.5) * column_spacing,
+        y=(region.top - 0.5) * row_spacing,
+        width=width,
+        height=height,
+        scale=scale_bar(width),
+        unit="pixels" if scan.units == "pixel" else "mm",
+        edges=edge_letters(scan),
+    )
+
+
+def _views(finding: Finding, views: Views, where: str, scan: Scan, side: int) -> tuple[View, ...]:
+    width, height = extent(slice_region(scan), scan)
+    shown = (
+        ("Original", views.original, finding.score),
+        ("Only the inside kept", views.preserved, finding.evidence.preserved),
+        ("Inside removed", views.deleted, finding.evidence.deleted),
+    )
+    return tuple(
+        View(
+            title=title,
+            alt=f"{where} as the classifier saw it: {title.lower()}",
+            picture=data_uri(grey_values(view, (0.0, 1.0)), side, 15_000),
+            aspect=width / height,
+            score=score,
+        )
+        for title, view, score in shown
+    )

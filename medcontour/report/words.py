@@ -1,0 +1,174 @@
+"""The report's sentences and figures, as text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from medcontour.suggestion.model import Finding, PlacedContour, Status, Suggestion
+
+__all__ = [
+    "area",
+    "entries",
+    "p_value",
+    "place",
+    "probability",
+    "quality",
+    "summary",
+    "verdict",
+]
+
+_LEFT_OUT: dict[Status, tuple[str, str]] = {
+    "no better than chance": (
+        "1 is left out: its evidence is no better than chance.",
+        "{} are left out: their evidence is no better than chance.",
+    ),
+    "collapsed": (
+        "1 is left out: its contour collapsed.",
+        "{} are left out: their contours collapsed.",
+    ),
+}
+
+
+def probability(value: float) -> str:
+    """Two decimals, and no false certainty at either end.
+
+    Examples
+    --------
+    >>> probability(0.934), probability(0.9999), probability(0.0001), probability(0.0)
+    ('0.93', '>0.99', '<0.01', '0.00')
+    """
+    if 0.995 <= value < 1:
+        return ">0.99"
+    if 0 < value < 0.005:
+        return "<0.01"
+    return f"{value:.2f}"
+
+
+def p_value(value: float) -> str:
+    """Two significant figures.
+
+    Examples
+    --------
+    >>> p_value(0.01), p_value(0.3333), p_value(1.0)
+    ('0.01', '0.33', '1')
+    """
+    return f"{value:.2g}"
+
+
+def area(contour: PlacedContour, units: str) -> str:
+    """Give the contour's area with its unit: mm², or pixels where the scan has no physical size."""
+    figure = f"{contour.area_mm2:.1f}" if contour.area_mm2 < 100 else f"{contour.area_mm2:.0f}"
+    return f"{figure} {'pixels' if units == 'pixel' else 'mm²'}"
+
+
+def place(slice_index: int, slices: int) -> str:
+    """Name a slice as viewers do, counted from 1.
+
+    Examples
+    --------
+    >>> place(7, 40), place(0, 1)
+    ('Slice 8 of 40', 'The image')
+    """
+    return f"Slice {slice_index + 1} of {slices}" if slices > 1 else "The image"
+
+
+def summary(suggestion: Suggestion) -> list[str]:
+    """Say what was found, in a few plain sentences."""
+    name = f"“{suggestion.classifier.target_name}”"
+    findings = suggestion.findings
+    if not findings:
+        return [_nothing(suggestion, name)]
+    slices, looked = suggestion.scan.shape[0], len(suggestion.slice_scores)
+    called = len({finding.slice for finding in findings})
+    called_as = f"{'is' if called == 1 else 'are'} called {name}"
+    if slices == 1:
+        sentences = [f"The image is called {name}."]
+    elif looked == slices:
+        sentences = [f"{called} of {slices} slices {called_as}."]
+    else:
+        sentences = [
+            f"{called} of the {looked} slices that were looked at {called_as}; "
+            f"the scan has {slices}."
+        ]
+    sentences.append(_suggested(suggestion))
+    for status, (one, several) in _LEFT_OUT.items():
+        number = sum(finding.status == status for finding in findings)
+        if number:
+            sentences.append(one if number == 1 else several.format(number))
+    if suggestion.edited:
+        sentences.append("A person has edited these contours.")
+    return sentences
+
+
+def _suggested(suggestion: Suggestion) -> str:
+    kept = [finding for finding in suggestion.findings if finding.status == "suggested"]
+    if not kept:
+        return "No finding is suggested."
+    sentence = "1 finding is suggested" if len(kept) == 1 else f"{len(kept)} findings are suggested"
+    if suggestion.editable == "evidence":
+        return f"{sentence}."
+    outlined = sum(bool(finding.outlines) for finding in kept)
+    if outlined == len(kept):
+        return f"{sentence}, {'' if outlined == 1 else 'each '}with an outline to edit."
+    return f"{sentence}, {outlined or 'none'} of them with an outline to edit."
+
+
+def _nothing(suggestion: Suggestion, name: str) -> str:
+    scores = suggestion.slice_scores
+    if not scores:
+        return "Nothing was found: no slice was looked at."
+    best = max(scores, key=lambda k: scores[k])
+    score = probability(scores[best])
+    slices = suggestion.scan.shape[0]
+    if slices == 1:
+        return f"Nothing was found: the score of the image for {name} is {score}."
+    looked = f" ({len(scores)} slices were looked at)" if len(scores) < slices else ""
+    return (
+        f"Nothing was found: the highest score for {name} is {score}, "
+        f"on slice {best + 1} of {slices}{looked}."
+    )
+
+
+def verdict(finding: Finding) -> str:
+    """Say what the status means for this finding."""
+    if finding.status == "collapsed":
+        return (
+            "The contour collapsed: it does not hold what the classifier's answer rests on. "
+            "The finding is left out of the exports unless asked for."
+        )
+    evidence = finding.evidence
+    number = evidence.chance_curves
+    judged = f"p = {p_value(evidence.p_value)}, {number} chance curve{'' if number == 1 else 's'}"
+    if finding.status == "suggested":
+        return f"Chance curves seldom do as well ({judged})."
+    return (
+        f"Chance curves do as well too often ({judged}): the finding is left out of the exports "
+        "unless asked for."
+    )
+
+
+def quality(contour: PlacedContour) -> str:
+    """What the maker of a contour says of it, on one line; empty where it says nothing."""
+    return ", ".join(
+        f"{name.replace('_', ' ')} {value:.2f}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in contour.quality.items()
+    )
+
+
+def entries(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Names and values of a record, as text to list.
+
+    Examples
+    --------
+    >>> entries({"preset": "fast", "target_area": None, "slices": [0, 40]})
+    [('preset', 'fast'), ('target area', 'not set'), ('slices', '[0, 40]')]
+    """
+    return [(name.replace("_", " "), _entry(value)) for name, value in values.items()]
+
+
+def _entry(value: Any) -> str:
+    if value is None:
+        return "not set"
+    return value if isinstance(value, str) else json.dumps(value)

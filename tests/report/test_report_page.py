@@ -1,0 +1,464 @@
+from __future__ import annotations
+
+import base64
+import html
+import io
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydicom.dataset import Dataset
+
+from medcontour.errors import MedcontourError
+from medcontour.report import write_report
+from medcontour.report.pictures import CURVE_COLOURS
+from medcontour.report.words import entries, probability, summary
+from medcontour.suggestion import PlacedContour, Suggestion, Views
+
+VOID = {"meta", "link", "input", "img", "br", "hr"}
+OUTLINE = (0x56, 0xB4, 0xE9)
+
+
+class Page(HTMLParser):
+    """Every element with its attributes, and the text; fails where a tag is not closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_startendtag(tag, attrs)
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag in ("td", "dd"):
+            self.text += " "
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.text += data
+
+    def all(self, tag: str, **attributes: str) -> list[dict[str, str]]:
+        wanted = {name.rstrip("_"): value for name, value in attributes.items()}
+        return [
+            found
+            for name, found in self.elements
+            if name == tag and wanted.items() <= found.items()
+        ]
+
+    @property
+    def words(self) -> str:
+        return " ".join(self.text.split())
+
+
+Report = Callable[..., Page]
+
+
+@pytest.fixture
+def report(case: Any, tmp_path: Path) -> Report:
+    def write(suggestion: Suggestion | None = None, **scan: Any) -> Page:
+        path = tmp_path / "report.html"
+        write_report(suggestion or case.suggestion, replace(case.scan, **scan), path)
+        return Page(path.read_text(encoding="utf-8"))
+
+    return write
+
+
+def test_says_what_was_found_and_why(report: Report) -> None:
+    text = report().words
+    for phrase in (
+        "1 of 3 slices is called “nodule”. 1 finding is suggested, with an outline to edit.",
+        "Slice 2 of 3: nodule",
+        "2 of 3; index 1 in suggestion.json",
+        "1.2.826.0.1.3680043.8.498.1",
+        "The outline is what you edit. The evidence contour says why it is there; "
+        "it is not the lesion's extent.",
+        "Chance curves seldom do as well (p = 0.01, 99 chance curves).",
+        "Research use; not a medical device",
+        "NLDL) 2026, PMLR 307:201–210",
+        "0123456789ab…",
+        "evaluations 52.0",
+        "(contrast 3.21, polarity dark)",
+        "Dashed: slices above 0.5",
+    ):
+        assert phrase in text
+    figures = re.search("the original (.*?) How it was judged", text)
+    assert figures
+    assert re.findall(r"[01]\.\d\d", figures[1]) == ["0.93", "0.91", "0.11", "0.07", "0.21", "0.88"]
+
+
+def test_holds_all_and_fetches_nothing(report: Report, tmp_path: Path) -> None:
+    page = report()
+    names = [found["id"] for _, found in page.elements if "id" in found]
+    assert len(names) == len(set(names))
+    for _, attributes in page.elements:
+        for name in ("src", "href", "action", "poster", "data", "srcset"):
+            link = attributes.get(name, "data:")
+            assert link.startswith("data:") or link.removeprefix("#") in names
+    raw = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert not re.search(r"https?:|url\(|@import", raw)
+    assert not page.all("script")
+
+
+def test_is_accessible(report: Report) -> None:
+    page = report()
+    assert page.all("html", lang="en")
+    assert all(found["alt"] for found in page.all("img"))
+    pictures = [found for found in page.all("svg") if found.get("aria-hidden") != "true"]
+    assert all(found["role"] == "img" and found["aria-label"] for found in pictures)
+    levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch(r"h\d", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(below - above <= 1 for above, below in pairwise(levels))
+    inputs = {found["id"] for found in page.all("input")}
+    assert inputs == {found["for"] for found in page.all("label")}
+
+
+def test_curves_are_exact(small_case: Any, tmp_path: Path) -> None:
+    """Both panels share millimetres of the plane with the curves, to a thousandth."""
+    write_report(small_case.suggestion, small_case.scan, tmp_path / "report.html")
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    outline, evidence = page.all("path")
+    for path, truth in ((outline, small_case.outline), (evidence, small_case.evidence)):
+        points = np.array([p.split(",") for p in path["d"].strip("MZ").split()], float)
+        assert points == pytest.approx(truth.points(256), abs=1.5e-3)
+    whole, near = (
+        [float(n) for n in found["viewbox"].split()] for found in page.all("svg", class_="panel")
+    )
+    assert whole == pytest.approx([-0.3, -0.85, 96 * 0.6, 64 * 1.7], abs=1e-4)
+    picture = page.all("image")[1]
+    box = [float(picture[name]) for name in ("x", "y", "width", "height")]
+    assert box == near
+    # The enlarged picture holds the very pixels that its box names.
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(picture["href"].split(",")[1]))))
+    left, top = round((near[0] + 0.3) / 0.6), round((near[1] + 0.85) / 1.7)
+    plane = small_case.scan.voxels[1, top : top + shown.shape[0], left : left + shown.shape[1]]
+    assert shown == pytest.approx((plane + 500) / 600 * 255, abs=0.51)
+    assert near[2:] == pytest.approx([shown.shape[1] * 0.6, shown.shape[0] * 1.7], abs=1e-3)
+
+
+def test_nothing_of_the_patient(case: Any, report: Report, tmp_path: Path) -> None:
+    header = Dataset()
+    header.PatientName, header.PatientID = "Doe^Jane", "SECRET-4711"
+    header.PatientBirthDate, header.InstitutionName = "19610203", "St. Elsewhere"
+    report(datasets=(header,) * 3, source="/archive/Doe_Jane/ct")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    for word in ("Doe", "Jane", "SECRET-4711", "19610203", "Elsewhere", "archive"):
+        assert word not in text
+
+
+def test_escapes_what_it_is_given(case: Any, report: Report) -> None:
+    finding = replace(
+        case.suggestion.findings[0], label="<b>x</b>", note='<script>alert("1")</script>'
+    )
+    classifier = replace(case.suggestion.classifier, target_name="<b>x</b>", name='"><i>')
+    page = report(case.with_findings(finding, classifier=classifier, settings={"<u>": "<u>"}))
+    assert not page.all("b")
+    assert not page.all("script")
+    assert not page.all("u")
+    assert "Suggested contours: <b>x</b>" in page.words
+    assert '<script>alert("1")</script>' in page.words
+
+
+def test_same_input_same_bytes_apart_from_the_run_record(case: Any, tmp_path: Path) -> None:
+    runs = ({"seconds": 1.5}, {"seconds": 1.5}, {"seconds": 99.25})
+    texts = []
+    for number, run in enumerate(runs):
+        path = tmp_path / f"{number}.html"
+        write_report(replace(case.suggestion, run=run), case.scan, path)
+        texts.append(path.read_bytes())
+    assert texts[0] == texts[1]
+    assert texts[2] == texts[0].replace(b"<td>1.5</td>", b"<td>99.25</td>") != texts[0]
+
+
+def test_nothing_found(case: Any, report: Report) -> None:
+    scores = {0: 0.05, 1: 0.02, 2: 0.12}
+    page = report(case.with_findings(slice_scores=scores))
+    sentence = "Nothing was found: the highest score for “nodule” is 0.12, on slice 3 of 3."
+    assert sentence in page.words
+    assert "p value" not in page.words
+    assert not page.all("details")
+    assert page.all("svg", class_="strip")
+
+
+def test_views(case: Any, report: Report) -> None:
+    page = report()
+    assert [found["alt"].split(": ")[1] for found in page.all("img")] == [
+        "original",
+        "only the inside kept",
+        "inside removed",
+    ]
+    assert "Even grey: outside what the classifier sees." in page.words
+    first = Image.open(io.BytesIO(base64.b64decode(page.all("img")[0]["src"].split(",")[1])))
+    assert len(set(np.asarray(first)[:, :6].ravel())) == 1
+    assert "What the classifier was shown" not in report(replace(case.suggestion, views=())).words
+
+
+def test_statuses_and_missing_outlines_are_said(case: Any, report: Report) -> None:
+    good = case.suggestion.findings[0]
+    weak = replace(good, slice=0, status="no better than chance", outlines=())
+    gone = replace(good, slice=2, status="collapsed", outlines=(), evidence_contours=())
+    page = report(case.with_findings(weak, good, gone))
+    assert (
+        "3 of 3 slices are called “nodule”. 1 finding is suggested, with an outline to edit. "
+        "1 is left out: its evidence is no better than chance. "
+        "1 is left out: its contour collapsed."
+    ) in page.words
+    assert "Chance curves do as well too often" in page.words
+    assert "The contour collapsed:" in page.words
+    assert len(page.all("span", class_="badge no-better-than-chance")) == 2  # table and card
+    assert page.words.count("No outline") == 2
+    plain = replace(
+        case.suggestion, settings={"outline": "none"}, findings=(replace(good, outlines=()),)
+    )
+    assert "1 finding is suggested. Score" in report(plain).words
+
+
+def test_pixels_where_there_are_no_millimetres(case: Any, report: Report) -> None:
+    flat = {"affine_lps": np.eye(4), "slice_origins_lps": np.zeros((3, 3)), "units": "pixel"}
+    page = report(**flat)
+    assert "mm" not in page.words.replace("mmcontour", "")
+    assert f"{case.outline.area:.0f} pixels" in page.words
+    assert not [found for found in page.all("text") if found.get("text-anchor") == "middle"
+                and found.get("class") == "mark"]  # fmt: skip
+
+
+def test_a_single_image(case: Any, report: Report, contour_of: Any) -> None:
+    scan = replace(
+        case.scan, voxels=case.scan.voxels[:1], slice_origins_lps=case.scan.slice_origins_lps[:1]
+    )
+    finding = replace(
+        case.suggestion.findings[0],
+        slice=0,
+        outlines=(contour_of("outline", case.outline, scan, 0),),
+        evidence_contours=(contour_of("evidence", case.evidence, scan, 0),),
+    )
+    reference = replace(case.suggestion.scan, shape=(1, 64, 96))
+    suggestion = case.with_findings(finding, scan=reference, slice_scores={0: 0.93})
+    page = report(suggestion, voxels=scan.voxels, slice_origins_lps=scan.slice_origins_lps)
+    assert "The image is called “nodule”." in page.words
+    assert "The image: nodule" in page.words
+    assert not page.all("svg", class_="strip")
+    nothing = replace(suggestion, findings=(), slice_scores={0: 0.001})
+    assert summary(nothing) == ["Nothing was found: the score of the image for “nodule” is <0.01."]
+
+
+def test_summary_of_part_of_a_scan(case: Any) -> None:
+    some = replace(case.suggestion, slice_scores={0: 0.2, 1: 0.93})
+    assert summary(some)[0] == (
+        "1 of the 2 slices that were looked at is called “nodule”; the scan has 3."
+    )
+    edited = summary(replace(some, edited=True))
+    assert edited[-1] == "A person has edited these contours."
+    assert summary(replace(some, findings=()))[0].endswith(
+        "slice 2 of 3 (2 slices were looked at)."
+    )
+    none = replace(some, findings=(), slice_scores={})
+    assert summary(none) == ["Nothing was found: no slice was looked at."]
+
+
+def test_a_hundred_findings_stay_readable(case: Any, tmp_path: Path) -> None:
+    """On noisy slices of 512 x 512, where pictures weigh most."""
+    rng = np.random.default_rng(0)
+    noise = rng.normal(-200, 60, (1, 512, 512)).astype(np.float32)
+    scan = replace(case.scan, voxels=noise, slice_origins_lps=case.scan.slice_origins_lps[:1])
+    finding = case.suggestion.findings[0]
+    finding = replace(
+        finding,
+        slice=0,
+        outlines=tuple(replace(c, slice=0) for c in finding.outlines),
+        evidence_contours=tuple(replace(c, slice=0) for c in finding.evidence_contours),
+    )
+    view = (noise[0] + 500) / 600
+    for number, opened in ((1, 1), (100, 12)):
+        suggestion = replace(
+            case.suggestion,
+            scan=replace(case.suggestion.scan, shape=(1, 512, 512)),
+            findings=(finding,) * number,
+            views=(Views(view, view, view),) * number,
+            slice_scores={0: 0.93},
+        )
+        path = tmp_path / f"{number}.html"
+        write_report(suggestion, scan, path)
+        page = Page(path.read_text(encoding="utf-8"))
+        cards = page.all("details")
+        assert len(cards) == number
+        assert sum("open" in card for card in cards) == opened
+        assert path.stat().st_size < 200_000 * number + 30_000
+
+
+def test_another_scan_is_refused(case: Any, tmp_path: Path) -> None:
+    other = replace(case.scan, voxels=case.scan.voxels[:, :50])
+    with pytest.raises(MedcontourError, match="give the scan it was made on"):
+        write_report(case.suggestion, other, tmp_path / "report.html")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_folder_is_an_error(case: Any, tmp_path: Path) -> None:
+    with pytest.raises(MedcontourError, match="cannot be written"):
+        write_report(case.suggestion, case.scan, tmp_path / "absent" / "report.html")
+
+
+# In a browser
+
+
+def chromium(tmp_path: Path, page: Path, *arguments: str) -> str:
+    """Open a page and give standard output; anything on the page's console fails."""
+    done = subprocess.run(
+        [
+            shutil.which("chromium") or "chromium",
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-background-networking",
+            "--hide-scrollbars",
+            "--enable-logging=stderr",
+            "--virtual-time-budget=10000",
+            f"--user-data-dir={tmp_path / 'profile'}",
+            *arguments,
+            page.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=True,
+    )
+    assert "CONSOLE" not in done.stderr
+    return done.stdout
+
+
+def framed(report: Path, width: int, script: str) -> Path:
+    """Write a page that shows the report in a frame and leaves what `script` finds in its title.
+
+    A frame, since a headless window has a least width that a phone's is below.
+    """
+    path = report.with_name(f"framed-{width}.html")
+    path.write_text(
+        f'<!DOCTYPE html><meta charset="utf-8"><title></title><body style="margin:0">'
+        f'<iframe style="border:0;width:{width}px;height:1700px" '
+        f'srcdoc="{html.escape(report.read_text(encoding="utf-8"))}"></iframe>'
+        f"<script>onload = () => {{ const d = document.querySelector('iframe').contentDocument;"
+        f"document.title = JSON.stringify({script}); }}</script>",
+        encoding="utf-8",
+    )
+    return path
+
+
+def found_by(tmp_path: Path, page: Path) -> list[float]:
+    dom = chromium(tmp_path, page, "--dump-dom")
+    title = re.search("<title>(.*?)</title>", dom)
+    assert title
+    return [float(n) for n in re.findall(r"-?\d+(?:\.\d+)?", title[1])]
+
+
+@pytest.mark.browser
+def test_drawn_curves_lie_where_they_should(small_case: Any, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    write_report(small_case.suggestion, small_case.scan, path)
+    corners = (
+        "[...d.querySelectorAll('svg.panel')].flatMap(e => {"
+        "const m = e.getScreenCTM(); return [m.a, m.d, m.e, m.f]; })"
+    )
+    page = framed(path, 1100, corners)
+    panels = np.array(found_by(tmp_path, page)).reshape(-1, 4)
+    chromium(tmp_path, page, f"--screenshot={tmp_path / 'shot.png'}", "--window-size=1100,1700")
+    shot = np.asarray(Image.open(tmp_path / "shot.png").convert("RGB")).astype(int)
+    assert len(np.unique(shot.reshape(-1, 3), axis=0)) > 100
+    boxes = [
+        [float(n) for n in found["viewbox"].split()]
+        for found in Page(path.read_text(encoding="utf-8")).all("svg", class_="panel")
+    ]
+    y, x = np.nonzero(np.abs(shot - OUTLINE).max(-1) < 30)
+    pixels = np.stack([x, y], -1) + 0.5
+    assert len(panels) == len(boxes) == 2
+    for (across, down, left, top), (x0, y0, width, height) in zip(panels, boxes, strict=True):
+        assert across == pytest.approx(down)  # millimetres are square on the screen
+        points = (pixels - (left, top)) / across
+        points = points[((points > (x0, y0)) & (points < (x0 + width, y0 + height))).all(1)]
+        distance = small_case.outline.distance(points) * across
+        assert len(points) > 30
+        assert np.abs(distance).max() < 1.7
+        shift = (points.min(0) + points.max(0)) / 2
+        true = small_case.outline.points(2000)
+        assert np.abs(shift - (true.min(0) + true.max(0)) / 2).max() * across < 1.0
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [360, 390, 800])
+def test_nothing_sticks_out_sideways(small_case: Any, tmp_path: Path, width: int) -> None:
+    good = small_case.suggestion.findings[0]
+    weak = replace(good, status="no better than chance", label="x" * 60, note="y" * 80)
+    views = small_case.suggestion.views * 2
+    suggestion = replace(small_case.suggestion, findings=(good, weak), views=views)
+    path = tmp_path / "report.html"
+    write_report(suggestion, small_case.scan, path)
+    page = framed(path, width, "[d.documentElement.scrollWidth, d.querySelectorAll('*').length]")
+    wide, elements = found_by(tmp_path, page)
+    assert elements > 100
+    assert wide <= width
+
+
+def test_curve_colours_are_okabe_and_itos() -> None:
+    assert CURVE_COLOURS == {"outline": "#56B4E9", "evidence": "#E69F00"}
+
+
+def test_several_contours_of_one_finding(case: Any, report: Report) -> None:
+    finding = case.suggestion.findings[0]
+    twice: tuple[PlacedContour, ...] = finding.outlines * 2
+    page = report(case.with_findings(replace(finding, outlines=twice)))
+    assert len(page.all("path")) == 3
+
+
+def test_figures_in_words() -> None:
+    """No certainty that the figure does not have."""
+    values = (0.0, 0.0001, 0.934, 0.9949, 0.9951, 1.0)
+    assert [probability(value) for value in values] == [
+        "0.00",
+        "<0.01",
+        "0.93",
+        "0.99",
+        ">0.99",
+        "1.00",
+    ]
+    assert entries({"target_area": None, "slices": [0, 4]}) == [
+        ("target area", "not set"),
+        ("slices", "[0, 4]"),
+    ]
+
+
+def test_summary_counts_outlines(case: Any) -> None:
+    good = case.suggestion.findings[0]
+    bare = replace(good, slice=2, outlines=())
+    weak = replace(good, status="no better than chance")
+    sentences = [
+        summary(case.with_findings(*findings))[1]
+        for findings in ((good, good), (good, bare), (bare, bare), (weak, weak))
+    ]
+    assert sentences == [
+        "2 findings are suggested, each with an outline to edit.",
+        "2 findings are suggested, 1 of them with an outline to edit.",
+        "2 findings are suggested, none of them with an outline to edit.",
+        "No finding is suggested.",
+    ]
+    assert summary(case.with_findings(weak, weak))[2:] == [
+        "2 are left out: their evidence is no better than chance."
+    ]
