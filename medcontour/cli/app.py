@@ -8,9 +8,8 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-import click
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -20,7 +19,6 @@ from rich.table import Table
 import medcontour as mc
 from medcontour.cli.info import describe
 from medcontour.errors import MedcontourError
-from medcontour.explain import BACKGROUNDS, PRESETS
 
 app = typer.Typer(
     name="medcontour",
@@ -36,10 +34,6 @@ DOING = {
     "optimise": "Optimising contours",
     "judge": "Judging them against chance",
 }
-
-
-def _one_of(*names: str) -> click.Choice[str]:
-    return click.Choice(names)
 
 
 @app.callback()
@@ -70,10 +64,8 @@ def suggest(
         typer.Option(help="The class, by name or index. Default: the only one naming a finding."),
     ] = None,
     preset: Annotated[
-        str,
-        typer.Option(
-            click_type=_one_of(*PRESETS), help="fast: about 50 evaluations a contour; paper: 1000."
-        ),
+        Literal["fast", "paper"],
+        typer.Option(help="fast: about 50 evaluations a contour; paper: 1000."),
     ] = "fast",
     contours: Annotated[
         int,
@@ -99,24 +91,21 @@ def suggest(
         ),
     ] = None,
     background: Annotated[
-        str,
+        Literal["auto", "blur", "gaussian", "wide", "mean"],
         typer.Option(
-            click_type=_one_of("auto", *BACKGROUNDS),
             help="What stands where evidence is taken away. auto: for each slice the mildest "
             "that takes the answer away.",
         ),
     ] = "auto",
     objective: Annotated[
-        str,
+        Literal["target", "embedding"],
         typer.Option(
-            click_type=_one_of("target", "embedding"),
             help="target: the class; embedding: the paper's cosine, blind to the class.",
         ),
     ] = "target",
     outline: Annotated[
-        str,
+        Literal["region", "none"],
         typer.Option(
-            click_type=_one_of("region", "none"),
             help="region follows the image; none leaves outlines out.",
         ),
     ] = "region",

@@ -355,7 +355,10 @@ class _Job:
 
     def _grey(self, k: int) -> npt.NDArray[np.float32]:
         plane = self.scan.voxels[k]
-        return plane if plane.ndim == 2 else plane.mean(-1)
+        if plane.ndim == 2:
+            return plane
+        grey: npt.NDArray[np.float32] = plane.mean(-1)
+        return grey
 
     def _status(self, fit: Fit, index: int, geometry: PlaneGeometry, fair: bool) -> Status:
         fraction = float(fit.area_fraction[index])
