@@ -354,7 +354,7 @@ class _Job:
         return points[seen] if bool(seen.any()) else points
 
     def _grey(self, k: int) -> npt.NDArray[np.float32]:
-        plane = self.scan.voxels[k]
+        plane: npt.NDArray[np.float32] = self.scan.voxels[k]
         if plane.ndim == 2:
             return plane
         grey: npt.NDArray[np.float32] = plane.mean(-1)
