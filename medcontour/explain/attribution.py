@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -29,6 +30,9 @@ class ExtremalContours:
         ``"fast"`` or ``"paper"``.
     background
         One of `BACKGROUNDS`.
+    area_weight
+        lambda_a of Eq. 5 for the fast preset: 1 suits photographs, whose objects fill much of the
+        image; small lesions take more. The paper's preset follows Eq. 8 instead.
 
     Examples
     --------
@@ -46,6 +50,7 @@ class ExtremalContours:
         *,
         preset: str = "fast",
         background: str = "gaussian",
+        area_weight: float = 1.0,
     ) -> None:
         for what, name, known in (
             ("preset", preset, list(PRESETS)),
@@ -54,6 +59,8 @@ class ExtremalContours:
             if name not in known:
                 raise MedcontourError(f'There is no {what} "{name}"; choose from {known}.')
         self._model, self._preset, self._background = model, PRESETS[preset], background
+        if self._preset.area_weight is not None:
+            self._preset = replace(self._preset, area_weight=area_weight)
 
     def fit(self, images: Tensor, target: int | None = None, *, area: float | None = None) -> Fit:
         """Optimise one contour an image.

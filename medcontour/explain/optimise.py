@@ -45,7 +45,9 @@ class Preset:
         tau at the first step, annealed to 100 by Eq. 14's cosine (in its logarithm for
         `one_cycle`, so that the soft phase is not skipped when steps are few).
     area_weight
-        lambda_a of Eq. 5; None is Eq. 8's ``min(5, 1 / (1 - similarity))``.
+        lambda_a of Eq. 5; None is Eq. 8's ``min(5, 1 / (1 - similarity))``. Ours is 10, for
+        lesions of about a hundredth of the image: a contour may grow by 1 % of the image for a
+        tenth of the answer.
     spectral_weight
         lambda_r of Eq. 5.
     normalise
@@ -94,9 +96,9 @@ PRESETS: dict[str, Preset] = {
         rates={"center": 0.03, "size": 0.1, "harmonics": 0.05, "frame": 0.05},
         one_cycle=True,
         weight_decay=0.0,
-        sharpness=20.0,
-        area_weight=5.0,
-        spectral_weight=0.01,
+        sharpness=40.0,
+        area_weight=10.0,
+        spectral_weight=0.03,
         normalise=True,
     ),
 }

@@ -24,7 +24,8 @@ ANGLES = 48
 INSIDE = (0.1, 0.22, 0.34, 0.46, 0.58, 0.7, 0.82, 0.94)
 OUTSIDE = (1.06, 1.14, 1.22, 1.3, 1.38)
 EDGE_INSIDE, EDGE_OUTSIDE = slice(6, 8), slice(0, 2)
-SCALES = (0.4, 0.65, 1.0, 1.5, 2.2, 3.2)
+SCALES = (0.4, 0.65, 1.0, 1.4, 1.9, 2.6)
+LARGEST = 3.0
 SMOOTHING = 0.12
 STEPS = 60
 RATES = {"center": 0.03, "size": 0.05, "harmonics": 0.02, "frame": 0.03}
@@ -156,6 +157,7 @@ def follow_region(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS, eta_min=1e-3)
     extent = images.new_tensor(plane.extent)
     reach = own.repeat_interleave(tries)
+    largest = (LARGEST * reach).clamp(max=0.9).log()
 
     def energy() -> tuple[Tensor, _Reading]:
         reading = _read(smooth, plane, curves, floor)
@@ -176,7 +178,7 @@ def follow_region(
         schedule.step()
         with torch.no_grad():
             curves.center.clamp_(-extent, extent)
-            curves.size.clamp_(math.log(plane.pixel), math.log(0.9))
+            curves.size.clamp_(min=math.log(plane.pixel)).clamp_(max=largest)
     with torch.no_grad():
         loss, reading = energy()
     best = loss.view(count, tries).argmin(1) + torch.arange(count) * tries

@@ -264,7 +264,7 @@ class _Job:
             evidence, fair = self._evidence(
                 perturbation, objective, answer, fit, index, k, cost, embedding
             )
-            status = self._status(fit, index, geometry, fair)
+            status = self._status(fit, index, geometry, evidence, fair)
             outline = outlines[index] if status != "collapsed" else None
             curve = fit.contours[[index]]
             placed = self._place(curve, "evidence", k, {"background": names[index]})
@@ -360,11 +360,16 @@ class _Job:
         grey: npt.NDArray[np.float32] = plane.mean(-1)
         return grey
 
-    def _status(self, fit: Fit, index: int, geometry: PlaneGeometry, fair: bool) -> Status:
+    def _status(
+        self, fit: Fit, index: int, geometry: PlaneGeometry, evidence: Evidence, fair: bool
+    ) -> Status:
         fraction = float(fit.area_fraction[index])
         pixels = fraction * geometry.rows * geometry.columns
         effect = float(fit.preserved[index] - fit.deleted[index])
-        if pixels < LEAST_PIXELS or fraction > LARGEST_FRACTION or effect < LEAST_EFFECT:
+        # One of several places that each keep the answer: taking it away alone changes little.
+        one_of_several = evidence.preserved > POSITIVE >= evidence.background
+        explains = effect >= LEAST_EFFECT or one_of_several
+        if pixels < LEAST_PIXELS or fraction > LARGEST_FRACTION or not explains:
             return "collapsed"
         return "suggested" if fair else "no better than chance"
 
