@@ -19,6 +19,9 @@ from rich.table import Table
 import medcontour as mc
 from medcontour.cli.info import describe
 from medcontour.errors import MedcontourError
+from medcontour.suggestion import export as export_to
+from medcontour.suggestion import refusal
+from medcontour.suggestion.save import make_folder
 
 app = typer.Typer(
     name="medcontour",
@@ -130,6 +133,11 @@ def suggest(
     chosen = _slices(slices)
     loaded = mc.load_classifier(classifier, device=device)
     read = mc.read_scan(scan, series=series)
+    # What cannot be written is said before the work, not after it.
+    for name in asked or []:
+        if sentence := refusal(read, name):
+            raise MedcontourError(sentence)
+    make_folder(out)
     with _progress(quiet=as_json) as progress:
         suggestion = mc.suggest(
             read,
@@ -175,7 +183,9 @@ def suggest(
 @app.command()
 def convert(
     suggestion: Annotated[Path, typer.Argument(help="A suggestion.json, or its folder.")],
-    to: Annotated[str, typer.Option(help="labelmap, nrrd, markups, rtstruct or seg.")],
+    to: Annotated[
+        str, typer.Option(help="labelmap, nrrd, markups, rtstruct, seg, overlay, report.")
+    ],
     out: Annotated[Path, typer.Option(help="The file (markups: the folder) to write.")],
     scan: Annotated[
         str | None,
@@ -192,7 +202,10 @@ def convert(
     if not where:
         raise MedcontourError(f"{suggestion} does not say where its scan is; give it with --scan.")
     read = mc.read_scan(where, series=loaded.scan.series_instance_uid)
-    mc.export(loaded.for_export(include_weak=include_weak), read, to, out)
+    found = mc.exporters().get(to)
+    # As in a result folder: what people read shows every finding, marked.
+    whole = include_weak or (found is not None and found.for_people)
+    export_to(loaded.for_export(include_weak=whole), read, to, out)
     Console().print(f"Wrote {escape(str(out))}.", highlight=False, soft_wrap=True)
 
 

@@ -61,6 +61,7 @@ BATCH = 8
 LEAST_PIXELS = 4
 LARGEST_FRACTION = 0.7
 LEAST_EFFECT = 0.1
+MANY = 10
 
 
 def suggest(
@@ -206,9 +207,18 @@ def suggest(
             "evaluations_per_contour": round(float(np.mean(evaluations)), 2) if findings else None,
         },
         views=tuple(views),
-        notes=scan.notes,
+        notes=(*scan.notes, *_doubts(scores, classifier, choice)),
         source=scan,
     )
+
+
+def _doubts(scores: dict[int, float], classifier: Classifier, target: int) -> Iterator[str]:
+    """Say when a classifier calls every slice of a stack positive: it may not know such scans."""
+    if len(scores) >= MANY and min(scores.values()) > POSITIVE:
+        yield (
+            f"{classifier.name} calls all {len(scores)} slices {classifier.labels[target]}: "
+            "it may not be made for scans like this one."
+        )
 
 
 def _check_name(what: str, name: str, known: Iterable[str]) -> None:
@@ -279,7 +289,7 @@ class _Job:
                 evidence=evidence,
                 evidence_contours=(placed,),
                 outlines=self._placed_outline(perturbation, answer, outline, index, k),
-                note=self._note(evidence, outline, names[index], status),
+                note=self._note(evidence, outline, names[index], status, curve, k),
             )
             original, preserved, without = self._variants(perturbation, curve, index)
             views = self._views(batch, original, preserved, without)
@@ -414,9 +424,24 @@ class _Job:
         )
 
     def _note(
-        self, evidence: Evidence, outline: Outline | None, background: str, status: Status
+        self,
+        evidence: Evidence,
+        outline: Outline | None,
+        background: str,
+        status: Status,
+        curve: FourierContour,
+        k: int,
     ) -> str:
         notes = []
+        column, row = (
+            plane_geometry(self.scan).to_index(curve.center[0].cpu()).round().int().tolist()
+        )
+        body = body_mask(self._grey(k))
+        if not body[min(max(row, 0), len(body) - 1), min(max(column, 0), body.shape[1] - 1)]:
+            notes.append(
+                "The evidence lies outside the body: the classifier may go by something that is "
+                "not the patient."
+            )
         if evidence.background > POSITIVE:
             notes.append(
                 f"The background ({background}) alone is still called "

@@ -18,8 +18,11 @@ def path_without_patient(scan: Scan) -> str | None:
     if not scan.datasets:
         return scan.source
     header = scan.datasets[0]
-    name = str(header.get("PatientName", "")).replace("^", " ").replace("=", " ")
-    telling = [*name.split(), str(header.get("PatientID", "")), str(header.get("PatientBirthDate"))]
+    name, number, birth = (
+        str(header.get(keyword) or "")
+        for keyword in ("PatientName", "PatientID", "PatientBirthDate")
+    )
+    telling = [*name.replace("^", " ").replace("=", " ").split(), number, birth]
     path = scan.source.casefold()
     if any(word.casefold() in path for word in telling if len(word) >= SHORTEST):
         return None

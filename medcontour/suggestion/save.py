@@ -10,7 +10,7 @@ from medcontour.errors import MedcontourError
 from medcontour.suggestion.exporter import NothingToWrite, export, exporters, refusal
 from medcontour.suggestion.model import Suggestion
 
-__all__ = ["Saved", "save"]
+__all__ = ["Saved", "make_folder", "save"]
 
 JSON_NAME = "suggestion.json"
 
@@ -59,13 +59,7 @@ def save(
             sentence = refusal(scan, name)
             if sentence is not None:
                 raise MedcontourError(sentence)
-    folder = Path(out)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MedcontourError(
-            f"The folder {folder} cannot be made ({error.strerror}); choose another."
-        ) from error
+    folder = make_folder(out)
     suggestion.write_json(folder / JSON_NAME)
     files = [JSON_NAME]
     strong = suggestion.for_export(include_weak=include_weak)
@@ -81,3 +75,21 @@ def save(
         else:
             files.append(exporter.filename)
     return Saved(files, left_out)
+
+
+def make_folder(out: str | Path) -> Path:
+    """Make a result folder if it is not there.
+
+    Raises
+    ------
+    MedcontourError
+        When it cannot be made.
+    """
+    folder = Path(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MedcontourError(
+            f"The folder {folder} cannot be made ({error.strerror}); choose another."
+        ) from error
+    return folder

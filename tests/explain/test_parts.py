@@ -15,7 +15,9 @@ from medcontour.explain import (
     EmbeddingObjective,
     ExtremalContours,
     Perturbation,
+    TargetObjective,
     chance_test,
+    evidence_polarity,
 )
 from medcontour.explain.background import gaussian_blur
 from medcontour.explain.chance import chance_curves, turned
@@ -182,3 +184,26 @@ def test_points_may_be_transposed_and_off_the_plane(planted: Planted) -> None:
     low, high = moved.bounds
     assert torch.allclose(high, torch.tensor(moved.plane.extent))
     assert torch.allclose(low, -torch.tensor(moved.plane.extent))
+
+
+def test_polarity_tells_bright_evidence_from_dark(planted: Planted) -> None:
+    bright = evidence_polarity(planted.perturbation, planted.objective(), planted.truth)
+    assert (bright > 0).all()
+    turned_round = Planted(
+        planted.truth,
+        planted.mask,
+        planted.images * torch.tensor([-1.0, 1.0]).view(1, 2, 1, 1),
+        Perturbation(
+            planted.images * torch.tensor([-1.0, 1.0]).view(1, 2, 1, 1),
+            planted.perturbation.background * torch.tensor([-1.0, 1.0]).view(1, 2, 1, 1),
+            planted.perturbation.points,
+            planted.perturbation.plane,
+        ),
+    )
+    negative = TargetObjective(
+        lambda x: Planted.score(x * torch.tensor([-1.0, 1.0]).view(1, 2, 1, 1)),
+        turned_round.images,
+        turned_round.perturbation.background,
+        target=0,
+    )
+    assert (evidence_polarity(turned_round.perturbation, negative, planted.truth) < 0).all()
