@@ -551,7 +551,7 @@ def thorax(
         u = nodule_rng.uniform
         nodules = [
             (
-                float(np.exp(u(np.log(8.5), np.log(31)))),
+                float(np.exp(u(np.log(8.5), np.log(28)))),
                 u() < 0.7,
                 float(u(1, 1.3) if u() < 0.6 else u(1.3, 2.3)),
                 u() < 0.5,
@@ -607,3 +607,72 @@ def thorax(
         return np.clip(np.round(scan(volume) + noise), -1024, 3071).astype(np.int16)
 
     return Thorax(finish(full), labels, finish(clean), grid, placed)
+
+
+def abdomen(seed: int, shape: tuple[int, int] = (160, 208)) -> NDArray[np.int16]:
+    """Make one axial slice below the lungs, often with arms beside the body.
+
+    Parameters
+    ----------
+    seed : int
+        Everything follows from it.
+    shape : tuple of int
+        Rows, columns.
+
+    Returns
+    -------
+    numpy.ndarray
+        int16 (rows, columns) in HU.
+    """
+    rng = np.random.default_rng(seed)
+    u = rng.uniform
+    px = u(1.6, 2.9)
+    x, y = (
+        axis.astype(np.float32) * px
+        for axis in np.meshgrid(
+            np.arange(shape[1]) - shape[1] / 2 + u(-8, 8),
+            np.arange(shape[0]) - shape[0] / 2 + u(-8, 8),
+        )
+    )
+    hu = np.full(shape, -1000.0, np.float32)
+
+    def paint(value: float, gap: Array) -> None:
+        hu[...] += (value - hu) * np.clip(0.5 - gap / px, 0, 1)
+
+    a, b = u(125, 170), u(85, 120)
+    fat, muscle = u(6, 30), u(8, 16)
+    body = _radial(x, y, a, b, u(2.1, 2.7))
+    paint(-105.0, body)
+    paint(50.0, body + fat)
+    inside = body + fat + muscle
+    paint(-100.0, inside)
+    if u() < 0.8:
+        liver = _ellipse(x, y, (-u(30, 55), u(-25, 5)), u(45, 75), u(40, 65), u(-0.4, 0.4))
+        paint(u(50, 110), np.maximum(liver, inside + 2))
+    for _ in range(rng.integers(5, 30)):
+        r = u(7, 32)
+        gap = _ellipse(x, y, (u(-0.7, 0.7) * a, u(-0.7, 0.6) * b), r, r * u(0.5, 1), u(0, 3))
+        gap = np.maximum(gap, inside + 3)
+        paint(u(15, 140), gap)
+        if u() < 0.25:
+            paint(u(-980, -750), np.maximum(gap + u(2, 4), y - u(-60, 40)))
+    spine = (u(-5, 5), 0.55 * b)
+    paint(u(400, 650), _ellipse(x, y, spine, 24.0, 19.0))
+    paint(u(150, 220), _ellipse(x, y, spine, 21.5, 16.5))
+    paint(u(400, 600), _ellipse(x, y, (spine[0], spine[1] + 27), 13.0, 10.0))
+    paint(30.0, _ellipse(x, y, (spine[0], spine[1] + 26), 9.0, 7.5))
+    for angle in rng.uniform(0.3, 5.9, rng.integers(0, 12)):
+        at = ((a - fat - muscle) * np.sin(angle), (b - fat - muscle) * np.cos(angle))
+        paint(u(300, 600), _ellipse(x, y, at, u(6, 14), u(3, 5), -angle))
+    if u() < 0.6:
+        for side in (-1, 1):
+            at = (side * (a + u(22, 48)), u(-40, 70))
+            r = u(20, 38)
+            for value, shrink in ((-105.0, 0.0), (50.0, u(3, 9)), (600.0, r - u(10, 15))):
+                paint(value, _ellipse(x, y, at, r, r * u(0.85, 1.0)) + shrink)
+            paint(180.0, _ellipse(x, y, at, 6.0, 6.0))
+    for _ in range(rng.integers(0, 3)):
+        bed = y - (b + u(6, 50)) + u(0, 0.0015) * x**2
+        paint(u(-800, 100), np.maximum(np.abs(bed) - u(1.5, 4), np.abs(x) - u(120, 220)))
+    hu += u(12, 32) * _correlated(rng, shape, (1.2 / px, 1.2 / px))
+    return np.clip(np.round(hu), -1024, 3071).astype(np.int16)

@@ -10,13 +10,15 @@ __all__ = ["body_mask"]
 
 AIR_SHARE = 0.08
 LEAST_BODY = 0.05
+LEAST_PIECE = 0.1
 
 
 def body_mask(plane: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
     """Tell the body from the empty surround of a slice.
 
     The surround is what is dark and connected to the image's border; what it encloses (lungs,
-    a cyst) belongs to the body.
+    a cyst) belongs to the body. Small pieces beside the largest (a burnt-in marker, the table, a
+    cable) do not.
 
     Parameters
     ----------
@@ -40,5 +42,8 @@ def body_mask(plane: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
     dark = plane <= low + AIR_SHARE * (high - low)
     regions, _ = ndimage.label(dark)
     border = np.unique(np.concatenate([regions[0], regions[-1], regions[:, 0], regions[:, -1]]))
-    body = ~np.isin(regions, border[border > 0])
+    pieces, _ = ndimage.label(~np.isin(regions, border[border > 0]))
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0
+    body: npt.NDArray[np.bool_] = (sizes >= max(1, LEAST_PIECE * sizes.max()))[pieces]
     return body if body.mean() >= LEAST_BODY else np.ones_like(body)

@@ -1,0 +1,70 @@
+"""The command line as a user calls it, and small files to call it with."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from small_files import Answer, write_bundle, write_series
+
+from medcontour.cli import main
+
+
+def _call(arguments: list[object], capsys: pytest.CaptureFixture[str]) -> Answer:
+    before = sys.argv
+    sys.argv = ["medcontour", *map(str, arguments)]
+    code = 0
+    try:
+        with warnings.catch_warnings():
+            main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    finally:
+        sys.argv = before
+    return Answer(code, *capsys.readouterr())
+
+
+@pytest.fixture
+def medcontour(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Answer]:
+    """Call the command line's entry point: arguments in, exit code and both streams out."""
+    monkeypatch.setenv("COLUMNS", "200")
+    return lambda *arguments: _call(list(arguments), capsys)
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a DICOM ``study`` and a ``bundle`` that finds its spot."""
+    folder = tmp_path_factory.mktemp("cli")
+    write_series(folder / "study")
+    write_bundle(folder / "bundle")
+    return folder
+
+
+@pytest.fixture
+def study(files: Path) -> Path:
+    return files / "study"
+
+
+@pytest.fixture
+def bundle(files: Path) -> Path:
+    return files / "bundle"
+
+
+@pytest.fixture
+def suggested(
+    files: Path, medcontour: Callable[..., Answer], study: Path, bundle: Path
+) -> tuple[Path, dict[str, object]]:
+    """The folder that `suggest` wrote for the study, and what it said of it as JSON."""
+    out = files / "out"
+    if not out.exists():
+        answer = medcontour("suggest", study, "--classifier", bundle, "--out", out, "--json")
+        assert answer.code == 0, answer.err
+        (files / "said.json").write_text(answer.out)
+        (files / "said.err").write_text(answer.err)
+    return out, json.loads((files / "said.json").read_text())

@@ -1,0 +1,388 @@
+"""The main job on planted scans: contours land where the network looks, on any grid."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+from monai.transforms import (
+    CenterSpatialCrop,
+    CropForeground,
+    EnsureChannelFirst,
+    Resize,
+    ScaleIntensityRange,
+    SpatialPad,
+    Transpose,
+)
+from planted import (
+    COLUMNS,
+    ROWS,
+    Always,
+    Spots,
+    TextureAnywhere,
+    centroid,
+    chequered,
+    classifier,
+    disc,
+    ground,
+    scan_of,
+    with_spots,
+)
+
+import medcontour as mc
+
+SPOT = ((40.0, 18.0), 5.0, 0.95)
+
+
+def polygons(suggestion: mc.Suggestion, kind: str) -> list[np.ndarray]:
+    return [contour.polygon_lps_mm for contour in suggestion.contours(kind)]
+
+
+def inside(polygon: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """(m,) bool: which points (m, 2) lie in a polygon (n, 2), by crossings of a ray."""
+    x, y = points[:, :1], points[:, 1:]
+    x0, y0 = polygon.T
+    x1, y1 = np.roll(polygon, -1, 0).T
+    spans = (y0 > y) != (y1 > y)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        crossing = x < x0 + (y - y0) / (y1 - y0) * (x1 - x0)
+    return np.asarray((spans & crossing).sum(1) % 2 == 1)
+
+
+def pixel_mask(polygon: np.ndarray) -> np.ndarray:
+    """(ROWS, COLUMNS) bool for a polygon in (column, row) index."""
+    row, column = np.mgrid[:ROWS, :COLUMNS]
+    points = np.stack([column.ravel(), row.ravel()], 1)
+    return inside(polygon[:, :2], points).reshape(ROWS, COLUMNS)
+
+
+def dice(a: np.ndarray, b: np.ndarray) -> float:
+    return float(2 * np.sum(a & b) / (a.sum() + b.sum()))
+
+
+# What is found, and what is not
+
+
+def test_the_slice_with_the_spot_is_found_and_the_other_is_not() -> None:
+    suggestion = mc.suggest(scan_of(ground(1), with_spots([SPOT]), ground(2)), classifier(Spots()))
+    [finding] = suggestion.findings
+    assert finding.slice == 1
+    assert finding.label == "spot"
+    assert finding.status == "suggested"
+    assert set(suggestion.slice_scores) == {0, 1, 2}
+    assert finding.score == suggestion.slice_scores[1] > 0.5
+    assert max(suggestion.slice_scores[0], suggestion.slice_scores[2]) < 0.5
+    assert finding.evidence.preserved > 0.5 > finding.evidence.deleted
+    assert finding.evidence.p_value == pytest.approx(0.01)
+    assert finding.evidence.evaluations <= 52
+    truth = disc(*SPOT[:2])
+    [evidence], [outline] = polygons(suggestion, "evidence"), polygons(suggestion, "outline")
+    assert dice(pixel_mask(outline), truth) >= 0.92
+    assert dice(pixel_mask(evidence), truth) >= 0.8
+    assert np.abs(centroid(evidence[:, :2]) - SPOT[0]).max() < 1
+    assert (evidence[:, 2] == 3.0).all()
+
+
+def test_nothing_positive_gives_no_finding(tmp_path: Path) -> None:
+    suggestion = mc.suggest(scan_of(ground(1), ground(2)), classifier(Spots()))
+    assert suggestion.findings == ()
+    assert len(suggestion.slice_scores) == 2
+    saved = suggestion.save(tmp_path / "out", ["labelmap", "markups", "report"])
+    assert json.loads((tmp_path / "out" / "suggestion.json").read_text())["findings"] == []
+    label_map = nibabel.load(tmp_path / "out" / "labelmap.nii.gz")
+    assert not np.asarray(label_map.dataobj).any()
+    assert "markups" in saved.left_out
+    assert not (tmp_path / "out" / "markups").exists()
+
+
+def test_only_the_slices_asked_for_are_looked_at() -> None:
+    scan = scan_of(*[with_spots([SPOT], seed=k) for k in range(5)])
+    suggestion = mc.suggest(scan, classifier(Spots()), slices=slice(1, 3), outline="none")
+    assert set(suggestion.slice_scores) == {1, 2}
+    assert [finding.slice for finding in suggestion.findings] == [1, 2]
+    assert suggestion.run["slices_looked_at"] == 2
+    with pytest.raises(mc.MedcontourError, match=r"7:9 .* 5 slices"):
+        mc.suggest(scan, classifier(Spots()), slices=slice(7, 9))
+
+
+def test_a_burnt_in_marker_is_what_the_evidence_lies_on() -> None:
+    """A shortcut: the network answers for the marker in the corner, not for the lesion."""
+    plane = with_spots([((20.0, 26.0), 9.0, 0.5)])
+    plane[3:11, 52:60] = 1.0
+    [finding] = mc.suggest(scan_of(plane), classifier(Spots())).findings
+    assert finding.status == "suggested"
+    marker, lesion = np.zeros((ROWS, COLUMNS), bool), disc((20.0, 26.0), 9.0)
+    marker[3:11, 52:60] = True
+    evidence = pixel_mask(finding.evidence_contours[0].polygon_lps_mm)
+    assert dice(evidence, marker) >= 0.7
+    assert not (evidence & lesion).any()
+
+
+# Several contours a slice
+
+
+@pytest.mark.parametrize(
+    ("spots", "ceiling"),
+    [
+        ([((40.0, 18.0), 6.0, 0.95), ((15.0, 33.0), 4.0, 0.95)], 1e6),
+        ([((40.0, 18.0), 5.0, 0.95), ((15.0, 33.0), 5.0, 0.95)], 1e6),
+        ([((40.0, 18.0), 5.0, 0.95), ((15.0, 33.0), 5.0, 0.95)], 3.0),
+    ],
+    ids=["one larger", "alike", "alike, each enough for the whole answer"],
+)
+def test_two_spots_are_found_one_after_the_other(
+    spots: list[tuple[tuple[float, float], float, float]], ceiling: float
+) -> None:
+    """Of four contours allowed two are made: then the answer is gone."""
+    scan, asked = scan_of(with_spots(spots)), classifier(Spots(ceiling=ceiling))
+    findings = mc.suggest(scan, asked, contours=4).findings
+    assert [finding.status for finding in findings] == ["suggested", "suggested"]
+    assert findings[0].evidence.deleted > 0.5 > findings[1].evidence.deleted
+    for kind, nearest in (("evidence_contours", 3.0), ("outlines", 1.0)):
+        found = [centroid(getattr(f, kind)[0].polygon_lps_mm[:, :2]) for f in findings]
+        for centre, _, _ in spots:
+            assert min(np.linalg.norm(place - centre) for place in found) < nearest
+    [alone] = mc.suggest(scan, asked, contours=1).findings
+    assert alone.evidence_contours[0].parameters == findings[0].evidence_contours[0].parameters
+
+
+# Evidence that is none
+
+
+def test_evidence_that_could_lie_anywhere_is_no_better_than_chance(tmp_path: Path) -> None:
+    suggestion = mc.suggest(scan_of(chequered()), classifier(TextureAnywhere()))
+    [finding] = suggestion.findings
+    assert finding.status == "no better than chance"
+    assert finding.evidence.p_value > 0.05
+    assert finding.evidence.random_preserved > 0.5
+    assert_left_out_unless_asked_for(suggestion, tmp_path)
+
+
+@pytest.mark.parametrize("answer", [0.5, 5.0])
+def test_a_network_that_always_says_yes_gives_collapsed_contours(
+    answer: float, tmp_path: Path
+) -> None:
+    suggestion = mc.suggest(scan_of(with_spots([SPOT])), classifier(Always(answer)))
+    [finding] = suggestion.findings
+    assert finding.status == "collapsed"
+    assert finding.outlines == ()
+    assert "background" in finding.note
+    assert "still called spot" in finding.note
+    assert_left_out_unless_asked_for(suggestion, tmp_path)
+
+
+def assert_left_out_unless_asked_for(suggestion: mc.Suggestion, folder: Path) -> None:
+    saved = suggestion.save(folder / "strong", ["labelmap", "markups", "overlay", "report"])
+    assert "markups" in saved.left_out
+    assert not np.asarray(nibabel.load(folder / "strong" / "labelmap.nii.gz").dataobj).any()
+    [in_json] = json.loads((folder / "strong" / "suggestion.json").read_text())["findings"]
+    assert in_json["status"] == suggestion.findings[0].status
+    assert in_json["status"] in (folder / "strong" / "report.html").read_text()
+    assert list((folder / "strong" / "overlay").glob("*.png"))
+
+    saved = suggestion.save(folder / "all", ["labelmap", "markups"], include_weak=True)
+    assert saved.left_out == {}
+    names = [path.name for path in (folder / "all" / "markups").iterdir()]
+    assert any("evidence" in name for name in names)
+
+
+# Where it lands
+
+
+FLIPS = {
+    "RAS": np.diag([1.2, 1.2, 4.0, 1.0]),
+    "LAS": np.diag([-1.2, 1.2, 4.0, 1.0]),
+    "LPS": np.diag([-1.2, -1.2, 4.0, 1.0]),
+    "RAI": np.diag([1.2, 1.2, -4.0, 1.0]),
+    "PSR": np.array([[0, 0, 4.0, 0], [-1.1, 0, 0, 0], [0, 1.3, 0, 0], [0, 0, 0, 1.0]]),
+    "SLA": np.array([[0, -1.3, 0, 0], [0, 0, 4.0, 0], [1.1, 0, 0, 0], [0, 0, 0, 1.0]]),
+}
+
+
+@pytest.mark.parametrize("orientation", FLIPS)
+def test_in_a_nifti_file_with_any_axes_the_contour_lands_on_the_spot(
+    orientation: str, tmp_path: Path
+) -> None:
+    affine = FLIPS[orientation].copy()
+    affine[:3, 3] = (13.0, -27.0, 41.0)
+    assert "".join(nibabel.aff2axcodes(affine)) == orientation
+    shape = (52, 44, 3)
+    centre_index = np.array([33.0, 15.0, 1.0])
+    index = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1)
+    away = np.linalg.norm((index - centre_index) * np.linalg.norm(affine[:3, :3], axis=0), axis=-1)
+    truth = (away < 6) & (index[..., 2] == 1)
+    data = np.random.default_rng(0).uniform(0.1, 0.3, shape).astype(np.float32)
+    data[truth] = 0.95
+    nibabel.save(nibabel.Nifti1Image(data, affine), tmp_path / "volume.nii.gz")
+
+    suggestion = mc.suggest(mc.read_scan(tmp_path / "volume.nii.gz"), classifier(Spots()))
+    suggestion.save(tmp_path / "out", ["labelmap"])
+    [outline] = polygons(suggestion, "outline")
+    [evidence] = polygons(suggestion, "evidence")
+    wanted = (affine @ [*centre_index, 1])[:3] * (-1, -1, 1)
+    for polygon in (outline, evidence):
+        assert np.linalg.norm(polygon.mean(0) - wanted) < 1.2
+    written = nibabel.load(tmp_path / "out" / "labelmap.nii.gz")
+    assert written.shape == shape
+    np.testing.assert_array_equal(written.affine, nibabel.load(tmp_path / "volume.nii.gz").affine)
+    assert dice(np.asarray(written.dataobj) == 1, truth) >= 0.9
+
+
+def test_an_image_without_physical_size(tmp_path: Path) -> None:
+    plane = (with_spots([SPOT]) * 255).astype(np.uint8)
+    PIL.Image.fromarray(plane).save(tmp_path / "picture.png")
+    scaled = [
+        EnsureChannelFirst(channel_dim="no_channel"),
+        Transpose((0, 2, 1)),
+        ScaleIntensityRange(0, 255, 0, 1),
+    ]
+    suggestion = mc.suggest(mc.read_scan(tmp_path / "picture.png"), classifier(Spots(), scaled))
+    saved = suggestion.save(tmp_path / "out")
+    assert suggestion.scan.units == "pixel"
+    for name in ("rtstruct", "seg"):
+        assert saved.left_out[name].endswith("is not DICOM.")
+        assert not (tmp_path / "out" / f"{name}.dcm").exists()
+    written = np.asarray(nibabel.load(tmp_path / "out" / "labelmap.nii.gz").dataobj)
+    assert written.shape == (COLUMNS, ROWS, 1)
+    assert dice(written[..., 0].T == 1, disc(*SPOT[:2])) >= 0.9
+    assert suggestion.findings[0].outlines[0].area_mm2 == pytest.approx(np.pi * 25, rel=0.15)
+
+
+def test_a_picture_in_colour(tmp_path: Path) -> None:
+    """The network sees three channels; the outline follows their mean."""
+    grey = with_spots([SPOT]) * 255
+    colour = np.stack([grey, 0.9 * grey, 0.8 * grey], -1).astype(np.uint8)
+    PIL.Image.fromarray(colour).save(tmp_path / "colour.png")
+    to_grey = torch.nn.Conv2d(3, 1, 1, bias=False)
+    to_grey.weight.data[:] = 1 / (2.7 * 255)
+    steps = [EnsureChannelFirst(), Transpose((0, 2, 1))]
+    network = torch.nn.Sequential(to_grey, Spots())
+    suggestion = mc.suggest(mc.read_scan(tmp_path / "colour.png"), classifier(network, steps))
+    [outline] = polygons(suggestion, "outline")
+    assert dice(pixel_mask(outline), disc(*SPOT[:2])) >= 0.9
+
+
+def test_slices_that_are_cropped_to_their_content_keep_their_own_places() -> None:
+    """Slices whose inputs differ in size go to the network in different batches."""
+    planes = []
+    for k, centre in enumerate([(40.0, 18.0), (22.0, 30.0)]):
+        plane = with_spots([(centre, 5.0, 0.95)], seed=k)
+        plane[:, : 6 + 4 * k] = 0
+        planes.append(plane)
+    steps = [EnsureChannelFirst(channel_dim="no_channel"), CropForeground()]
+    suggestion = mc.suggest(scan_of(*planes), classifier(Spots(), steps))
+    found = [centroid(polygon[:, :2]) for polygon in polygons(suggestion, "outline")]
+    np.testing.assert_allclose(found, [(40, 18), (22, 30)], atol=1)
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0), (0.7, 1.1)])
+def test_through_resizing_cropping_and_padding(spacing: tuple[float, float]) -> None:
+    """The network's pixels are not the scan's; the contour lands on the scan's."""
+    steps = [
+        EnsureChannelFirst(channel_dim="no_channel"),  # columns before rows, as LoadImage gives
+        Resize((84, 60)),
+        CenterSpatialCrop((70, 52)),
+        SpatialPad((96, 80)),
+    ]
+    plane = ground(4)
+    truth = disc((37.0, 20.0), 5.0, spacing)
+    plane[truth] = 0.95
+    suggestion = mc.suggest(scan_of(plane, spacing=spacing), classifier(Spots(), steps))
+    [finding] = suggestion.findings
+    assert finding.status == "suggested"
+    for contour in (*finding.evidence_contours, *finding.outlines):
+        in_pixels = contour.polygon_lps_mm[:, :2] / (spacing[1], spacing[0])
+        assert np.abs(centroid(in_pixels) - (37.0, 20.0)).max() < 1
+    assert dice(pixel_mask(in_pixels), truth) >= 0.9
+
+
+# The same again
+
+
+@pytest.mark.parametrize("objective", ["target", "embedding"])
+def test_the_same_seed_gives_the_same_json(objective: str) -> None:
+    scan = scan_of(with_spots([SPOT]), with_spots([SPOT], seed=5))
+    documents = []
+    for _ in range(2):
+        document = json.loads(
+            mc.suggest(scan, classifier(Spots()), seed=3, objective=objective).to_json()
+        )
+        document.pop("run")
+        documents.append(document)
+    assert documents[0] == documents[1]
+
+
+def test_the_networks_modes_and_gradients_are_as_before() -> None:
+    network = Spots().train()
+    mc.suggest(scan_of(with_spots([SPOT])), classifier(network), outline="none")
+    assert network.training
+    assert all(p.requires_grad and p.grad is None for p in network.parameters())
+
+
+def test_progress_is_told_and_ends_at_the_whole() -> None:
+    told: list[tuple[str, int, int]] = []
+    scan = scan_of(with_spots([SPOT]), ground(), with_spots([SPOT], seed=1))
+    asked = classifier(Spots())
+    mc.suggest(scan, asked, outline="none", progress=lambda *args: told.append(args))
+    assert list(dict.fromkeys(what for what, _, _ in told)) == ["classify", "optimise", "judge"]
+    for what in ("classify", "optimise", "judge"):
+        done = [(d, total) for w, d, total in told if w == what]
+        assert [d for d, _ in done] == sorted(d for d, _ in done)
+        assert done[-1][0] == done[-1][1]
+
+
+def test_settings_hold_all_that_was_chosen() -> None:
+    chosen = {
+        "target": "spot",
+        "preset": "fast",
+        "contours": 2,
+        "area": 0.05,
+        "background": "mean",
+        "objective": "target",
+        "outline": "none",
+        "seed": 11,
+    }
+    suggestion = mc.suggest(
+        scan_of(with_spots([SPOT])), classifier(Spots()), slices=slice(0, 1), **chosen
+    )
+    assert chosen.items() <= suggestion.settings.items()
+    assert suggestion.settings["slices"] == [0, 1]
+    assert suggestion.settings["scan"] == "memory"
+    contour = suggestion.findings[0].evidence_contours[0]
+    assert contour.area_mm2 == pytest.approx(0.05 * ROWS * COLUMNS, rel=0.02)
+    assert contour.quality["background"] == "mean"
+    assert suggestion.editable == "evidence"
+
+
+@pytest.mark.parametrize("name", ["preset", "background", "objective", "outline"])
+def test_a_name_that_is_not_there_is_refused_with_those_that_are(name: str) -> None:
+    with pytest.raises(mc.MedcontourError, match=f'no {name} "nonsense"; choose from .+'):
+        mc.suggest(scan_of(ground()), classifier(Spots()), **{name: "nonsense"})
+
+
+def test_evidence_outside_the_body_is_remarked_upon() -> None:
+    """A marker burnt into the air beside the patient."""
+    body = disc((28.0, 24.0), 20.0)
+    beside = np.where(body, ground() + 0.15, 0).astype(np.float32)
+    within = beside.copy()
+    beside[3:11, 52:60] = 1.0
+    within[20:28, 24:32] = 1.0
+    notes = [
+        mc.suggest(scan_of(plane), classifier(Spots())).findings[0].note
+        for plane in (beside, within)
+    ]
+    assert ["outside the body" in note for note in notes] == [True, False]
+
+
+@pytest.mark.parametrize(("slices", "remarked"), [(10, True), (9, False)])
+def test_a_stack_that_is_all_positive_is_remarked_upon(slices: int, remarked: bool) -> None:
+    """Of few slices all may well show something."""
+    scan = scan_of(*[ground(k) for k in range(slices)])
+    suggestion = mc.suggest(scan, classifier(Always(1.0)), area=0.05, outline="none")
+    said = [note for note in suggestion.notes if f"all {slices} slices spot" in note]
+    assert bool(said) == remarked
