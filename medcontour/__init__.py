@@ -10,6 +10,8 @@ from importlib.metadata import version
 
 __version__ = version("medcontour")
 
+# The room first: once loaded, it would stand under the name of the function `export` below.
+import medcontour.export  # noqa: F401
 from medcontour.classifier import load_classifier
 from medcontour.errors import MedcontourError
 from medcontour.explain import ExtremalContours

@@ -82,7 +82,7 @@ def refusal(scan: Scan, name: str) -> str | None:
     if reason is None:
         return None
     known = exporters().values()
-    works = [exporter.name for exporter in known if exporter.refuses(scan) is None]
+    works = [e.name for e in known if not e.for_people and e.refuses(scan) is None]
     return (
         f"{reason}, so the scan cannot be written as {name}; formats that work: {', '.join(works)}."
     )

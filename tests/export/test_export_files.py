@@ -79,13 +79,16 @@ def test_the_formats_of_the_contract_are_installed() -> None:
         "labelmap": "labelmap.nii.gz",
         "markups": "markups",
         "nrrd": "segmentation.seg.nrrd",
+        "overlay": "overlay",
+        "report": "report.html",
         "rtstruct": "rtstruct.dcm",
         "seg": "seg.dcm",
     }
 
 
 def test_an_unknown_format_names_the_known_ones(study: Study, tmp_path: Path) -> None:
-    with pytest.raises(MedcontourError, match="labelmap, markups, nrrd, rtstruct, seg"):
+    known = "labelmap, markups, nrrd, overlay, report, rtstruct, seg"
+    with pytest.raises(MedcontourError, match=known):
         export(study[1], study[0], "stl", tmp_path / "out")
 
 
@@ -121,7 +124,7 @@ def test_another_package_adds_a_format(study: Study, tmp_path: Path) -> None:
     ("module", "reason"),
     [
         ("import a_module_that_is_missing", "cannot be loaded.*a_module_that_is_missing"),
-        ("exporter = 'no exporter'", "is no medcontour.export.Exporter"),
+        ("exporter = 'no exporter'", "is no medcontour.suggestion.Exporter"),
     ],
 )
 def test_a_broken_package_is_named(study: Study, tmp_path: Path, module: str, reason: str) -> None:
