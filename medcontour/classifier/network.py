@@ -167,7 +167,7 @@ class NetworkClassifier:
         Returns
         -------
         Tensor
-            (B, features), float32, with gradients to `inputs`.
+            (B, features), float32, on the device of `inputs`, with gradients to them.
         """
         entering: list[Tensor] = []
 
@@ -187,7 +187,8 @@ class NetworkClassifier:
         finally:
             for hook in hooks:
                 hook.remove()
-        return (entering[0] if entering else output).flatten(1).float()
+        features = entering[0] if entering else output
+        return features.flatten(1).float().to(inputs.device)
 
     def score(self, inputs: Tensor) -> Tensor:
         """Give the log-odds of each class.
@@ -203,7 +204,7 @@ class NetworkClassifier:
         Returns
         -------
         Tensor
-            (B, classes), float32, with gradients to `inputs`.
+            (B, classes), float32, on the device of `inputs`, with gradients to them.
 
         Raises
         ------
@@ -211,7 +212,7 @@ class NetworkClassifier:
             When the network does not take such inputs, gives another number of classes than
             there are labels, or gives no finite score.
         """
-        given = self._run(inputs).float()
+        given = self._run(inputs).float().to(inputs.device)
         if given.ndim == 4 and given.shape[2:] == (1, 1):
             given = given.flatten(1)
         if given.ndim != 2 or given.shape[1] != len(self._labels):
