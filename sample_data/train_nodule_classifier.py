@@ -361,9 +361,9 @@ def main() -> None:
         for name, value in network.state_dict().items()
     }
     torch.save(state, chosen.out / "models" / "model.pt")
-    below = log_odds(network, abdomens(HELD_OUT_SEED, HELD_OUT_ABDOMENS, prepare))
+    abdomen_score = log_odds(network, abdomens(HELD_OUT_SEED, HELD_OUT_ABDOMENS, prepare))
     figures = judge(network, held_out) | {
-        "below": float((below <= 0).mean()),
+        "below": float((abdomen_score <= 0).mean()),
         "training_pairs": len(pairs),
         "training_empty": len(empty),
         "training_phantoms": chosen.phantoms,

@@ -7,11 +7,11 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import version
 
 import numpy as np
 import torch
 
-from medcontour import __version__
 from medcontour.classifier import Classifier, target_index
 from medcontour.errors import MedcontourError
 from medcontour.explain import (
@@ -173,7 +173,7 @@ def suggest(
         findings=tuple(findings),
         slice_scores=scores,
         run={
-            "medcontour": __version__,
+            "medcontour": version("medcontour"),
             "torch": torch.__version__,
             "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
             "seconds": round(time.perf_counter() - begun, 1),
