@@ -1,7 +1,7 @@
 """Explain a classifier's answer: backgrounds, objectives, starts, the optimiser, evidence."""
 
 from medcontour.explain.attribution import ExtremalContours
-from medcontour.explain.background import BACKGROUNDS, Background
+from medcontour.explain.background import BACKGROUNDS, Background, GaussianBackground
 from medcontour.explain.chance import ChanceTest, chance_test
 from medcontour.explain.objective import EmbeddingObjective, Objective, TargetObjective
 from medcontour.explain.optimise import PRESETS, Fit, Preset, optimise
@@ -18,6 +18,7 @@ __all__ = [
     "EmbeddingObjective",
     "ExtremalContours",
     "Fit",
+    "GaussianBackground",
     "Objective",
     "Perturbation",
     "Preset",

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from medcontour.errors import MedcontourError
-from medcontour.explain.background import BACKGROUNDS
+from medcontour.explain.background import BACKGROUNDS, Background
 from medcontour.explain.objective import EmbeddingObjective, Objective, TargetObjective
 from medcontour.explain.optimise import PRESETS, Fit, optimise
 from medcontour.explain.perturbation import SHARP, Perturbation
@@ -29,7 +29,8 @@ class ExtremalContours:
     preset
         ``"fast"`` or ``"paper"``.
     background
-        One of `BACKGROUNDS`.
+        One of `BACKGROUNDS` by name, or any callable from (B, C, H, W) images to their
+        backgrounds, such as `GaussianBackground` with a width in millimetres.
     area_weight
         lambda_a of Eq. 5 for the fast preset: 1 suits photographs, whose objects fill much of the
         image; small lesions take more. The paper's preset follows Eq. 8 instead.
@@ -49,16 +50,25 @@ class ExtremalContours:
         model: Callable[[Tensor], Tensor],
         *,
         preset: str = "fast",
-        background: str = "gaussian",
+        background: str | Background = "gaussian",
         area_weight: float = 1.0,
+        pixel_spacing: tuple[float, float] = (1.0, 1.0),
     ) -> None:
-        for what, name, known in (
-            ("preset", preset, list(PRESETS)),
-            ("background", background, list(BACKGROUNDS)),
-        ):
-            if name not in known:
-                raise MedcontourError(f'There is no {what} "{name}"; choose from {known}.')
+        if preset not in PRESETS:
+            raise MedcontourError(f'There is no preset "{preset}"; choose from {list(PRESETS)}.')
+        if isinstance(background, str):
+            if background not in BACKGROUNDS:
+                raise MedcontourError(
+                    f'There is no background "{background}"; choose from {list(BACKGROUNDS)}.'
+                )
+            background = BACKGROUNDS[background]
+        if min(pixel_spacing) <= 0:
+            raise MedcontourError(
+                f"a pixel spacing of {pixel_spacing} is not positive; give millimetres between "
+                "rows and between columns."
+            )
         self._model, self._preset, self._background = model, PRESETS[preset], background
+        self._pixel_spacing = pixel_spacing
         if self._preset.area_weight is not None:
             self._preset = replace(self._preset, area_weight=area_weight)
 
@@ -68,14 +78,14 @@ class ExtremalContours:
         Parameters
         ----------
         images
-            (B, C, H, W), as the model takes them. Their pixels are taken as square.
+            (B, C, H, W), as the model takes them.
         target
             The class whose logit is to be kept and taken away; None for the embedding (Eq. 6).
         area
             Fraction of the image to cover (Eq. 10).
         """
         images = images.detach()
-        background = BACKGROUNDS[self._background](images)
+        background = self._background(images)
         modes = _Frozen(self._model)
         with modes:
             objective: Objective
@@ -85,7 +95,7 @@ class ExtremalContours:
                 )
             else:
                 objective = TargetObjective(self._flat, images, background, target)
-            perturbation = Perturbation.of_images(images, background)
+            perturbation = Perturbation.of_images(images, background, self._pixel_spacing)
             return optimise(perturbation, objective, self._preset, area=area)
 
     def attribute(
@@ -99,7 +109,7 @@ class ExtremalContours:
             (B, 1, H, W) in 0 to 1.
         """
         fit = self.fit(inputs, target, area=area)
-        points = Perturbation.of_images(inputs, inputs).points
+        points = Perturbation.of_images(inputs, inputs, self._pixel_spacing).points
         return fit.contours.mask(points, SHARP).unsqueeze(1)
 
     def _flat(self, inputs: Tensor) -> Tensor:

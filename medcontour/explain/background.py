@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["BACKGROUNDS", "Background", "gaussian_blur"]
+from medcontour.errors import MedcontourError
+
+__all__ = ["BACKGROUNDS", "Background", "GaussianBackground", "gaussian_blur"]
 
 Background = Callable[[Tensor], Tensor]
 
@@ -59,6 +62,40 @@ def wide(images: Tensor) -> Tensor:
 def mean(images: Tensor) -> Tensor:
     """Give each image's own mean, per channel."""
     return images.mean((-2, -1), keepdim=True).expand_as(images).contiguous()
+
+
+@dataclass(frozen=True)
+class GaussianBackground:
+    """Blur by a true Gaussian of a width in millimetres, the same in both directions.
+
+    Attributes
+    ----------
+    sigma_mm
+        Standard deviation in millimetres. One half to one lesion diameter removes a lesion.
+    pixel_spacing
+        Millimetres between rows, then between columns (DICOM PixelSpacing order).
+
+    Examples
+    --------
+    >>> background = GaussianBackground(4.0, pixel_spacing=(2.0, 1.0))
+    >>> round(background(torch.ones(1, 1, 32, 32)).mean().item(), 4)
+    1.0
+    """
+
+    sigma_mm: float
+    pixel_spacing: tuple[float, float] = (1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        if self.sigma_mm <= 0 or min(self.pixel_spacing) <= 0:
+            raise MedcontourError(
+                f"a Gaussian of {self.sigma_mm:g} mm on pixels of {self.pixel_spacing} mm cannot "
+                "be made; give positive millimetres."
+            )
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) blurred."""
+        row, column = self.pixel_spacing
+        return gaussian_blur(images, (self.sigma_mm / row, self.sigma_mm / column))
 
 
 BACKGROUNDS: dict[str, Background] = {

@@ -38,9 +38,14 @@ class Perturbation:
     plane: PlaneGeometry
 
     @classmethod
-    def of_images(cls, images: Tensor, background: Tensor) -> Perturbation:
-        """Perturb plain image tensors: their own pixels are the plane."""
-        plane = PlaneGeometry(images.shape[-2], images.shape[-1])
+    def of_images(
+        cls,
+        images: Tensor,
+        background: Tensor,
+        pixel_spacing: tuple[float, float] = (1.0, 1.0),
+    ) -> Perturbation:
+        """Perturb plain image tensors: their own pixels, of the given spacing, are the plane."""
+        plane = PlaneGeometry(images.shape[-2], images.shape[-1], pixel_spacing)
         return cls(images, background, plane.pixel_centres().to(images.device), plane)
 
     @cached_property

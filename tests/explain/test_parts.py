@@ -10,10 +10,12 @@ from conftest import Planted
 from scipy import ndimage
 
 from medcontour.contour import FourierContour
+from medcontour.errors import MedcontourError
 from medcontour.explain import (
     BACKGROUNDS,
     EmbeddingObjective,
     ExtremalContours,
+    GaussianBackground,
     Perturbation,
     TargetObjective,
     chance_test,
@@ -46,6 +48,42 @@ def test_a_background_keeps_shape_and_mean(name: str) -> None:
     assert background.shape == images.shape
     assert torch.allclose(background.mean((-1, -2)), images.mean((-1, -2)), atol=0.05)
     assert (background.std((-1, -2)) < images.std((-1, -2))).all()
+
+
+def test_a_gaussian_in_millimetres_is_as_wide_both_ways_on_pixels_that_are_not_square() -> None:
+    impulse = torch.zeros(1, 1, 81, 161)
+    impulse[0, 0, 40, 80] = 1.0
+    spread = GaussianBackground(8.0, pixel_spacing=(2.0, 1.0))(impulse)[0, 0]
+    rows, columns = (torch.arange(81.0) - 40) * 2.0, torch.arange(161.0) - 80
+    along_rows = (spread.sum(1) * rows**2).sum().sqrt().item()
+    along_columns = (spread.sum(0) * columns**2).sum().sqrt().item()
+    assert along_rows == pytest.approx(along_columns, rel=0.01)
+    assert along_columns == pytest.approx(8.0, rel=0.03)  # cut at 3 sigma
+
+
+@pytest.mark.parametrize(("sigma", "spacing"), [(0.0, (1.0, 1.0)), (4.0, (0.0, 1.0))])
+def test_a_gaussian_of_no_width_is_refused(sigma: float, spacing: tuple[float, float]) -> None:
+    with pytest.raises(MedcontourError, match="give positive millimetres"):
+        GaussianBackground(sigma, spacing)
+
+
+def test_a_background_may_be_any_callable_and_pixels_need_not_be_square() -> None:
+    row, column = torch.meshgrid(torch.arange(32.0), torch.arange(64.0), indexing="ij")
+    disc = ((row - 15.5) * 2).square() + (column - 31.5).square() < 18.0**2  # millimetres
+    images = disc.float()[None, None]
+    explain = ExtremalContours(
+        lambda x: 20 * (x * images).sum((-1, -2)) / images.sum() - 10,
+        background=torch.zeros_like,
+        pixel_spacing=(2.0, 1.0),
+    )
+    fit = explain.fit(images, target=0, area=disc.float().mean().item())
+    inside = explain.attribute(images, target=0, area=disc.float().mean().item())[0, 0] > 0.5
+    assert fit.area_fraction.item() == pytest.approx(disc.float().mean().item(), abs=0.01)
+    assert 2 * (inside & disc).sum() / (inside.sum() + disc.sum()) > 0.9
+    x, y = (fit.contours.polygon(64)[0] * 32.0).unbind(-1)  # half of 64 mm is one unit
+    assert (x.amax() - x.amin()).item() == pytest.approx((y.amax() - y.amin()).item(), rel=0.15)
+    with pytest.raises(MedcontourError, match="is not positive"):
+        ExtremalContours(torch.nn.Identity(), pixel_spacing=(0.0, 1.0))
 
 
 def test_variants_are_eq_3_and_eq_4(planted: Planted) -> None:
