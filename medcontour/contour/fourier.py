@@ -126,7 +126,7 @@ class FourierContour:
         return SMALLEST + (LARGEST - SMALLEST) * self.size.sigmoid()
 
     @property
-    def _reach(self) -> Tensor:
+    def reach(self) -> Tensor:
         """(N,): s of Eq. 12, the most that ``bounded`` radii differ from r0."""
         r0 = self.mean_radius
         return torch.minimum(r0 - SMALLEST, LARGEST - r0)
@@ -155,7 +155,7 @@ class FourierContour:
             total = self.size.view(-1, *rest) + total
             radius = torch.exp(total.clamp(-LOG_REACH, LOG_REACH))
             return radius, slope * radius * (total.abs() <= LOG_REACH)
-        reach, share = self._reach.view(-1, *rest), torch.tanh(total)
+        reach, share = self.reach.view(-1, *rest), torch.tanh(total)
         radius = self.mean_radius.view(-1, *rest) + reach * share
         return radius, slope * reach * (1 - share * share)
 
@@ -194,7 +194,7 @@ class FourierContour:
             curves.frame_matrix(-1.0),
             curves.center,
             curves.size if log else curves.mean_radius,
-            None if log else curves._reach,
+            None if log else curves.reach,
             harmonics,
         )
         return gap.view(len(self), *points.shape[:-1])
