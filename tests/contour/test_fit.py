@@ -12,7 +12,7 @@ from shapes import wild_curves
 
 from medcontour.contour import FourierContour, PlaneGeometry, RadiusLaw, fit_mask, fit_polygon
 
-PLANES = {"square": PlaneGeometry(128, 128), "oblong": PlaneGeometry(90, 140, (1.4, 0.9))}
+PLANES = {"square": PlaneGeometry(96, 96), "oblong": PlaneGeometry(64, 100, (1.4, 0.9))}
 
 
 def turned(plane: PlaneGeometry, angle: float) -> tuple[torch.Tensor, torch.Tensor]:
