@@ -244,6 +244,5 @@ BACKGROUNDS: dict[str, Background] = {
 """Backgrounds by name, from the mildest to the strongest."""
 
 AUTOMATIC = ("blur", "gaussian", "wide", "mean")
-"""What is tried, in this order, where the background is to be chosen. Each costs a quarter of an
-evaluation; `inpaint` and `texture` were never the first to take an answer away that the next of
-these leaves, on the images that this was measured on."""
+"""What is tried, in this order, where the background is to be chosen: each costs a quarter of an
+evaluation."""
