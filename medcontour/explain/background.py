@@ -223,7 +223,7 @@ class TexturedBackground:
         phases = drawn / drawn.abs().clamp_min(1e-6)
         texture = torch.fft.irfft2(even.abs() * phases, s=extent)
         texture = texture / texture.std((-1, -2), keepdim=True).clamp_min(1e-6)
-        filled = self.smooth(images) + texture * self.smooth(spread)
+        filled: Tensor = self.smooth(images) + texture * self.smooth(spread)
         low, high = images.amin((-1, -2), keepdim=True), images.amax((-1, -2), keepdim=True)
         return filled.clamp(low, high)
 

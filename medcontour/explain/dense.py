@@ -99,7 +99,8 @@ class BoxObjective(ScoreObjective):
                 if scores.ndim == 3:
                     scores = scores[..., label]
                 overlap = box_overlap(found.detach(), wanted[which].unsqueeze(1))
-                return (overlap * scores).amax(1)
+                match: Tensor = (overlap * scores).amax(1)
+                return match
             if not (isinstance(answer, Sequence) and all(isinstance(a, Mapping) for a in answer)):
                 raise MedcontourError(
                     f"the detector gave {type(answer).__name__}, which is neither a list of "
@@ -110,8 +111,8 @@ class BoxObjective(ScoreObjective):
             best = []
             for index, one in enumerate(answer):
                 overlap = box_overlap(one["boxes"].detach(), wanted[which[index]])
-                match = overlap * one["scores"] * (one["labels"] == label)
-                best.append(torch.cat([match, none[index : index + 1]]).amax())
+                one_match = overlap * one["scores"] * (one["labels"] == label)
+                best.append(torch.cat([one_match, none[index : index + 1]]).amax())
             return torch.stack(best)
 
         super().__init__(score, images, background, least_span=0.01)
@@ -181,6 +182,7 @@ class RegionObjective(ScoreObjective):
             if logits.shape[1] > 1:
                 others = torch.cat([logits[:, :target], logits[:, target + 1 :]], 1)
                 odds = odds - others.logsumexp(1)
-            return (odds * weights[which]).sum((-1, -2))
+            mean: Tensor = (odds * weights[which]).sum((-1, -2))
+            return mean
 
         super().__init__(score, images, background, least_span=NAT)
