@@ -14,7 +14,7 @@ __version__ = version("medcontour")
 import medcontour.export  # noqa: F401
 from medcontour.classifier import load_classifier
 from medcontour.errors import MedcontourError
-from medcontour.explain import ExtremalContours
+from medcontour.explain import ExtremalContours, quantus_explain
 from medcontour.scan import Scan, read_scan
 from medcontour.suggest import suggest
 from medcontour.suggestion import Suggestion, export, exporters
@@ -27,6 +27,7 @@ __all__ = [
     "export",
     "exporters",
     "load_classifier",
+    "quantus_explain",
     "read_scan",
     "suggest",
 ]

@@ -94,7 +94,7 @@ def suggest(
         ),
     ] = None,
     background: Annotated[
-        Literal["auto", "blur", "gaussian", "wide", "mean"],
+        Literal["auto", "blur", "gaussian", "inpaint", "wide", "texture", "mean"],
         typer.Option(
             help="What stands where evidence is taken away. auto: for each slice the mildest "
             "that takes the answer away.",

@@ -2,30 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from medcontour.errors import MedcontourError
 from medcontour.explain.background import BACKGROUNDS, Background
+from medcontour.explain.frozen import frozen
 from medcontour.explain.objective import EmbeddingObjective, Objective, TargetObjective
 from medcontour.explain.optimise import PRESETS, Fit, optimise
 from medcontour.explain.perturbation import SHARP, Perturbation
 
-__all__ = ["ExtremalContours"]
+__all__ = ["ExtremalContours", "ExtremalFit", "ObjectiveFactory", "Target"]
+
+Target = int | Sequence[int] | Tensor
+"""One class for all images, or one for each."""
+
+ObjectiveFactory = Callable[[Tensor, Tensor], Objective]
+"""From images and their backgrounds (B, C, H, W) to what similarity means."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtremalFit(Fit):
+    """A `Fit`, and whether its background had anything to take away.
+
+    Attributes
+    ----------
+    original_score, background_score
+        (B,) what the objective measures, of the original and of the background alone: cosines (1
+        and ``c_b``, the collapse figure) for an embedding, log-odds for a class. Where the two
+        are near each other, no contour can show anything: take a stronger background. None for
+        an objective of your own that does not give them.
+    """
+
+    original_score: Tensor | None
+    background_score: Tensor | None
 
 
 class ExtremalContours:
     """Star-convex extremal contours (Karimzadeh et al., NLDL 2026).
 
+    Used as captum's attributions are. What the network is left with is what it came with: modes,
+    running statistics, ``requires_grad``, gradients, hooks; torch's random state too, whatever
+    the network draws.
+
     Parameters
     ----------
     model
         (B, C, H, W) to (B, features): logits where a target class is asked for, an embedding
-        (usually the backbone without its last layer) where none is. A network's modes and
-        ``requires_grad`` are left as they were.
+        (usually the backbone without its last layer) where none is.
     preset
         ``"fast"`` or ``"paper"``.
     background
@@ -34,6 +62,12 @@ class ExtremalContours:
     area_weight
         lambda_a of Eq. 5 for the fast preset: 1 suits photographs, whose objects fill much of the
         image; small lesions take more. The paper's preset follows Eq. 8 instead.
+    pixel_spacing
+        Millimetres between rows, then between columns.
+    objective
+        Called with the images and their backgrounds to give what is to be kept and taken away,
+        instead of a class or an embedding of `model`: a `BoxObjective`, a `RegionObjective`, a
+        `CallableObjective`, or your own. `target` is then not asked for.
 
     Examples
     --------
@@ -43,16 +77,29 @@ class ExtremalContours:
     >>> maps = ExtremalContours(model, background="mean").attribute(images, target=6)
     >>> maps.shape, bool(maps[0, 0, 12, 20] > 0.5), bool(maps[0, 0, 28, 4] < 0.5)
     (torch.Size([1, 1, 32, 32]), True, True)
+
+    Whatever gives one number an image can be explained:
+
+    >>> from medcontour.explain import CallableObjective
+    >>> brightness = lambda x: model(x)[:, 6]
+    >>> explain = ExtremalContours(
+    ...     model,
+    ...     background="mean",
+    ...     objective=lambda images, grounds: CallableObjective(brightness, images, grounds),
+    ... )
+    >>> bool(explain.attribute(images)[0, 0, 12, 20] > 0.5)
+    True
     """
 
     def __init__(
         self,
-        model: Callable[[Tensor], Tensor],
+        model: Callable[..., Any],
         *,
         preset: str = "fast",
         background: str | Background = "gaussian",
         area_weight: float = 1.0,
         pixel_spacing: tuple[float, float] = (1.0, 1.0),
+        objective: ObjectiveFactory | None = None,
     ) -> None:
         if preset not in PRESETS:
             raise MedcontourError(f'There is no preset "{preset}"; choose from {list(PRESETS)}.')
@@ -68,70 +115,123 @@ class ExtremalContours:
                 "rows and between columns."
             )
         self._model, self._preset, self._background = model, PRESETS[preset], background
-        self._pixel_spacing = pixel_spacing
+        self._pixel_spacing, self._objective = pixel_spacing, objective
         if self._preset.area_weight is not None:
             self._preset = replace(self._preset, area_weight=area_weight)
 
-    def fit(self, images: Tensor, target: int | None = None, *, area: float | None = None) -> Fit:
+    def fit(
+        self,
+        images: Tensor,
+        target: Target | None = None,
+        *,
+        additional_forward_args: Any = None,
+        area: float | None = None,
+    ) -> ExtremalFit:
         """Optimise one contour an image.
 
         Parameters
         ----------
         images
-            (B, C, H, W), as the model takes them.
+            (B, C, H, W), as the model takes them; neither they nor their gradient are changed.
         target
-            The class whose logit is to be kept and taken away; None for the embedding (Eq. 6).
+            The class whose logit is to be kept and taken away, or one for each image; None for
+            the embedding (Eq. 6), or where there is an `objective`.
+        additional_forward_args
+            What the model takes after the images: one thing or a tuple. Tensors whose first axis
+            has the images' length go with their image; the rest is passed on as it is.
         area
             Fraction of the image to cover (Eq. 10).
+
+        Raises
+        ------
+        MedcontourError
+            For inputs that are not (B, C, H, W), a target that does not fit, or an area out of
+            reach.
         """
-        images = images.detach()
-        background = self._background(images)
-        modes = _Frozen(self._model)
-        with modes:
+        if images.ndim != 4 or not len(images):
+            raise MedcontourError(
+                f"the images have shape {tuple(images.shape)}; give a batch (B, C, H, W)."
+            )
+        if self._objective is not None and not (target is None and additional_forward_args is None):
+            raise MedcontourError(
+                "a target or additional_forward_args say nothing beside an objective; give "
+                "them to the objective."
+            )
+        devices = [images.device] if images.device.type == "cuda" else []
+        # The caller may stand under no_grad or inference_mode; the contour needs gradients.
+        with (
+            torch.inference_mode(False),
+            torch.enable_grad(),
+            torch.random.fork_rng(devices),
+            frozen(self._model),
+        ):
+            images = images.detach().clone()
+            background = self._background(images)
+            model = _Asked(self._model, additional_forward_args, len(images))
             objective: Objective
-            if target is None:
+            if self._objective is not None:
+                objective = self._objective(images, background)
+            elif target is None:
                 objective = EmbeddingObjective(
-                    self._flat, images, background, normalise=self._preset.normalise
+                    model, images, background, normalise=self._preset.normalise
                 )
             else:
-                objective = TargetObjective(self._flat, images, background, target)
+                objective = TargetObjective(model, images, background, target)
             perturbation = Perturbation.of_images(images, background, self._pixel_spacing)
-            return optimise(perturbation, objective, self._preset, area=area)
+            fit = optimise(perturbation, _Following(objective, model), self._preset, area=area)
+        return ExtremalFit(
+            **{field.name: getattr(fit, field.name) for field in fields(fit)},
+            original_score=getattr(objective, "original_score", None),
+            background_score=getattr(objective, "background_score", None),
+        )
 
     def attribute(
-        self, inputs: Tensor, target: int | None = None, *, area: float | None = None
+        self,
+        inputs: Tensor,
+        target: Target | None = None,
+        additional_forward_args: Any = None,
+        *,
+        area: float | None = None,
     ) -> Tensor:
-        """Masks of the optimised contours at tau = 100.
+        """Masks of the optimised contours at tau = 100; parameters as in `fit`.
 
         Returns
         -------
         Tensor
             (B, 1, H, W) in 0 to 1.
         """
-        fit = self.fit(inputs, target, area=area)
+        fit = self.fit(inputs, target, additional_forward_args=additional_forward_args, area=area)
         points = Perturbation.of_images(inputs, inputs, self._pixel_spacing).points
         return fit.contours.mask(points, SHARP).unsqueeze(1)
 
-    def _flat(self, inputs: Tensor) -> Tensor:
-        return self._model(inputs).flatten(1)
+
+class _Asked:
+    """A model with its additional arguments, each image's own beside it."""
+
+    def __init__(self, model: Callable[..., Any], arguments: Any, count: int) -> None:
+        self._model, self._count = model, count
+        self._arguments: tuple[Any, ...] = (
+            () if arguments is None else arguments if isinstance(arguments, tuple) else (arguments,)
+        )
+        self.which: Tensor | None = None  # (M,) originals of the next images; None: all, in order
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        arguments = [self._for_these(argument) for argument in self._arguments]
+        answer: Tensor = self._model(inputs, *arguments)
+        return answer.reshape(len(inputs), -1)
+
+    def _for_these(self, argument: Any) -> Any:
+        own = isinstance(argument, Tensor) and argument.ndim and len(argument) == self._count
+        return argument[self.which] if own and self.which is not None else argument
 
 
-class _Frozen:
-    """Hold a network in evaluation mode, its parameters without gradients, and restore both."""
+@dataclass(frozen=True)
+class _Following:
+    """An objective that tells the model whose images it sees."""
 
-    def __init__(self, model: Callable[[Tensor], Tensor]) -> None:
-        network = model if isinstance(model, torch.nn.Module) else torch.nn.Module()
-        self._modes = [(module, module.training) for module in network.modules()]
-        self._parameters = [(p, p.requires_grad) for p in network.parameters()]
+    objective: Objective
+    model: _Asked
 
-    def __enter__(self) -> None:
-        for module, _ in self._modes:
-            module.training = False
-        for parameter, _ in self._parameters:
-            parameter.requires_grad_(False)
-
-    def __exit__(self, *_: object) -> None:
-        for module, training in self._modes:
-            module.training = training
-        for parameter, needed in self._parameters:
-            parameter.requires_grad_(needed)
+    def similarity(self, inputs: Tensor, which: Tensor) -> Tensor:
+        self.model.which = which
+        return self.objective.similarity(inputs, which)

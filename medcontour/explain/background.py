@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,9 +12,19 @@ from torch import Tensor
 
 from medcontour.errors import MedcontourError
 
-__all__ = ["BACKGROUNDS", "Background", "GaussianBackground", "gaussian_blur"]
+__all__ = [
+    "AUTOMATIC",
+    "BACKGROUNDS",
+    "Background",
+    "GaussianBackground",
+    "InpaintBackground",
+    "TexturedBackground",
+    "gaussian_blur",
+]
 
 Background = Callable[[Tensor], Tensor]
+
+RING = 16
 
 
 def gaussian_blur(
@@ -98,10 +109,140 @@ class GaussianBackground:
         return gaussian_blur(images, (self.sigma_mm / row, self.sigma_mm / column))
 
 
+@dataclass(frozen=True)
+class InpaintBackground:
+    """Fill every pixel in from its surroundings: what is no larger than a size vanishes.
+
+    Each pixel, in each channel, becomes the median of what lies around it on rings at a half,
+    three quarters and the whole of the size, the pixel's own place left out. A blob fills less
+    than half of such a neighbourhood and is gone; an organ or the body's edge fills more and
+    stays, where a Gaussian would smear it. One image for all masks: a contour cannot choose what
+    it is filled with.
+
+    Attributes
+    ----------
+    size_mm
+        Diameter in millimetres of what is to vanish.
+    pixel_spacing
+        Millimetres between rows, then between columns (DICOM PixelSpacing order).
+
+    Examples
+    --------
+    >>> image = torch.zeros(1, 1, 64, 64)
+    >>> image[..., :32] = 1.0  # an edge, and a blob on either side
+    >>> image[..., 28:34, 10:16], image[..., 28:34, 48:54] = 0.0, 1.0
+    >>> filled = InpaintBackground(10.0)(image)[0, 0, 30]
+    >>> [round(filled[column].item(), 2) for column in (12, 20, 44, 50)]
+    [1.0, 1.0, 0.0, 0.0]
+    """
+
+    size_mm: float
+    pixel_spacing: tuple[float, float] = (1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        if self.size_mm <= 0 or min(self.pixel_spacing) <= 0:
+            raise MedcontourError(
+                f"what is {self.size_mm:g} mm large on pixels of {self.pixel_spacing} mm cannot "
+                "be filled in; give positive millimetres."
+            )
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) filled in."""
+        row, column = self.pixel_spacing
+        return ring_median(images, (self.size_mm / row, self.size_mm / column))
+
+
+def ring_median(images: Tensor, size: tuple[float, float]) -> Tensor:
+    """Median over rings around each pixel, up to `size` pixels away along H and W.
+
+    The result is smooth on the scale of the rings: it is worked out on pixels of about a tenth of
+    them. What lies outside the image is not counted.
+    """
+    extent = images.shape[-2:]
+    coarse = [
+        max(1, min(length, math.ceil(10 * length / max(distance, 1e-6))))
+        for length, distance in zip(extent, size, strict=True)
+    ]
+    small = F.interpolate(images, coarse, mode="area")
+    far = [d * c / e for d, c, e in zip(size, coarse, extent, strict=True)]
+    margin = [math.ceil(distance) for distance in far]
+    padded = F.pad(small, (margin[1], margin[1], margin[0], margin[0]), value=math.nan)
+    around = []
+    for share, turn in ((0.5, 0.0), (0.75, 0.5), (1.0, 0.0)):
+        for step in range(RING):
+            angle = 2 * math.pi * (step + turn) / RING
+            top = margin[0] + round(share * far[0] * math.sin(angle))
+            left = margin[1] + round(share * far[1] * math.cos(angle))
+            around.append(padded[..., top : top + coarse[0], left : left + coarse[1]])
+    median = torch.stack(around).nanmedian(0).values
+    # Rings larger than the image meet nothing: all of it is to vanish.
+    filled = torch.where(median.isnan(), images.mean((-1, -2), keepdim=True), median)
+    # Neighbouring medians jump where one sample changes sides.
+    filled = gaussian_blur(filled, (1.0, 1.0))
+    return F.interpolate(filled, extent, mode="bilinear", align_corners=False)
+
+
+@dataclass(frozen=True)
+class TexturedBackground:
+    """A smooth background with the image's own grain put back on.
+
+    A network may take a smooth patch for a finding of its own: in ultrasound, a patch without
+    speckle is a cyst. The grain is the image's detail with its phases drawn anew (from a fixed
+    seed, the same for all images), so that its spectrum stays and nothing in it has a place; it
+    is as strong at each place as detail is around it, and values stay in the image's range.
+
+    Attributes
+    ----------
+    smooth
+        The background that the grain is put on.
+    grain
+        Standard deviation, as a fraction of the image's side, of the Gaussian that tells detail
+        from the rest.
+
+    Examples
+    --------
+    >>> speckle = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    >>> background = TexturedBackground(wide)(speckle)
+    >>> round(float(background.std() / speckle.std()), 1), bool(background.min() >= 0)
+    (0.9, True)
+    """
+
+    smooth: Background
+    grain: float = 0.02
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) smoothed, with grain."""
+        extent = (images.shape[-2], images.shape[-1])
+        sigma = (self.grain * extent[0], self.grain * extent[1])
+        detail = images - gaussian_blur(images, sigma)
+        spread = gaussian_blur(detail.square(), (2 * sigma[0], 2 * sigma[1])).clamp_min(0).sqrt()
+        level = spread.mean((-1, -2), keepdim=True)
+        even = torch.fft.rfft2(detail / (spread + 0.05 * level).clamp_min(1e-6))
+        noise = torch.randn(extent, generator=torch.Generator().manual_seed(0), dtype=torch.float32)
+        drawn = torch.fft.rfft2(noise.to(images))
+        phases = drawn / drawn.abs().clamp_min(1e-6)
+        texture = torch.fft.irfft2(even.abs() * phases, s=extent)
+        texture = texture / texture.std((-1, -2), keepdim=True).clamp_min(1e-6)
+        filled: Tensor = self.smooth(images) + texture * self.smooth(spread)
+        low, high = images.amin((-1, -2), keepdim=True), images.amax((-1, -2), keepdim=True)
+        return filled.clamp(low, high)
+
+
+def inpaint(images: Tensor) -> Tensor:
+    """Fill in from the surroundings: what is up to a quarter of the image's side vanishes."""
+    return ring_median(images, (images.shape[-2] / 4, images.shape[-1] / 4))
+
+
 BACKGROUNDS: dict[str, Background] = {
     "blur": blur,
     "gaussian": gaussian,
+    "inpaint": inpaint,
     "wide": wide,
+    "texture": TexturedBackground(wide),
     "mean": mean,
 }
 """Backgrounds by name, from the mildest to the strongest."""
+
+AUTOMATIC = ("blur", "gaussian", "wide", "mean")
+"""What is tried, in this order, where the background is to be chosen: each costs a quarter of an
+evaluation."""

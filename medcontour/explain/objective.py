@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["EmbeddingObjective", "Objective", "TargetObjective"]
+from medcontour.errors import MedcontourError
+
+__all__ = [
+    "AnswerScale",
+    "CallableObjective",
+    "EmbeddingObjective",
+    "Objective",
+    "ScoreObjective",
+    "TargetObjective",
+]
 
 OVERSHOOT = 0.1
+NAT = 1.0
 
 
 class Objective(Protocol):
     """Similarity of answers to the original's: 1 is the original's own, higher is more alike.
 
-    Any class with these two members fits.
+    Any class with this member fits.
     """
 
     def similarity(self, inputs: Tensor, which: Tensor) -> Tensor:
@@ -36,6 +47,52 @@ class Objective(Protocol):
             (M,), differentiable with respect to `inputs`.
         """
         ...
+
+
+@dataclass(frozen=True)
+class AnswerScale:
+    """Scores of any unit on the scale of similarity: the original has 1, its background 0.
+
+    What goes beyond the original's answer, or below the background's, counts for a tenth: it is
+    not what a contour is for.
+
+    Attributes
+    ----------
+    original, background
+        (B,) scores.
+    least_span
+        (B,) or a number: a background that does not lower the score still needs a scale.
+
+    Examples
+    --------
+    >>> scale = AnswerScale(torch.tensor([4.0]), torch.tensor([-2.0]))
+    >>> scale.similarity(torch.tensor([1.0, 10.0]), torch.tensor([0, 0]))
+    tensor([0.5000, 1.1000])
+    """
+
+    original: Tensor
+    background: Tensor
+    least_span: Tensor | float = NAT
+
+    @property
+    def span(self) -> Tensor:
+        """(B,): what similarity 1 is worth."""
+        least = torch.as_tensor(
+            self.least_span, dtype=self.original.dtype, device=self.original.device
+        )
+        return torch.maximum(self.original - self.background, least)
+
+    def similarity(self, score: Tensor, which: Tensor) -> Tensor:
+        """(M,) similarities of the scores of images made of the originals `which`."""
+        raw = 1 + (score - self.original[which]) / self.span[which]
+        inside = raw.clamp(0.0, 1.0)
+        return inside + OVERSHOOT * (raw - inside)
+
+    def score(self, similarity: Tensor, which: Tensor) -> Tensor:
+        """(M,) scores that similarities stand for: the inverse of `similarity`."""
+        inside = similarity.clamp(0.0, 1.0)
+        raw = inside + (similarity - inside) / OVERSHOOT
+        return self.original[which] + (raw - 1) * self.span[which]
 
 
 class EmbeddingObjective:
@@ -78,6 +135,16 @@ class EmbeddingObjective:
         )
         self._floor = floor.clamp(max=0.99)
 
+    @property
+    def original_score(self) -> Tensor:
+        """(B,): the cosine of the original to itself, 1."""
+        return torch.ones_like(self.background_similarity)
+
+    @property
+    def background_score(self) -> Tensor:
+        """(B,): `background_similarity`, under the name that every objective has."""
+        return self.background_similarity
+
     def similarity(self, inputs: Tensor, which: Tensor) -> Tensor:
         """(M,) cosines to the originals, measured from the background if normalised."""
         cosine = F.cosine_similarity(self._embed(inputs).float(), self._original[which], eps=1e-6)
@@ -85,7 +152,86 @@ class EmbeddingObjective:
         return (cosine - floor) / (1 - floor)
 
 
-class TargetObjective:
+class ScoreObjective:
+    """A score of each image on the scale of `AnswerScale`: what all but the embedding share.
+
+    Parameters
+    ----------
+    score
+        ``(inputs (M, C, H, W), which (M,))`` to (M,), higher for more of the answer.
+    images, background
+        (B, C, H, W).
+    least_span
+        See `AnswerScale`; by default a thousandth of the scores' own size.
+    """
+
+    def __init__(
+        self,
+        score: Callable[[Tensor, Tensor], Tensor],
+        images: Tensor,
+        background: Tensor,
+        *,
+        least_span: float | None = None,
+    ) -> None:
+        self._score = score
+        which = torch.arange(len(images), device=images.device)
+        with torch.no_grad():
+            original, ground = self.score(images, which), self.score(background, which)
+        size = torch.maximum(original.abs(), ground.abs())
+        self.scale = AnswerScale(
+            original, ground, (1e-3 * size).clamp_min(1e-6) if least_span is None else least_span
+        )
+
+    @property
+    def original_score(self) -> Tensor:
+        """(B,) scores of the originals."""
+        return self.scale.original
+
+    @property
+    def background_score(self) -> Tensor:
+        """(B,) scores of the backgrounds: near the originals', the contour has nothing to show."""
+        return self.scale.background
+
+    def score(self, inputs: Tensor, which: Tensor) -> Tensor:
+        """(M,) scores in their own unit."""
+        score = self._score(inputs, which).float()
+        if score.shape != (len(inputs),):
+            raise MedcontourError(
+                f"the objective's score gave {tuple(score.shape)} for {len(inputs)} images; "
+                "it must give one number an image."
+            )
+        return score
+
+    def similarity(self, inputs: Tensor, which: Tensor) -> Tensor:
+        """(M,) scores on the scale background 0, original 1."""
+        return self.scale.similarity(self.score(inputs, which), which)
+
+
+class CallableObjective(ScoreObjective):
+    """Any function from images to one number each.
+
+    Parameters
+    ----------
+    function
+        (M, C, H, W) to (M,), differentiable, higher for more of the answer, in any unit.
+    images, background
+        (B, C, H, W).
+
+    Examples
+    --------
+    >>> images = torch.ones(1, 1, 8, 8)
+    >>> brightness = CallableObjective(lambda x: x.mean((1, 2, 3)), images, 0 * images)
+    >>> brightness.similarity(0.25 * images, torch.tensor([0]))
+    tensor([0.2500])
+    """
+
+    def __init__(
+        self, function: Callable[[Tensor], Tensor], images: Tensor, background: Tensor
+    ) -> None:
+        super().__init__(lambda inputs, _: function(inputs), images, background)
+
+
+class TargetObjective(ScoreObjective):
     """Log-odds of one class, scaled so that the original has 1 and the background 0.
 
     Log-odds keep a gradient where probabilities saturate. What goes beyond the original's
@@ -98,12 +244,19 @@ class TargetObjective:
     images, background
         (B, C, H, W).
     target
-        The class.
+        The class, or (B,) one for each image.
 
-    Attributes
-    ----------
-    original_log_odds, background_log_odds
-        (B,).
+    Raises
+    ------
+    MedcontourError
+        For a target that is no class, or not as many as there are images.
+
+    Examples
+    --------
+    >>> images = torch.tensor([[[[3.0]], [[-1.0]]], [[[0.0]], [[2.0]]]])
+    >>> objective = TargetObjective(lambda x: x.flatten(1), images, 0 * images, [0, 1])
+    >>> objective.original_log_odds
+    tensor([3., 2.])
     """
 
     def __init__(
@@ -111,27 +264,40 @@ class TargetObjective:
         score: Callable[[Tensor], Tensor],
         images: Tensor,
         background: Tensor,
-        target: int,
+        target: int | Sequence[int] | Tensor,
     ) -> None:
-        self._score, self._target = score, target
-        with torch.no_grad():
-            self.original_log_odds = self.log_odds(images)
-            self.background_log_odds = self.log_odds(background)
+        classes = torch.as_tensor(target, device=images.device)
+        whole = not classes.is_floating_point() and classes.dtype != torch.bool
+        if not whole or classes.shape not in ((), (1,), (len(images),)):
+            raise MedcontourError(
+                f"the target {target!r} does not fit {len(images)} images; give one class (an "
+                "integer), or one for each image."
+            )
+        targets = classes.long().expand(len(images))
+        low, high = int(targets.min()), int(targets.max())
+
+        def log_odds(inputs: Tensor, which: Tensor) -> Tensor:
+            answer = score(inputs)
+            if low < 0 or high >= answer.shape[1]:
+                raise MedcontourError(
+                    f"the target {target!r} is not a class of the network, which gives "
+                    f"{answer.shape[1]}: choose from 0 to {answer.shape[1] - 1}."
+                )
+            return answer.gather(1, targets[which].unsqueeze(1)).squeeze(1)
+
         # A background that does not lower the answer still needs a scale: one nat.
-        self._span = (self.original_log_odds - self.background_log_odds).clamp_min(1.0)
+        super().__init__(log_odds, images, background, least_span=NAT)
 
-    def log_odds(self, inputs: Tensor) -> Tensor:
-        """(M,) log-odds of the target."""
-        return self._score(inputs)[:, self._target].float()
+    @property
+    def original_log_odds(self) -> Tensor:
+        """(B,) log-odds of the target in the originals."""
+        return self.scale.original
 
-    def similarity(self, inputs: Tensor, which: Tensor) -> Tensor:
-        """(M,) log-odds on the scale background 0, original 1."""
-        raw = 1 + (self.log_odds(inputs) - self.original_log_odds[which]) / self._span[which]
-        inside = raw.clamp(0.0, 1.0)
-        return inside + OVERSHOOT * (raw - inside)
+    @property
+    def background_log_odds(self) -> Tensor:
+        """(B,) log-odds of the target in the backgrounds."""
+        return self.scale.background
 
     def probability(self, similarity: Tensor, which: Tensor) -> Tensor:
         """(M,) probability of the target that a similarity stands for."""
-        inside = similarity.clamp(0.0, 1.0)
-        raw = inside + (similarity - inside) / OVERSHOOT
-        return (self.original_log_odds[which] + (raw - 1) * self._span[which]).sigmoid()
+        return self.scale.score(similarity, which).sigmoid()

@@ -15,6 +15,7 @@ from torch import Tensor
 from medcontour.classifier import Classifier
 from medcontour.contour import FourierContour, PlaneGeometry
 from medcontour.explain import (
+    AUTOMATIC,
     BACKGROUNDS,
     POLARITY_EVALUATIONS,
     PRESETS,
@@ -108,7 +109,7 @@ class Explainer:
     @torch.no_grad()
     def _backgrounds(self, inputs: Tensor) -> tuple[Tensor, list[str], float]:
         """Background of each image, its name, and what choosing it cost in evaluations."""
-        names = list(BACKGROUNDS) if self.background == "auto" else [self.background]
+        names = list(AUTOMATIC) if self.background == "auto" else [self.background]
         made = torch.stack([BACKGROUNDS[name](inputs) for name in names])  # (names, B, C, H, W)
         if len(names) == 1:
             return made[0], names * len(inputs), 0.0

@@ -1,0 +1,46 @@
+"""A network held still while it is explained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import nn
+
+__all__ = ["frozen"]
+
+
+@contextmanager
+def frozen(model: Callable[..., Any]) -> Iterator[None]:
+    """Hold a network in evaluation mode, its parameters without gradients; then restore both.
+
+    Parameters
+    ----------
+    model
+        A module, or a method of one. Of any other callable nothing is known and nothing changed.
+
+    Examples
+    --------
+    >>> network = nn.Linear(2, 2)
+    >>> with frozen(network):
+    ...     network.training, network.weight.requires_grad
+    (False, False)
+    >>> network.training, network.weight.requires_grad
+    (True, True)
+    """
+    owner = model if isinstance(model, nn.Module) else getattr(model, "__self__", None)
+    network = owner if isinstance(owner, nn.Module) else nn.Module()
+    modes = [(module, module.training) for module in network.modules()]
+    parameters = [(parameter, parameter.requires_grad) for parameter in network.parameters()]
+    try:
+        for module, _ in modes:
+            module.training = False
+        for parameter, _ in parameters:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+        for parameter, needed in parameters:
+            parameter.requires_grad_(needed)
