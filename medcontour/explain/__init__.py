@@ -18,9 +18,10 @@ from medcontour.explain.objective import (
     ScoreObjective,
     TargetObjective,
 )
-from medcontour.explain.optimise import PRESETS, Fit, Preset, optimise
+from medcontour.explain.optimise import Fit, optimise
 from medcontour.explain.perturbation import SHARP, Perturbation
 from medcontour.explain.polarity import POLARITY_EVALUATIONS, evidence_polarity
+from medcontour.explain.preset import PRESETS, Preset
 from medcontour.explain.quantus import quantus_explain
 
 __all__ = [

@@ -13,8 +13,9 @@ from medcontour.errors import MedcontourError
 from medcontour.explain.background import BACKGROUNDS, Background
 from medcontour.explain.frozen import frozen
 from medcontour.explain.objective import EmbeddingObjective, Objective, TargetObjective
-from medcontour.explain.optimise import PRESETS, Fit, optimise
+from medcontour.explain.optimise import Fit, optimise
 from medcontour.explain.perturbation import SHARP, Perturbation
+from medcontour.explain.preset import PRESETS
 
 __all__ = ["ExtremalContours", "ExtremalFit", "ObjectiveFactory", "Target"]
 

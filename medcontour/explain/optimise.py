@@ -1,107 +1,30 @@
-"""Algorithm 1: optimise contours by the classifier's gradients, batched over images."""
+"""Contours by the classifier's gradients, batched over images: which search, and what it found."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 import torch
 from torch import Tensor
 
-from medcontour.contour import FourierContour, RadiusLaw
-from medcontour.errors import MedcontourError
+from medcontour.contour import FourierContour
+from medcontour.explain.area import check_area, scaled_to_area
+from medcontour.explain.model_search import Found, Watch, model_search
 from medcontour.explain.objective import Objective
-from medcontour.explain.perturbation import SHARP, Perturbation
-from medcontour.explain.start import start_circles
+from medcontour.explain.perturbation import Perturbation
+from medcontour.explain.preset import PRESETS, Preset
+from medcontour.explain.soft_search import soft_search
+from medcontour.explain.start import LEVELS, evidence_map, promising_discs
 
-__all__ = ["PRESETS", "Fit", "Preset", "optimise"]
+__all__ = ["Fit", "optimise"]
 
 Progress = Callable[[int, int], None]
 
-
-@dataclass(frozen=True)
-class Preset:
-    """How contours are searched.
-
-    Attributes
-    ----------
-    name
-        ``"paper"`` or ``"fast"``.
-    steps
-        Gradient steps, one evaluation each.
-    law, harmonics, frame
-        The curve: radius law, K, and whether the anisotropic frame is free.
-    from_evidence
-        Start at the best evidence peak instead of the paper's circle in the middle (r0 = 0.5).
-    rates
-        Learning rate of center, size, harmonics and frame.
-    one_cycle
-        Raise the rate over the first third of the steps, then let it fall to nearly zero;
-        otherwise it is constant.
-    weight_decay
-        AdamW's. It pulls the center to the middle: the paper's default, zero in ours.
-    sharpness
-        tau at the first step, annealed to 100 by Eq. 14's cosine (in its logarithm for
-        `one_cycle`, so that the soft phase is not skipped when steps are few).
-    area_weight
-        lambda_a of Eq. 5; None is Eq. 8's ``min(5, 1 / (1 - similarity))``. Ours is 10, for
-        lesions of about a hundredth of the image: a contour may grow by 1 % of the image for a
-        tenth of the answer.
-    spectral_weight
-        lambda_r of Eq. 5.
-    normalise
-        Whether an embedding objective is to be measured from the background.
-    """
-
-    name: str
-    steps: int
-    law: RadiusLaw
-    harmonics: int
-    frame: bool
-    from_evidence: bool
-    rates: dict[str, float]
-    one_cycle: bool
-    weight_decay: float
-    sharpness: float
-    area_weight: float | None
-    spectral_weight: float
-    normalise: bool
-
-
-PRESETS: dict[str, Preset] = {
-    # r0 goes through a sigmoid (slope 0.225 in the middle): its rate is 0.003 / 0.225.
-    "paper": Preset(
-        name="paper",
-        steps=1000,
-        law="bounded",
-        harmonics=5,
-        frame=False,
-        from_evidence=False,
-        rates={"center": 0.003, "size": 0.003 / 0.225, "harmonics": 0.003},
-        one_cycle=False,
-        weight_decay=0.01,
-        sharpness=1.0,
-        area_weight=None,
-        spectral_weight=0.01,
-        normalise=False,
-    ),
-    "fast": Preset(
-        name="fast",
-        steps=36,
-        law="log",
-        harmonics=5,
-        frame=True,
-        from_evidence=True,
-        rates={"center": 0.03, "size": 0.1, "harmonics": 0.05, "frame": 0.05},
-        one_cycle=True,
-        weight_decay=0.0,
-        sharpness=40.0,
-        area_weight=10.0,
-        spectral_weight=0.03,
-        normalise=True,
-    ),
-}
+DISCS = 4
+MIDDLE_RADIUS = 0.5
+WORTH = 0.0
+"""A contour whose loss is above this costs more area than the answer it holds is worth."""
 
 
 @dataclass(frozen=True)
@@ -117,17 +40,18 @@ class Fit:
     area_fraction
         (B,) area inside the image over the image's area.
     evaluations
-        Preserve + delete pairs an image, forward and backward; forward only counts half.
+        (B,) preserve + delete pairs, forward and backward; forward only counts half.
     history
-        ``"loss"``, ``"preserved"``, ``"deleted"``, ``"area_fraction"``, each (steps, B), of the
-        soft masks on the way, and ``"sharpness"`` (steps,).
+        Of the soft search, where every image went through it: ``"loss"``, ``"preserved"``,
+        ``"deleted"``, ``"area_fraction"``, each (steps, B), of the soft masks on the way, and
+        ``"sharpness"`` (steps,). Empty otherwise.
     """
 
     contours: FourierContour
     preserved: Tensor
     deleted: Tensor
     area_fraction: Tensor
-    evaluations: float
+    evaluations: Tensor
     history: dict[str, Tensor] = field(repr=False)
 
 
@@ -139,11 +63,17 @@ def optimise(
     area: float | None = None,
     start: FourierContour | None = None,
     progress: Progress | None = None,
+    watch: Watch | None = None,
 ) -> Fit:
     """Find for each image the smallest smooth curve that keeps and carries the answer.
 
     Minimises Eq. 5, ``-s(preserved) + s(deleted) + lambda_a * area + lambda_r * spectrum``, with
     the similarity s of the objective. Deterministic: nothing is drawn at random.
+
+    The paper's preset is the soft search alone. The fast one goes by the image: where a disc on
+    the evidence is already worth its area, the evidence is compact and the linear model is
+    followed from there; elsewhere the soft search finds what is spread out. What comes out worth
+    less than its area gets the other search as well, and the better contour is kept.
 
     Parameters
     ----------
@@ -154,12 +84,16 @@ def optimise(
     preset
         One of `PRESETS` by name, or your own.
     area
-        Fraction of the image that every contour is to cover (Eq. 10): held exactly at each step
+        Fraction of the image to cover instead of paying for area (Eq. 10). Held at each step
         by rescaling the curve.
     start
-        B curves to start from instead of the preset's start.
+        B curves to start from instead of the preset's start, such as the contours of the
+        neighbouring slices. With `model_steps` the linear model is followed from there, and a
+        start that is good already costs few evaluations.
     progress
-        Called with (steps done, steps in all).
+        Called with (steps done, steps at most).
+    watch
+        Called after each step with the evaluations spent, the images and their curves.
 
     Raises
     ------
@@ -170,124 +104,151 @@ def optimise(
         preset = PRESETS[preset]
     if area is not None:
         preset = replace(preset, law="log")
-        _check_area(area)
-    count = len(perturbation)
-    evaluations = float(preset.steps)
-    if start is None and preset.from_evidence:
-        weight = 1.0 if preset.area_weight is None else preset.area_weight
-        start, cost = start_circles(perturbation, objective, 0.0 if area is not None else weight)
-        evaluations += cost
-    elif start is None:
-        middle = perturbation.points.new_zeros(count, 2)
-        start = FourierContour.circles(middle, middle[:, 0] + 0.5, preset.harmonics, law=preset.law)
-    curves = start.detach()
-    parameters = curves.tensors()
-    groups = []
-    for name, rate in preset.rates.items():
-        parameters[name].requires_grad_(True)
-        groups.append({"params": [parameters[name]], "lr": rate, "rate": rate})
-    optimiser = torch.optim.AdamW(groups, weight_decay=preset.weight_decay)
-
-    which = torch.arange(count, device=perturbation.images.device)
-    low, high = perturbation.bounds
-    history: dict[str, list[Tensor]] = {
-        name: [] for name in ("loss", "preserved", "deleted", "area_fraction")
-    }
-    sharpness = _sharpness(preset)
-    for step in range(preset.steps):
-        if area is not None:
-            _hold_area(curves, area * perturbation.plane.area)
-        mask = curves.mask(perturbation.points, sharpness[step])
-        preserved, deleted = perturbation.similarities(objective, mask, which)
-        fraction = curves.area() / perturbation.plane.area
-        extremal = deleted - preserved
-        loss = extremal + preset.spectral_weight * curves.spectral_energy()
-        if area is None:
-            loss = loss + _area_weight(preset, preserved) * fraction
-        optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss.sum())
-        for group in optimiser.param_groups:
-            group["lr"] = group["rate"] * _one_cycle(preset, step)
-        optimiser.step()
-        with torch.no_grad():
-            curves.center.clamp_(low, high)
-        for name, value in zip(history, (loss, preserved, deleted, fraction), strict=True):
-            history[name].append(value.detach())
-        if progress:
-            progress(step + 1, preset.steps)
-
-    curves = curves.detach()
-    if area is not None:
-        curves = _hold_area_inside(curves, perturbation, area)
-    preserved, deleted = perturbation.judge(objective, curves, which)
-    evaluations += 0.5
+        check_area(area)
+    work = _Work(perturbation, objective, preset, area, progress, watch)
+    everyone = torch.arange(len(perturbation), device=perturbation.images.device)
+    if not preset.model_steps:
+        found, history = work.soften(everyone, start)
+    elif start is not None:
+        found, history = work.follow(everyone, start, None), {}
+    else:
+        found, history = work.by_the_image(everyone)
     return Fit(
-        contours=curves,
-        preserved=preserved,
-        deleted=deleted,
-        area_fraction=curves.area_inside(perturbation.plane) / perturbation.plane.area,
-        evaluations=evaluations,
-        history={name: torch.stack(values) for name, values in history.items()}
-        | {"sharpness": torch.tensor(sharpness)},
+        contours=found.contours,
+        preserved=found.preserved,
+        deleted=found.deleted,
+        area_fraction=found.area_fraction,
+        evaluations=found.evaluations,
+        history=history,
     )
 
 
-def _sharpness(preset: Preset) -> list[float]:
-    """tau for each step: Eq. 14, reaching 100 at the last step."""
-    taus = []
-    for step in range(preset.steps):
-        share = (1 - math.cos(math.pi * step / max(preset.steps - 1, 1))) / 2
-        if preset.one_cycle:
-            taus.append(preset.sharpness * (SHARP / preset.sharpness) ** share)
-        else:
-            taus.append(preset.sharpness + (SHARP - preset.sharpness) * share)
-    return taus
+@dataclass(frozen=True)
+class _Work:
+    """One call of `optimise`: what its searches share."""
 
+    perturbation: Perturbation
+    objective: Objective
+    preset: Preset
+    area: float | None
+    progress: Progress | None
+    watch: Watch | None
 
-def _one_cycle(preset: Preset, step: int) -> float:
-    """Share of the full rate: cosine up over a third of the steps, cosine down to 2 %."""
-    if not preset.one_cycle:
-        return 1.0
-    peak = max(1, preset.steps // 3)
-    if step < peak:
-        return 0.3 + 0.7 * (1 - math.cos(math.pi * step / peak)) / 2
-    share = (step - peak) / max(1, preset.steps - 1 - peak)
-    return 0.02 + 0.98 * (1 + math.cos(math.pi * share)) / 2
-
-
-def _area_weight(preset: Preset, preserved: Tensor) -> Tensor | float:
-    """lambda_a: fixed, or Eq. 8 per image, detached; ``1 - s`` is kept off zero by the cap of 5."""
-    if preset.area_weight is not None:
-        return preset.area_weight
-    return 1.0 / (1.0 - preserved.detach()).clamp_min(0.2)
-
-
-def _check_area(area: float) -> None:
-    # A circle about the middle of a square plane covers pi / 4 of it; a smaller one than a few
-    # pixels explains nothing.
-    if not 0.001 <= area <= math.pi / 4:
-        raise MedcontourError(
-            f"an area fraction of {area:g} is out of reach: one contour covers from 0.001 to "
-            f"{math.pi / 4:.3f} of the image; ask for a fraction in that range."
+    def soften(
+        self, which: Tensor, start: FourierContour | None = None, spent: float = 0.0
+    ) -> tuple[Found, dict[str, Tensor]]:
+        """Search softly, from the paper's circle in the middle unless told otherwise."""
+        if start is None:
+            middle = self.perturbation.points.new_zeros(len(which), 2)
+            start = FourierContour.circles(
+                middle, middle[:, 0] + MIDDLE_RADIUS, self.preset.harmonics, law=self.preset.law
+            )
+        return soft_search(
+            self.perturbation,
+            self.objective,
+            which,
+            start,
+            self.preset,
+            area=self.area,
+            watch=self._watching(spent),
         )
 
+    def follow(
+        self, which: Tensor, start: FourierContour, evidence: Tensor | None, spent: float = 0.0
+    ) -> Found:
+        """Follow the linear model."""
+        preset = self.preset
+        return model_search(
+            self.perturbation,
+            self.objective,
+            which,
+            start,
+            steps=preset.model_steps,
+            area_weight=self._price,
+            spectral_weight=preset.spectral_weight,
+            evidence=evidence,
+            area=self.area,
+            frame=preset.frame,
+            watch=self._watching(spent),
+        )
 
-@torch.no_grad()
-def _hold_area(curves: FourierContour, area: float) -> None:
-    """Rescale curves of the log law to an area, in place: area goes with exp(2 size)."""
-    curves.size.add_(0.5 * torch.log(area / curves.area()))
+    def by_the_image(self, everyone: Tensor) -> tuple[Found, dict[str, Tensor]]:
+        """Choose the search by what the best disc is worth, and try the other where it fails."""
+        evidence = evidence_map(self.perturbation, self.objective)
+        discs, worth = self._best_discs(evidence)
+        looked = len(LEVELS) + DISCS / 2
+        compact = worth < WORTH
+        none = torch.zeros_like(worth)
+        found = Found(discs, none + torch.inf, none, none, none, none + looked)
+        history: dict[str, Tensor] = {}
+        if len(rows := everyone[compact]):
+            found = _better(found, rows, self.follow(rows, discs[rows], evidence[rows], looked))
+        if len(rows := everyone[found.loss > WORTH]):
+            softened, told = self.soften(rows, spent=looked)
+            found = _better(found, rows, softened)
+            history = told if len(rows) == len(everyone) else {}
+        if len(rows := everyone[~compact & (found.loss > WORTH)]):
+            spent = looked + self.preset.steps + 0.5
+            found = _better(found, rows, self.follow(rows, discs[rows], evidence[rows], spent))
+        if self.progress:
+            self.progress(self._most, self._most)
+        return found, history
+
+    @property
+    def _most(self) -> int:
+        return self.preset.steps + self.preset.model_steps
+
+    @property
+    def _price(self) -> float:
+        """lambda_a of the model search; Eq. 8 is no fixed price, its floor of 1 stands for it."""
+        return 1.0 if self.preset.area_weight is None else self.preset.area_weight
+
+    @torch.no_grad()
+    def _best_discs(self, evidence: Tensor) -> tuple[FourierContour, Tensor]:
+        """Of the discs that promise most the best for each image, and its loss."""
+        perturbation, count = self.perturbation, len(self.perturbation)
+        plane = perturbation.plane
+        radii = {}
+        price = self._price
+        if self.area is not None:
+            radii, price = {"radii": ((self.area * plane.area / torch.pi) ** 0.5,)}, 0.0
+        discs = promising_discs(evidence, perturbation, price, DISCS, **radii)
+        if self.area is not None:
+            discs = scaled_to_area(discs, plane, self.area)
+        if discs.harmonics.shape[1] != self.preset.harmonics:
+            zeros = discs.harmonics.new_zeros(len(discs), self.preset.harmonics, 2)
+            discs = replace(discs, harmonics=zeros)
+        which = torch.arange(count, device=evidence.device)
+        preserved, deleted = perturbation.judge(
+            self.objective, discs, which.repeat_interleave(DISCS)
+        )
+        loss = deleted - preserved + price * discs.area_inside(plane) / plane.area
+        best = loss.view(count, DISCS).min(1)
+        return discs[which * DISCS + best.indices], best.values
+
+    def _watching(self, spent: float) -> Watch:
+        def told(evaluations: float, which: Tensor, curves: FourierContour) -> None:
+            if self.progress:
+                self.progress(min(int(evaluations), self._most), self._most)
+            if self.watch:
+                self.watch(spent + evaluations, which, curves)
+
+        return told
 
 
-@torch.no_grad()
-def _hold_area_inside(
-    curves: FourierContour, perturbation: Perturbation, area: float
-) -> FourierContour:
-    """Rescale curves of the log law until their area inside the image is the asked one."""
-    plane = perturbation.plane
-    curves = curves.detach()
-    low, high = curves.size - 3.0, curves.size + 3.0
-    for _ in range(30):
-        middle = (low + high) / 2
-        large = replace(curves, size=middle).area_inside(plane) > area * plane.area
-        low, high = torch.where(large, low, middle), torch.where(large, middle, high)
-    return replace(curves, size=(low + high) / 2)
+def _better(found: Found, rows: Tensor, other: Found) -> Found:
+    """`found` with what the other search did better on some of its rows; both were paid for."""
+    wins = other.loss < found.loss[rows]
+    won = rows[wins]
+    contours = {
+        name: tensor.index_put((won,), other.contours.tensors()[name][wins])
+        for name, tensor in found.contours.tensors().items()
+    }
+    values = {
+        part.name: getattr(found, part.name).index_put((won,), getattr(other, part.name)[wins])
+        for part in fields(found)
+        if part.name not in ("contours", "evaluations")
+    }
+    spent = found.evaluations.index_add(0, rows, other.evaluations)
+    law = found.contours.law
+    return Found(FourierContour(**contours, law=law), evaluations=spent, **values)

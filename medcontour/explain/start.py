@@ -1,21 +1,22 @@
-"""Where to start: evidence peaks of the mask gradient, judged as circles."""
+"""Where to start: the evidence map, and the discs that it promises most of."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from medcontour.contour import FourierContour
-from medcontour.explain.background import gaussian_blur
 from medcontour.explain.objective import Objective
 from medcontour.explain.perturbation import Perturbation
 
-__all__ = ["evidence_map", "start_circles"]
+__all__ = ["evidence_map", "promising_discs"]
 
 LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
-RADII = (0.06, 0.1, 0.16, 0.25, 0.4)
-PEAKS = 3
+RADII = (0.06, 0.1, 0.16, 0.25, 0.4, 0.6)
+APART, ALIKE = 0.5, 0.6
 
 
 def evidence_map(perturbation: Perturbation, objective: Objective) -> Tensor:
@@ -41,44 +42,77 @@ def evidence_map(perturbation: Perturbation, objective: Objective) -> Tensor:
     return total
 
 
-def _peaks(smooth: Tensor, separation: tuple[int, int], count: int) -> Tensor:
-    """(B, count) flat positions of the highest local maxima of (B, H, W)."""
-    window = (2 * separation[0] + 1, 2 * separation[1] + 1)
-    highest = F.max_pool2d(smooth.unsqueeze(1), window, stride=1, padding=separation).squeeze(1)
-    only_peaks = smooth.masked_fill(smooth < highest, -torch.inf)
-    return only_peaks.flatten(1).topk(count).indices
+def promising_discs(
+    evidence: Tensor,
+    perturbation: Perturbation,
+    area_weight: float,
+    count: int,
+    radii: Sequence[float] = RADII,
+) -> FourierContour:
+    """Discs for which the evidence map, summed over them, promises most; no evaluation.
 
+    To first order a mask is worth the sum of the evidence under it, less its area's price. That
+    is a convolution with a disc; the best are taken greedily, none of them in the place and of
+    the size of one before.
 
-def start_circles(
-    perturbation: Perturbation, objective: Objective, area_weight: float
-) -> tuple[FourierContour, float]:
-    """The best of `PEAKS` evidence peaks x `RADII` circles for each image.
+    Parameters
+    ----------
+    evidence
+        (B, H, W), see `evidence_map`.
+    perturbation
+        Its images.
+    area_weight
+        lambda_a: what an image's worth of area costs.
+    count
+        How many an image.
+    radii
+        In plane coordinates.
 
     Returns
     -------
-    tuple
-        B circles (log law), and the evaluations an image that they cost (a pair that is only run
-        forward counts half).
+    FourierContour
+        B * count circles (log law), image by image.
     """
-    evidence = evidence_map(perturbation, objective)
-    height, width = perturbation.input_pixel
-    middle = RADII[len(RADII) // 2]
-    smooth = gaussian_blur(evidence.unsqueeze(1), (middle / 2 / height, middle / 2 / width))[:, 0]
-    low, high = perturbation.bounds
+    promise = torch.stack(
+        [_summed_over_discs(evidence, perturbation, radius) for radius in radii], 1
+    )
+    sizes = evidence.new_tensor(radii)
+    price = area_weight * math.pi / perturbation.plane.area * sizes.square()
     points = perturbation.points
+    low, high = perturbation.bounds
     outside = ((points < low) | (points > high)).any(-1)
-    smooth = smooth.masked_fill(outside, smooth.min())
-    separation = (max(1, round(middle / height)), max(1, round(middle / width)))
-    positions = _peaks(smooth, separation, PEAKS)
+    promise = (promise - price.view(1, -1, 1, 1)).masked_fill(outside, -torch.inf)
+    flat = points.reshape(-1, 2)
+    centers, chosen = [], []
+    for _ in range(count):
+        best = promise.flatten(1).argmax(1)
+        size, place = sizes[best // len(flat)], flat[best % len(flat)]
+        centers.append(place)
+        chosen.append(size)
+        away = (points - place.view(-1, 1, 1, 2)).norm(dim=-1).unsqueeze(1)
+        larger = torch.maximum(size.view(-1, 1), sizes).view(-1, len(radii), 1, 1)
+        alike = (size.log().view(-1, 1) - sizes.log()).abs() < ALIKE
+        taken = (away < APART * larger) & alike.view(-1, len(radii), 1, 1)
+        promise = promise.masked_fill(taken, -torch.inf)
+    return FourierContour.circles(
+        torch.stack(centers, 1).reshape(-1, 2), torch.stack(chosen, 1).reshape(-1)
+    )
 
-    count = len(perturbation)
-    centers = points.reshape(-1, 2)[positions]  # (B, PEAKS, 2)
-    centers = centers.repeat_interleave(len(RADII), dim=1).reshape(-1, 2)
-    radii = centers.new_tensor(RADII).repeat(count * PEAKS)
-    circles = FourierContour.circles(centers, radii)
-    which = torch.arange(count, device=centers.device).repeat_interleave(PEAKS * len(RADII))
-    preserved, deleted = perturbation.judge(objective, circles, which)
-    loss = deleted - preserved + area_weight * circles.area() / perturbation.plane.area
-    best = loss.view(count, -1).argmin(1)
-    rows = torch.arange(count, device=centers.device) * PEAKS * len(RADII) + best
-    return circles[rows], len(LEVELS) + PEAKS * len(RADII) / 2
+
+def _summed_over_discs(evidence: Tensor, perturbation: Perturbation, radius: float) -> Tensor:
+    """(B, H, W): the evidence under a disc about each pixel, by the Fourier transform."""
+    height, width = evidence.shape[-2:]
+    along_height, along_width = perturbation.input_pixel
+
+    def offsets(pixels: int, side: float) -> Tensor:
+        index = torch.arange(2 * pixels, device=evidence.device)
+        return torch.minimum(index, 2 * pixels - index) * side
+
+    rho = torch.hypot(
+        offsets(height, along_height).unsqueeze(1), offsets(width, along_width).unsqueeze(0)
+    )
+    disc = ((radius - rho) / min(along_height, along_width) + 0.5).clamp(0, 1)
+    double = (2 * height, 2 * width)  # so that nothing wraps around the edge
+    spectrum = torch.fft.rfft2(evidence, s=double) * torch.fft.rfft2(disc.to(evidence.dtype))
+    summed: Tensor = torch.fft.irfft2(spectrum, s=double)[..., :height, :width]
+    return summed

@@ -159,7 +159,7 @@ class Explainer:
             random_deleted=answer.probability(chance[1], which).mean().item(),
             p_value=test.p_value,
             chance_curves=test.count,
-            evaluations=fit.evaluations + cost,
+            evaluations=float(fit.evaluations[index]) + cost,
             chance_evaluations=test.evaluations,
             background_similarity=embedding.background_similarity[index].item(),
         )

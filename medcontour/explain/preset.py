@@ -1,0 +1,104 @@
+"""Presets: how contours are searched, and at what cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from medcontour.contour import RadiusLaw
+
+__all__ = ["PRESETS", "Preset"]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """How contours are searched.
+
+    Attributes
+    ----------
+    name
+        ``"paper"`` or ``"fast"``.
+    steps
+        Steps of the soft search (`soft_search`), one evaluation each.
+    model_steps
+        Steps of the search by a linear model (`model_search`), from the most promising disc; 0
+        leaves it and the evidence map out.
+    law, harmonics, frame
+        The curve: radius law, K, and whether the anisotropic frame is free. The model search wants
+        the log law.
+    rates
+        Learning rates of center, size, harmonics and frame in the soft search.
+    one_cycle
+        Raise the rate over the first third of the steps, then let it fall to nearly zero;
+        otherwise it is constant.
+    betas, weight_decay
+        AdamW's. The decay pulls the center to the middle: the paper's default, zero in ours.
+    sharpness
+        tau at the first step, annealed to 100 by Eq. 14's cosine (in its logarithm for
+        `one_cycle`, so that the soft phase is not skipped when steps are few).
+    area_weight
+        lambda_a of Eq. 5; None is Eq. 8's ``min(5, 1 / (1 - similarity))``. Ours is 10, for
+        lesions of about a hundredth of the image: a contour may grow by 1 % of the image for a
+        tenth of the answer.
+    first_area_share
+        The share of `area_weight` that the soft search begins with: what keeps the answer first,
+        then small.
+    spectral_weight
+        lambda_r of Eq. 5.
+    normalise
+        Whether an embedding objective is to be measured from the background.
+    """
+
+    name: str
+    steps: int
+    model_steps: int
+    law: RadiusLaw
+    harmonics: int
+    frame: bool
+    rates: dict[str, float]
+    one_cycle: bool
+    betas: tuple[float, float]
+    weight_decay: float
+    sharpness: float
+    area_weight: float | None
+    first_area_share: float
+    spectral_weight: float
+    normalise: bool
+
+
+PRESETS: dict[str, Preset] = {
+    # r0 goes through a sigmoid (slope 0.225 in the middle): its rate is 0.003 / 0.225.
+    "paper": Preset(
+        name="paper",
+        steps=1000,
+        model_steps=0,
+        law="bounded",
+        harmonics=5,
+        frame=False,
+        rates={"center": 0.003, "size": 0.003 / 0.225, "harmonics": 0.003},
+        one_cycle=False,
+        betas=(0.9, 0.999),
+        weight_decay=0.01,
+        sharpness=1.0,
+        area_weight=None,
+        first_area_share=1.0,
+        spectral_weight=0.01,
+        normalise=False,
+    ),
+    "fast": Preset(
+        name="fast",
+        steps=17,
+        model_steps=17,
+        law="log",
+        harmonics=5,
+        frame=True,
+        rates={"center": 0.05, "size": 0.1, "harmonics": 0.08, "frame": 0.08},
+        one_cycle=True,
+        betas=(0.8, 0.99),
+        weight_decay=0.0,
+        sharpness=8.0,
+        area_weight=10.0,
+        first_area_share=0.3,
+        spectral_weight=0.005,
+        normalise=True,
+    ),
+}
