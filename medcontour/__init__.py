@@ -16,7 +16,7 @@ from medcontour.classifier import load_classifier
 from medcontour.errors import MedcontourError
 from medcontour.explain import ExtremalContours
 from medcontour.scan import Scan, read_scan
-from medcontour.suggest import suggest
+from medcontour.suggest import contour_map, robustness, suggest
 from medcontour.suggestion import Suggestion, export, exporters
 
 __all__ = [
@@ -24,9 +24,11 @@ __all__ = [
     "MedcontourError",
     "Scan",
     "Suggestion",
+    "contour_map",
     "export",
     "exporters",
     "load_classifier",
     "read_scan",
+    "robustness",
     "suggest",
 ]
