@@ -108,14 +108,13 @@ def contour_map(
         return
     table = Table("area", "reached", "kept", "taken away", "circles kept", "circles taken away")
     for level in result.levels:
-        kept, gone = level.random_preserved, level.random_deleted
         table.add_row(
             f"{100 * level.area_asked:.3g} %",
             f"{100 * level.area_fraction:.3g} %",
             f"{level.preserved:.3f}",
             f"{level.deleted:.3f}",
-            f"{sum(kept) / len(kept):.3f}",
-            f"{sum(gone) / len(gone):.3f}",
+            f"{level.random_preserved:.3f}",
+            f"{level.random_deleted:.3f}",
         )
     _tell(result, table, files, out)
 

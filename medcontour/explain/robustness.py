@@ -19,7 +19,10 @@ __all__ = ["MOST_HARMONICS", "Agreement", "agreement", "from_nine_starts", "spec
 
 MOST_HARMONICS = 20
 GRID = (1 / 6, 1 / 2, 5 / 6)
-SHARE = 0.35  # radius of the nine circles over half the shorter side in sight
+RADIUS = 0.5  # of the nine circles, as the paper's r0
+# An edge of tau 40 feels evidence only next to it. From far away the search needs one that covers
+# half the image, time to harden, and centers that move.
+SOFT, SOFT_STEPS, SOFT_CENTER_RATE = 2.0, 60, 0.06
 Progress = Callable[[int, int], None]
 
 
@@ -64,6 +67,9 @@ def from_nine_starts(
 ) -> tuple[FourierContour, Fit]:
     """Optimise one image's contour from circles on a 3 x 3 grid across it (Fig. 3, top).
 
+    With the fast preset the edge is soft at first (tau from 2, over 60 steps): what is tried is
+    the descent, which that preset itself begins at the evidence.
+
     Parameters
     ----------
     perturbation
@@ -97,11 +103,14 @@ def from_nine_starts(
     share = low.new_tensor(GRID)
     x, y = (low[axis] + share * (high - low)[axis] for axis in (0, 1))
     middles = torch.stack([x.repeat(3), y.repeat_interleave(3)], -1)
-    radius = SHARE * (high - low).amin() / 2
-    starts = FourierContour.circles(middles, radius.expand(9), law=PRESETS[preset].law)
+    chosen = PRESETS[preset]
+    if preset == "fast":
+        rates = {**chosen.rates, "center": SOFT_CENTER_RATE}
+        chosen = replace(chosen, sharpness=SOFT, steps=SOFT_STEPS, rates=rates)
+    starts = FourierContour.circles(middles, middles.new_full((9,), RADIUS), law=chosen.law)
     same = torch.zeros(9, dtype=torch.long, device=low.device)
     nine = perturbation.pick(same)
-    return starts, optimise(nine, _OneImage(objective), preset, start=starts, progress=progress)
+    return starts, optimise(nine, _OneImage(objective), chosen, start=starts, progress=progress)
 
 
 def spectral_sweep(

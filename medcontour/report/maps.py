@@ -28,8 +28,8 @@ def write_map(result: ContourMap, scan: Scan, folder: str | Path) -> list[Path]:
 
     ``map.png`` is the slice with its nested contours, coloured by area; ``fidelity.png`` the
     probability of the class against the area: only the contour kept (solid), the contour taken
-    away (dashed), and the mean of random circles that cover as much (dotted; the shade holds the
-    middle 80 % of them).
+    away (dashed), and the mean of random circles that cover as much (dotted; the shade is twice
+    its standard error).
 
     Parameters
     ----------
@@ -97,9 +97,11 @@ def _draw_fidelity(result: ContourMap, path: Path) -> None:
         (_GONE, "deleted", "random_deleted", "--", "contour taken away"),
     ):
         circles = np.array([getattr(level, chance) for level in levels])
-        low, high = np.percentile(circles, (10, 90), axis=1)
-        axes.fill_between(area, low, high, color=colour, alpha=0.12, linewidth=0)
-        axes.plot(area, circles.mean(1), color=colour, linestyle=":", label=_circle_label(what))
+        spread = np.array([getattr(level, chance + "_sd") for level in levels])
+        error = 2 * spread / np.sqrt([level.circles for level in levels])
+        low, high = circles - error, circles + error
+        axes.fill_between(area, low, high, color=colour, alpha=0.15, linewidth=0)
+        axes.plot(area, circles, color=colour, linestyle=":", label=_circle_label(what))
         axes.plot(area, [getattr(level, own) for level in levels], style, color=colour, label=what,
                   **mark)  # fmt: skip
     axes.axhline(result.score, color="black", linewidth=0.8)

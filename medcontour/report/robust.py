@@ -58,11 +58,9 @@ def _draw(result: Robustness, scan: Scan, path: Path, *, spectrum: bool) -> None
     if spectrum:
         colours = matplotlib.colormaps["plasma"](np.linspace(0.95, 0.1, len(result.spectrum)))
         for run, colour in zip(result.spectrum, colours, strict=True):
-            label = (
-                f"λr = {run.spectral_weight:g}  (kept {run.preserved:.2f}, gone {run.deleted:.2f})"
-            )
+            label = f"{run.spectral_weight:g}"
             draw_curve(axes, scan, run.contour, colour, label)
-        title = f"Spectral weight, K = {result.settings['harmonics']}"
+        title = f"Spectral weights, K = {result.settings['harmonics']}"
         figures = result.spectrum_agreement
     else:
         for n, run in enumerate(result.starts):
@@ -76,14 +74,16 @@ def _draw(result: Robustness, scan: Scan, path: Path, *, spectrum: bool) -> None
     if figures:
         title += (
             f": mean overlap (IoU) {figures['iou']:.2f}, centers "
-            f"{figures['distance_mm']:.1f} {unit} apart, "
+            f"{figures['distance_mm']:.1f} {unit} apart,\n"
             f"objective {figures['objective_mean']:.2f} (spread {figures['objective_spread']:.2f})"
         )
     axes.set_title(
         f"“{result.classifier.target_name}”, slice index {result.slice}. {title}",
         fontsize=9,
         parse_math=False,
-        wrap=True,
     )
-    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
+    heading = "spectral weight λr" if spectrum else None
+    axes.legend(
+        title=heading, loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9
+    )
     write_figure(figure, path)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -182,6 +183,10 @@ def contour_map(
         progress=_named("map", progress),
     )
     preserved, deleted = one.probability(found.preserved), one.probability(found.deleted)
+    kept, gone = (
+        np.reshape(one.probability(values), (len(asked), circles))
+        for values in (found.random_preserved, found.random_deleted)
+    )
     levels = [
         MapLevel(
             area_asked=area,
@@ -189,8 +194,11 @@ def contour_map(
             contour=one.job.place(found.contours[n], "evidence", slice_index, {}),
             preserved=preserved[n],
             deleted=deleted[n],
-            random_preserved=tuple(one.probability(found.random_preserved[n])),
-            random_deleted=tuple(one.probability(found.random_deleted[n])),
+            random_preserved=float(np.mean(kept[n])),
+            random_preserved_sd=float(np.std(kept[n])),
+            random_deleted=float(np.mean(gone[n])),
+            random_deleted_sd=float(np.std(gone[n])),
+            circles=circles,
             evaluations=float(found.evaluations[n, 0]),
         )
         for n, area in enumerate(asked)

@@ -68,7 +68,11 @@ class MapLevel:
     preserved, deleted
         Probability of the target with only its inside kept, and with it taken away.
     random_preserved, random_deleted
-        The same for each of the random circles.
+        Means of the same over the random circles.
+    random_preserved_sd, random_deleted_sd
+        Their standard deviations.
+    circles
+        How many circles.
     evaluations
         Preserve + delete pairs that found it.
     """
@@ -78,8 +82,11 @@ class MapLevel:
     contour: PlacedContour
     preserved: float
     deleted: float
-    random_preserved: tuple[float, ...]
-    random_deleted: tuple[float, ...]
+    random_preserved: float
+    random_preserved_sd: float
+    random_deleted: float
+    random_deleted_sd: float
+    circles: int
     evaluations: float
 
 
