@@ -91,7 +91,6 @@ def _draw_fidelity(result: ContourMap, path: Path) -> None:
     axes = figure.add_subplot()
     levels = result.levels
     area = [100 * level.area_fraction for level in levels]
-    mark = {"marker": "o", "markersize": 4}
     for colour, own, chance, style, what in (
         (_KEPT, "preserved", "random_preserved", "-", "only the contour kept"),
         (_GONE, "deleted", "random_deleted", "--", "contour taken away"),
@@ -103,7 +102,7 @@ def _draw_fidelity(result: ContourMap, path: Path) -> None:
         axes.fill_between(area, low, high, color=colour, alpha=0.15, linewidth=0)
         axes.plot(area, circles, color=colour, linestyle=":", label=_circle_label(what))
         axes.plot(area, [getattr(level, own) for level in levels], style, color=colour, label=what,
-                  **mark)  # fmt: skip
+                  marker="o", markersize=4)  # fmt: skip
     axes.axhline(result.score, color="black", linewidth=0.8)
     axes.annotate("the slice as it is", (area[-1], result.score), (0, -4), ha="right", va="top",
                   textcoords="offset points", fontsize=8)  # fmt: skip

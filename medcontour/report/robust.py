@@ -65,8 +65,8 @@ def _draw(result: Robustness, scan: Scan, path: Path, *, spectrum: bool) -> None
     else:
         for n, run in enumerate(result.starts):
             if run.start is not None:
-                label = "nine starts" if n == 0 else None
-                draw_curve(axes, scan, run.start, _START, label, linewidth=0.9)
+                named = "nine starts" if n == 0 else None
+                draw_curve(axes, scan, run.start, _START, named, linewidth=0.9)
         for n, run in enumerate(result.starts):
             draw_curve(axes, scan, run.contour, _FOUND, "where they end" if n == 0 else None)
         title, figures = "Nine starts", result.starts_agreement
