@@ -16,7 +16,7 @@ from medcontour.classifier import load_classifier
 from medcontour.errors import MedcontourError
 from medcontour.explain import ExtremalContours, quantus_explain
 from medcontour.scan import Scan, read_scan
-from medcontour.suggest import suggest
+from medcontour.suggest import contour_map, robustness, suggest
 from medcontour.suggestion import Suggestion, export, exporters
 
 __all__ = [
@@ -24,10 +24,12 @@ __all__ = [
     "MedcontourError",
     "Scan",
     "Suggestion",
+    "contour_map",
     "export",
     "exporters",
     "load_classifier",
     "quantus_explain",
     "read_scan",
+    "robustness",
     "suggest",
 ]

@@ -19,6 +19,7 @@ from rich.table import Table
 import medcontour as mc
 from medcontour.cli.info import describe
 from medcontour.errors import MedcontourError
+from medcontour.explain import MOST
 from medcontour.suggestion import export as export_to
 from medcontour.suggestion import refusal
 from medcontour.suggestion.save import make_folder
@@ -36,6 +37,9 @@ DOING = {
     "classify": "Asking the classifier about each slice",
     "optimise": "Optimising contours",
     "judge": "Judging them against chance",
+    "map": "Optimising a contour of each area",
+    "spectrum": "Optimising under each spectral weight",
+    "starts": "Optimising from nine starts",
 }
 
 
@@ -71,17 +75,20 @@ def suggest(
         typer.Option(help="fast: about 50 evaluations a contour; paper: 1000."),
     ] = "fast",
     contours: Annotated[
-        int,
+        str,
         typer.Option(
-            min=1,
-            max=8,
-            help="At most so many a slice: after each, what it holds is taken away, and another "
-            "is looked for while the classifier still says yes.",
+            metavar="N|auto",
+            help="At most so many evidence contours a slice, 1 to 8, found together; those that "
+            "add nothing are dropped. auto: as many as add something.",
         ),
-    ] = 1,
+    ] = "1",
     area: Annotated[
         float | None,
-        typer.Option(help="Fraction of the slice each evidence contour covers, e.g. 0.05."),
+        typer.Option(help="Fraction of the slice the evidence contour covers, e.g. 0.05."),
+    ] = None,
+    area_mm2: Annotated[
+        float | None,
+        typer.Option(help="The same in square millimetres, e.g. 400."),
     ] = None,
     slices: Annotated[
         str | None, typer.Option(help="A:B, slices A up to but not including B, from 0.")
@@ -131,6 +138,7 @@ def suggest(
     """
     asked = _formats(export)
     chosen = _slices(slices)
+    many = _contours(contours)
     loaded = mc.load_classifier(classifier, device=device)
     read = mc.read_scan(scan, series=series)
     # What cannot be written is said before the work, not after it.
@@ -138,14 +146,15 @@ def suggest(
         if sentence := refusal(read, name):
             raise MedcontourError(sentence)
     make_folder(out)
-    with _progress(quiet=as_json) as progress:
+    with progress_bars(quiet=as_json) as progress:
         suggestion = mc.suggest(
             read,
             loaded,
             target,
             preset=preset,
-            contours=contours,
+            contours=many,
             area=area,
+            area_mm2=area_mm2,
             slices=chosen,
             background=background,
             objective=objective,
@@ -253,8 +262,17 @@ def _slices(text: str | None) -> slice | None:
     return slice(start, stop)
 
 
+def _contours(text: str) -> int | Literal["auto"]:
+    if text == "auto":
+        return "auto"
+    if not text.isdecimal() or not 1 <= int(text) <= MOST:
+        raise typer.BadParameter(f"give a number of contours from 1 to {MOST}, or auto")
+    return int(text)
+
+
 @contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[str, int, int], None] | None]:
+def progress_bars(quiet: bool) -> Iterator[Callable[[str, int, int], None] | None]:
+    """Give a function that shows work going on as bars, or None to keep quiet."""
     if quiet:
         yield None
         return

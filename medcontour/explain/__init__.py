@@ -1,5 +1,7 @@
 """Explain a classifier's answer: backgrounds, objectives, starts, the optimiser, evidence."""
 
+from medcontour.explain.area import LARGEST_AREA, LEAST_AREA, check_area
+from medcontour.explain.area_map import AreaMap, area_map, check_areas
 from medcontour.explain.attribution import ExtremalContours, ExtremalFit
 from medcontour.explain.background import (
     AUTOMATIC,
@@ -23,13 +25,29 @@ from medcontour.explain.perturbation import SHARP, Perturbation
 from medcontour.explain.polarity import POLARITY_EVALUATIONS, evidence_polarity
 from medcontour.explain.preset import PRESETS, Preset
 from medcontour.explain.quantus import quantus_explain
+from medcontour.explain.robustness import (
+    MOST_HARMONICS,
+    Agreement,
+    agreement,
+    from_nine_starts,
+    spectral_sweep,
+)
+from medcontour.explain.several import MOST, SeveralFit, judge_together, optimise_several
+from medcontour.explain.several import STEPS as SEVERAL_STEPS
 
 __all__ = [
     "AUTOMATIC",
     "BACKGROUNDS",
+    "LARGEST_AREA",
+    "LEAST_AREA",
+    "MOST",
+    "MOST_HARMONICS",
     "POLARITY_EVALUATIONS",
     "PRESETS",
+    "SEVERAL_STEPS",
     "SHARP",
+    "Agreement",
+    "AreaMap",
     "Background",
     "BoxObjective",
     "CallableObjective",
@@ -45,10 +63,19 @@ __all__ = [
     "Preset",
     "RegionObjective",
     "ScoreObjective",
+    "SeveralFit",
     "TargetObjective",
     "TexturedBackground",
+    "agreement",
+    "area_map",
     "chance_test",
+    "check_area",
+    "check_areas",
     "evidence_polarity",
+    "from_nine_starts",
+    "judge_together",
     "optimise",
+    "optimise_several",
     "quantus_explain",
+    "spectral_sweep",
 ]

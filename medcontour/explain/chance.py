@@ -1,4 +1,4 @@
-"""How strong the evidence is: the same curve at random places, a sequential test."""
+"""How strong the evidence is: the same curves at random places, a sequential test."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor
 from medcontour.contour import FourierContour
 from medcontour.explain.objective import Objective
 from medcontour.explain.perturbation import Perturbation
+from medcontour.explain.several import judge_together
 
 __all__ = ["ChanceTest", "chance_test", "turned"]
 
@@ -22,7 +23,7 @@ CANDIDATES = 20
 
 @dataclass(frozen=True)
 class ChanceTest:
-    """Sequential Monte Carlo p-value of one contour (Besag and Clifford 1991).
+    """Sequential Monte Carlo p-value of one image's contours (Besag and Clifford 1991).
 
     Attributes
     ----------
@@ -30,9 +31,9 @@ class ChanceTest:
         ``(g + 1) / (n + 1)`` after n chance curves of which g did as well; ``g / n`` where the
         test stopped early at g = 10.
     curves
-        The chance curves judged.
+        The chance curves judged: for several contours, group by group.
     preserved, deleted
-        Their similarities.
+        Their similarities, one a group.
     """
 
     p_value: float
@@ -42,13 +43,13 @@ class ChanceTest:
 
     @property
     def count(self) -> int:
-        """The number of chance curves judged."""
-        return len(self.curves)
+        """The number of chance curves, or groups of them, judged."""
+        return len(self.preserved)
 
     @property
     def evaluations(self) -> float:
         """What the test cost: a pair run forward only counts half."""
-        return len(self.curves) / 2
+        return len(self.preserved) / 2
 
 
 def turned(curve: FourierContour, angle: Tensor) -> FourierContour:
@@ -103,6 +104,16 @@ def chance_curves(
     return moved[torch.arange(count, device=first.device) * CANDIDATES + first]
 
 
+def chance_groups(
+    curves: FourierContour, body: Tensor, count: int, generator: torch.Generator
+) -> FourierContour:
+    """Place N curves at random, each as `chance_curves` does: `count` x N, group by group."""
+    size = len(curves)
+    moved = [chance_curves(curves[k : k + 1], body, count, generator) for k in range(size)]
+    order = torch.arange(count * size, device=curves.center.device).view(size, count).T.flatten()
+    return FourierContour.cat(moved)[order]
+
+
 def chance_test(
     perturbation: Perturbation,
     objective: Objective,
@@ -112,7 +123,7 @@ def chance_test(
     body: Tensor,
     seed: int,
 ) -> ChanceTest:
-    """Judge one contour against the same curve at random places.
+    """Judge one image's contours, together, against the same curves at random places.
 
     Parameters
     ----------
@@ -121,9 +132,9 @@ def chance_test(
     index
         Which image of the perturbation.
     curve
-        The contour (a batch of one).
+        The contour, or several whose masks are one (Eq. 11).
     statistic
-        Its similarity preserved minus deleted.
+        Their similarity preserved minus deleted.
     body
         (M, 2) plane coordinates inside the body (or image).
     seed
@@ -133,13 +144,14 @@ def chance_test(
     as_good = 0
     judged: list[tuple[FourierContour, Tensor, Tensor]] = []
     for first in range(0, CURVES, BATCH):
-        curves = chance_curves(curve, body, min(BATCH, CURVES - first), generator)
-        which = torch.full((len(curves),), index, device=curve.center.device)
-        preserved, deleted = perturbation.judge(objective, curves, which)
+        groups = min(BATCH, CURVES - first)
+        curves = chance_groups(curve, body, groups, generator)
+        which = torch.full((groups,), index, device=curve.center.device)
+        preserved, deleted = judge_together(perturbation, objective, curves, groups, which)
         done = torch.cumsum((preserved - deleted >= statistic).long(), 0) + as_good
         reached = (done >= ENOUGH).nonzero().flatten()
-        end = int(reached[0]) + 1 if len(reached) else len(curves)
-        judged.append((curves[:end], preserved[:end], deleted[:end]))
+        end = int(reached[0]) + 1 if len(reached) else groups
+        judged.append((curves[: end * len(curve)], preserved[:end], deleted[:end]))
         as_good = int(done[end - 1])
         if len(reached):
             break
@@ -149,6 +161,6 @@ def chance_test(
         torch.cat(kept),
         torch.cat(removed),
     )
-    n = len(curves)
+    n = len(preserved)
     p_value = ENOUGH / n if as_good >= ENOUGH else (as_good + 1) / (n + 1)
     return ChanceTest(p_value, curves, preserved, deleted)

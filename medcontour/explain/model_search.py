@@ -211,9 +211,7 @@ def _next_curve(
     return curves().detach()
 
 
-def _held(
-    curves: FourierContour, perturbation: Perturbation, area: float | None
-) -> FourierContour:
+def _held(curves: FourierContour, perturbation: Perturbation, area: float | None) -> FourierContour:
     return curves if area is None else scaled_to_area(curves, perturbation.plane, area)
 
 
@@ -240,13 +238,9 @@ def _improved(
         return old.index_put((rows,), torch.where(keep, new, old[rows]))
 
     currents = current.tensors()
-    contours = {
-        name: put(value, currents[name]) for name, value in best.contours.tensors().items()
-    }
+    contours = {name: put(value, currents[name]) for name, value in best.contours.tensors().items()}
     names = ("loss", "preserved", "deleted", "area_fraction")
-    values = {
-        name: put(getattr(best, name), new) for name, new in zip(names, figures, strict=True)
-    }
+    values = {name: put(getattr(best, name), new) for name, new in zip(names, figures, strict=True)}
     spent = best.evaluations.index_add(0, rows, torch.ones_like(figures[0]))
     law = best.contours.law
     return Found(FourierContour(**contours, law=law), evaluations=spent, **values)

@@ -19,7 +19,7 @@ HEIGHT, WIDTH = 0.5, 0.7
 
 @torch.no_grad()
 def evidence_polarity(
-    perturbation: Perturbation, objective: Objective, curves: FourierContour
+    perturbation: Perturbation, objective: Objective, curves: FourierContour, which: Tensor
 ) -> Tensor:
     """Ask the classifier whether its answer gains when the evidence is brightened or darkened.
 
@@ -33,17 +33,19 @@ def evidence_polarity(
     objective
         As the contours were found.
     curves
-        B contours.
+        M contours.
+    which
+        (M,) the image of each.
 
     Returns
     -------
     Tensor
-        (B,) difference of the similarities: positive where the evidence is something bright,
+        (M,) difference of the similarities: positive where the evidence is something bright,
         negative for something dark.
     """
-    which = torch.arange(len(perturbation), device=perturbation.images.device)
+    images = perturbation.images[which]
     away = (perturbation.points - curves.center.view(-1, 1, 1, 2)).square().sum(-1)
     bump = torch.exp(-away * torch.pi / (WIDTH**2 * curves.area().view(-1, 1, 1))).unsqueeze(1)
-    bump = HEIGHT * perturbation.images.std((-1, -2, -3), keepdim=True) * bump
-    brighter = objective.similarity(perturbation.images + bump, which)
-    return brighter - objective.similarity(perturbation.images - bump, which)
+    bump = HEIGHT * images.std((-1, -2, -3), keepdim=True) * bump
+    brighter = objective.similarity(images + bump, which)
+    return brighter - objective.similarity(images - bump, which)

@@ -1,5 +1,6 @@
-"""The main job: which slices, which class, one batch."""
+"""The main job: which slices, which class, one batch; and jobs on one slice."""
 
 from medcontour.suggest.job import suggest
+from medcontour.suggest.one_slice import AREAS, WEIGHTS, contour_map, robustness
 
-__all__ = ["suggest"]
+__all__ = ["AREAS", "WEIGHTS", "contour_map", "robustness", "suggest"]

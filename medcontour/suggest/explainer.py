@@ -21,17 +21,17 @@ from medcontour.explain import (
     PRESETS,
     SHARP,
     EmbeddingObjective,
-    Fit,
     Objective,
     Perturbation,
     TargetObjective,
     chance_test,
     evidence_polarity,
-    optimise,
+    judge_together,
 )
 from medcontour.outline import Outline, follow_region
 from medcontour.scan import Scan
 from medcontour.suggest.body import body_mask
+from medcontour.suggest.found import Found, search
 from medcontour.suggest.planes import PlaneBatch, plane_geometry
 from medcontour.suggestion import Evidence, Finding, PlacedContour, Views
 from medcontour.suggestion.model import Status
@@ -53,6 +53,7 @@ class Explainer:
     classifier: Classifier
     target: int
     preset: str
+    contours: int
     area: float | None
     background: str
     objective: str
@@ -61,10 +62,10 @@ class Explainer:
 
     def explain(
         self, batch: PlaneBatch, scores: dict[int, float], step: Callable[[int, int], None]
-    ) -> Iterator[tuple[Finding, Views, Tensor]]:
-        """Give each slice's finding, what to show of it, and its input without the evidence."""
+    ) -> Iterator[tuple[Finding, Views]]:
+        """Give each slice's finding, and what to show of it."""
         geometry = plane_geometry(self.scan)
-        background, names, cost = self._backgrounds(batch.inputs)
+        background, names, cost = self.backgrounds(batch.inputs)
         perturbation = Perturbation(batch.inputs, background, batch.points, geometry)
         answer = TargetObjective(self.classifier.score, batch.inputs, background, self.target)
         embedding = EmbeddingObjective(
@@ -74,21 +75,30 @@ class Explainer:
             normalise=PRESETS[self.preset].normalise,
         )
         objective: Objective = embedding if self.objective == "embedding" else answer
-        fit = optimise(perturbation, objective, self.preset, area=self.area, progress=step)
-        outlines: Sequence[Outline | None] = [None] * len(batch.slices)
+        fit = search(perturbation, objective, self.preset, self.contours, self.area, step)
+        every, which = fit.every()
+        outlines: Sequence[Outline | None] = [None] * len(every)
         if self.outline != "none":
-            polarity = evidence_polarity(perturbation, answer, fit.contours)
+            polarity = evidence_polarity(perturbation, answer, every, which)
             cost += POLARITY_EVALUATIONS
-            images = torch.from_numpy(np.stack([self._grey(k) for k in batch.slices]))
-            outlines = follow_region(images, geometry, fit.contours.to("cpu"), polarity.cpu())
+            images = torch.from_numpy(np.stack([self.grey(k) for k in batch.slices]))[which.cpu()]
+            outlines = follow_region(images, geometry, every.to("cpu"), polarity.cpu())
         for index, k in enumerate(batch.slices):
             evidence, fair = self._evidence(
                 perturbation, objective, answer, fit, index, k, cost, embedding
             )
             status = self._status(fit, index, geometry, evidence, fair)
-            outline = outlines[index] if status != "collapsed" else None
-            curve = fit.contours[[index]]
-            placed = self._place(curve, "evidence", k, {"background": names[index]})
+            followed = [
+                outline
+                for outline, of in zip(outlines, which.tolist(), strict=True)
+                if of == index and outline is not None and status != "collapsed"
+            ]
+            curves = fit.curves[index]
+            quality: list[dict[str, Any]] = [
+                {"background": names[index]} for _ in range(len(curves))
+            ]
+            for own, gain in zip(quality, fit.gains[index], strict=False):
+                own["gain"] = gain
             finding = Finding(
                 slice=k,
                 sop_instance_uid=(
@@ -98,16 +108,20 @@ class Explainer:
                 score=scores[k],
                 status=status,
                 evidence=evidence,
-                evidence_contours=(placed,),
-                outlines=self._placed_outline(perturbation, answer, outline, index, k),
-                note=self._note(evidence, outline, names[index], status, curve, k),
+                evidence_contours=tuple(
+                    self.place(curves[n : n + 1], "evidence", k, quality[n])
+                    for n in range(len(curves))
+                ),
+                outlines=tuple(
+                    self._placed_outline(perturbation, answer, outline, index, k)
+                    for outline in followed
+                ),
+                note=self._note(evidence, followed, names[index], status, fit, index, k),
             )
-            original, preserved, without = self._variants(perturbation, curve, index)
-            views = self._views(batch, original, preserved, without)
-            yield finding, views, without
+            yield finding, self._views(batch, *self._variants(perturbation, curves, index))
 
     @torch.no_grad()
-    def _backgrounds(self, inputs: Tensor) -> tuple[Tensor, list[str], float]:
+    def backgrounds(self, inputs: Tensor) -> tuple[Tensor, list[str], float]:
         """Background of each image, its name, and what choosing it cost in evaluations."""
         names = list(AUTOMATIC) if self.background == "auto" else [self.background]
         made = torch.stack([BACKGROUNDS[name](inputs) for name in names])  # (names, B, C, H, W)
@@ -127,30 +141,30 @@ class Explainer:
         perturbation: Perturbation,
         objective: Objective,
         answer: TargetObjective,
-        fit: Fit,
+        fit: Found,
         index: int,
         k: int,
         cost: float,
         embedding: EmbeddingObjective,
     ) -> tuple[Evidence, bool]:
-        curve = fit.contours[[index]]
+        curves = fit.curves[index]
         statistic = float(fit.preserved[index] - fit.deleted[index])
         test = chance_test(
             perturbation,
             objective,
             index,
-            curve,
+            curves,
             statistic,
-            self._body(perturbation, k),
+            self.body(perturbation, k),
             seed=self.seed + k,
         )
-        which = torch.full((test.count,), index, device=curve.center.device)
+        which = torch.full((test.count,), index, device=curves.center.device)
         if objective is answer:
             chance = (test.preserved, test.deleted)
             own = (fit.preserved[[index]], fit.deleted[[index]])
         else:
-            chance = perturbation.judge(answer, test.curves, which)
-            own = perturbation.judge(answer, curve, which[:1])
+            chance = judge_together(perturbation, answer, test.curves, test.count, which)
+            own = judge_together(perturbation, answer, curves, 1, which[:1])
         evidence = Evidence(
             preserved=answer.probability(own[0], which[:1]).item(),
             deleted=answer.probability(own[1], which[:1]).item(),
@@ -165,16 +179,17 @@ class Explainer:
         )
         return evidence, test.p_value <= CHANCE_LEVEL
 
-    def _body(self, perturbation: Perturbation, k: int) -> Tensor:
+    def body(self, perturbation: Perturbation, k: int) -> Tensor:
         """(M, 2) plane coordinates of the slice's body that the network has in sight."""
-        plane = self._grey(k)
+        plane = self.grey(k)
         inside = torch.from_numpy(body_mask(plane))
         points = perturbation.plane.pixel_centres()[inside]
         low, high = perturbation.bounds
         seen = ((points >= low.cpu()) & (points <= high.cpu())).all(-1)
         return points[seen] if bool(seen.any()) else points
 
-    def _grey(self, k: int) -> npt.NDArray[np.float32]:
+    def grey(self, k: int) -> npt.NDArray[np.float32]:
+        """(rows, columns) of slice `k`, colours averaged."""
         plane: npt.NDArray[np.float32] = self.scan.voxels[k]
         if plane.ndim == 2:
             return plane
@@ -182,7 +197,7 @@ class Explainer:
         return grey
 
     def _status(
-        self, fit: Fit, index: int, geometry: PlaneGeometry, evidence: Evidence, fair: bool
+        self, fit: Found, index: int, geometry: PlaneGeometry, evidence: Evidence, fair: bool
     ) -> Status:
         fraction = float(fit.area_fraction[index])
         pixels = fraction * geometry.rows * geometry.columns
@@ -198,12 +213,10 @@ class Explainer:
         self,
         perturbation: Perturbation,
         answer: TargetObjective,
-        outline: Outline | None,
+        outline: Outline,
         index: int,
         k: int,
-    ) -> tuple[PlacedContour, ...]:
-        if outline is None:
-            return ()
+    ) -> PlacedContour:
         which = torch.tensor([index], device=perturbation.images.device)
         curve = outline.contour.to(perturbation.images.device)
         preserved, deleted = perturbation.judge(answer, curve, which)
@@ -213,15 +226,16 @@ class Explainer:
             "preserved": answer.probability(preserved, which).item(),
             "deleted": answer.probability(deleted, which).item(),
         }
-        return (self._place(outline.contour, "outline", k, quality),)
+        return self.place(outline.contour, "outline", k, quality)
 
-    def _place(
+    def place(
         self,
         curve: FourierContour,
         kind: Literal["evidence", "outline"],
         k: int,
         quality: dict[str, Any],
     ) -> PlacedContour:
+        """Place one curve of slice `k` in patient space."""
         geometry = plane_geometry(self.scan)
         exact = curve.to("cpu").to(torch.float64)
         index = geometry.to_index(exact.polygon_inside(geometry)[0]).numpy()
@@ -237,21 +251,26 @@ class Explainer:
     def _note(
         self,
         evidence: Evidence,
-        outline: Outline | None,
+        followed: Sequence[Outline],
         background: str,
         status: Status,
-        curve: FourierContour,
+        fit: Found,
+        index: int,
         k: int,
     ) -> str:
         notes = []
-        column, row = (
-            plane_geometry(self.scan).to_index(curve.center[0].cpu()).round().int().tolist()
-        )
-        body = body_mask(self._grey(k))
-        if not body[min(max(row, 0), len(body) - 1), min(max(column, 0), body.shape[1] - 1)]:
+        centers = plane_geometry(self.scan).to_index(fit.curves[index].center.cpu()).round().int()
+        body = body_mask(self.grey(k))
+        last = np.array(body.shape) - 1
+        rows_columns = np.clip(centers.flip(-1).numpy(), 0, last)
+        if not body[rows_columns[:, 0], rows_columns[:, 1]].all():
             notes.append(
                 "The evidence lies outside the body: the classifier may go by something that is "
                 "not the patient."
+            )
+        if fit.pruned[index]:
+            notes.append(
+                f"Contours looked for and dropped because they add nothing: {fit.pruned[index]}."
             )
         if evidence.background > POSITIVE:
             notes.append(
@@ -260,17 +279,21 @@ class Explainer:
             )
         if status == "collapsed":
             notes.append("The contour collapsed: it explains nothing and is not a suggestion.")
-        elif outline is None and self.outline != "none":
-            notes.append("The image has no clear boundary near the evidence: no outline.")
+        elif self.outline != "none" and len(followed) < len(fit.curves[index]):
+            notes.append(
+                "The image has no clear boundary near the evidence: no outline."
+                if not followed
+                else "The image has no clear boundary near some of the evidence: no outline there."
+            )
         return " ".join(notes)
 
     @torch.no_grad()
     def _variants(
-        self, perturbation: Perturbation, curve: FourierContour, index: int
+        self, perturbation: Perturbation, curves: FourierContour, index: int
     ) -> tuple[Tensor, Tensor, Tensor]:
         """(C, H, W) original, preserved and deleted, under the hard mask."""
         which = torch.tensor([index], device=perturbation.images.device)
-        mask = curve.mask(perturbation.points, SHARP)
+        mask = curves.mask(perturbation.points, SHARP).amax(0, keepdim=True)
         return (
             perturbation.images[index],
             perturbation.preserved(mask, which)[0],

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
+from typing import Literal
 
 import numpy as np
 import torch
@@ -16,7 +17,11 @@ from medcontour.classifier import Classifier, target_index
 from medcontour.errors import MedcontourError
 from medcontour.explain import (
     BACKGROUNDS,
+    LARGEST_AREA,
+    LEAST_AREA,
+    MOST,
     PRESETS,
+    check_area,
 )
 from medcontour.scan import Scan
 from medcontour.suggest.explainer import CHANCE_LEVEL, POSITIVE, Explainer
@@ -30,7 +35,7 @@ from medcontour.suggestion import (
     Views,
 )
 
-__all__ = ["Progress", "suggest"]
+__all__ = ["Progress", "check_choices", "classifier_reference", "scan_reference", "suggest"]
 
 Progress = Callable[[str, int, int], None]
 """Called with what is done now, how much of it is done, and how much there is."""
@@ -45,8 +50,9 @@ def suggest(
     target: str | int | None = None,
     *,
     preset: str = "fast",
-    contours: int = 1,
+    contours: int | Literal["auto"] = 1,
     area: float | None = None,
+    area_mm2: float | None = None,
     slices: slice | None = None,
     background: str = "auto",
     objective: str = "target",
@@ -67,11 +73,13 @@ def suggest(
     preset
         ``"fast"`` (about 50 evaluations a contour) or ``"paper"`` (1000).
     contours
-        At most so many a slice, one after the other: what a contour holds is taken away, and
-        another is looked for while the classifier still calls the slice positive.
+        At most so many evidence contours a slice, 1 to 8, found together (Eq. 11); those that add
+        nothing are dropped. ``"auto"``: as many as add something, of 8. Each has its outline.
     area
-        Fraction of the slice that each evidence contour is to cover (Eq. 10); by default the
+        Fraction of the slice that the one evidence contour is to cover (Eq. 10); by default the
         smallest that keeps the answer.
+    area_mm2
+        The same as an area in square millimetres.
     slices
         Which slices to look at, by index; all by default.
     background
@@ -92,16 +100,17 @@ def suggest(
     Raises
     ------
     MedcontourError
-        For a class, background or slice range that is not there, or a scan that does not fit the
-        classifier.
+        For a class, background or slice range that is not there, a number of contours or an area
+        out of reach, or a scan that does not fit the classifier.
     """
     begun = time.perf_counter()
     choice = target_index(classifier, target)
-    _check_name("preset", preset, PRESETS)
-    _check_name("background", background, ("auto", *BACKGROUNDS))
+    check_choices(preset, background)
     _check_name("objective", objective, ("target", "embedding"))
     _check_name("outline", outline, ("region", "none"))
     _check_slices(slices, scan)
+    many = _how_many(contours)
+    fraction = _fraction(scan, area, area_mm2, many)
     report = progress or (lambda *_: None)
     looked_at = list(range(scan.slices))[slices or slice(None)]
 
@@ -113,25 +122,18 @@ def suggest(
         report("classify", len(scores), len(looked_at))
 
     positive = [k for k in looked_at if scores[k] > POSITIVE]
-    job = Explainer(scan, classifier, choice, preset, area, background, objective, outline, seed)
+    job = Explainer(
+        scan, classifier, choice, preset, many, fraction, background, objective, outline, seed
+    )
     found: list[tuple[Finding, Views]] = []
     begun_with = 0
     for batch in plane_batches(scan, classifier, positive, BATCH):
         count = len(batch.slices)
-        for _ in range(contours):
-            before, rest = begun_with, []
 
-            def step(done: int, steps: int, before: int = before, count: int = count) -> None:
-                report("optimise", before * steps + done * count, steps * len(positive))
+        def step(done: int, steps: int, before: int = begun_with, count: int = count) -> None:
+            report("optimise", before * steps + done * count, steps * len(positive))
 
-            for index, (finding, view, without) in enumerate(job.explain(batch, scores, step)):
-                found.append((finding, view))
-                if finding.status == "suggested" and finding.evidence.deleted > POSITIVE:
-                    rest.append((index, without))
-            # What is still called positive without its evidence holds more of it elsewhere.
-            if not rest:
-                break
-            batch = batch.continued([index for index, _ in rest], [image for _, image in rest])
+        found.extend(job.explain(batch, scores, step))
         begun_with += count
         report("judge", begun_with, len(positive))
     found.sort(key=lambda pair: pair[0].slice)
@@ -140,27 +142,14 @@ def suggest(
 
     evaluations = [finding.evidence.evaluations for finding in findings]
     return Suggestion(
-        scan=ScanReference(
-            modality=scan.modality,
-            shape=(scan.slices, scan.rows, scan.columns),
-            affine_lps=scan.affine_lps.tolist(),
-            units=scan.units,
-            study_instance_uid=scan.study_instance_uid,
-            series_instance_uid=scan.series_instance_uid,
-            frame_of_reference_uid=scan.frame_of_reference_uid,
-        ),
-        classifier=ClassifierReference(
-            name=classifier.name,
-            sha256=classifier.weights_sha256,
-            target=choice,
-            target_name=classifier.labels[choice],
-            labels=classifier.labels,
-        ),
+        scan=scan_reference(scan),
+        classifier=classifier_reference(classifier, choice),
         settings={
             "target": classifier.labels[choice],
             "preset": preset,
             "contours": contours,
             "area": area,
+            "area_mm2": area_mm2,
             "slices": [slices.start, slices.stop] if slices else None,
             "scan": path_without_patient(scan),
             "background": background,
@@ -187,6 +176,36 @@ def suggest(
     )
 
 
+def scan_reference(scan: Scan) -> ScanReference:
+    """Say which scan, without patient data."""
+    return ScanReference(
+        modality=scan.modality,
+        shape=(scan.slices, scan.rows, scan.columns),
+        affine_lps=scan.affine_lps.tolist(),
+        units=scan.units,
+        study_instance_uid=scan.study_instance_uid,
+        series_instance_uid=scan.series_instance_uid,
+        frame_of_reference_uid=scan.frame_of_reference_uid,
+    )
+
+
+def classifier_reference(classifier: Classifier, target: int) -> ClassifierReference:
+    """Say which classifier, and which class."""
+    return ClassifierReference(
+        name=classifier.name,
+        sha256=classifier.weights_sha256,
+        target=target,
+        target_name=classifier.labels[target],
+        labels=classifier.labels,
+    )
+
+
+def check_choices(preset: str, background: str) -> None:
+    """Refuse a preset or background that is not there."""
+    _check_name("preset", preset, PRESETS)
+    _check_name("background", background, ("auto", *BACKGROUNDS))
+
+
 def _doubts(scores: dict[int, float], classifier: Classifier, target: int) -> Iterator[str]:
     """Say when a classifier calls every slice of a stack positive: it may not know such scans."""
     if len(scores) >= MANY and min(scores.values()) > POSITIVE:
@@ -194,6 +213,47 @@ def _doubts(scores: dict[int, float], classifier: Classifier, target: int) -> It
             f"{classifier.name} calls all {len(scores)} slices {classifier.labels[target]}: "
             "it may not be made for scans like this one."
         )
+
+
+def _how_many(contours: int | str) -> int:
+    """Give the most contours a slice may have, from 1 to 8."""
+    if contours == "auto":
+        return MOST
+    if not isinstance(contours, int) or not 1 <= contours <= MOST:
+        raise MedcontourError(
+            f"{contours} contours a slice cannot be looked for; give 1 to {MOST}, or auto."
+        )
+    return contours
+
+
+def _fraction(
+    scan: Scan, area: float | None, area_mm2: float | None, contours: int
+) -> float | None:
+    """Give the fraction of the slice that a contour is to cover, None where it is free."""
+    if area is None and area_mm2 is None:
+        return None
+    if area is not None and area_mm2 is not None:
+        raise MedcontourError("Both a fraction and square millimetres are given; choose one.")
+    if contours > 1:
+        raise MedcontourError("An area is held by one contour; ask for one, or for no area.")
+    if area_mm2 is not None:
+        if scan.units != "mm":
+            raise MedcontourError(
+                "The image has no physical size, so an area in mm2 means nothing; give the area "
+                "as a fraction of the image."
+            )
+        row, column = scan.pixel_spacing
+        whole = scan.rows * row * scan.columns * column
+        if not LEAST_AREA <= area_mm2 / whole <= LARGEST_AREA:
+            raise MedcontourError(
+                f"An area of {area_mm2:g} mm2 is out of reach: one contour on a slice of "
+                f"{whole:.0f} mm2 covers from {LEAST_AREA * whole:.0f} to "
+                f"{LARGEST_AREA * whole:.0f} mm2; ask for one in that range."
+            )
+        return area_mm2 / whole
+    assert area is not None
+    check_area(area)
+    return area
 
 
 def _check_name(what: str, name: str, known: Iterable[str]) -> None:

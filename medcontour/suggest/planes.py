@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -37,12 +37,6 @@ class PlaneBatch:
     inputs: Tensor
     index_from_input: npt.NDArray[np.float64]
     points: Tensor
-
-    def continued(self, indices: list[int], inputs: list[Tensor]) -> PlaneBatch:
-        """Some of the slices, with other inputs."""
-        return replace(
-            self, slices=tuple(self.slices[i] for i in indices), inputs=torch.stack(inputs)
-        )
 
 
 def plane_geometry(scan: Scan) -> PlaneGeometry:

@@ -10,17 +10,29 @@ from medcontour.suggestion.model import (
     Suggestion,
     Views,
 )
+from medcontour.suggestion.one_slice import (
+    ContourMap,
+    MapLevel,
+    Robustness,
+    RobustnessRun,
+    SliceResult,
+)
 from medcontour.suggestion.save import Saved
 
 __all__ = [
     "ClassifierReference",
+    "ContourMap",
     "Evidence",
     "Exporter",
     "Finding",
+    "MapLevel",
     "NothingToWrite",
     "PlacedContour",
+    "Robustness",
+    "RobustnessRun",
     "Saved",
     "ScanReference",
+    "SliceResult",
     "Suggestion",
     "Views",
     "export",

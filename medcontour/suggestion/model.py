@@ -320,7 +320,8 @@ class Suggestion:
         )
 
 
-def _contour_to_dict(contour: PlacedContour) -> dict[str, Any]:
+def contour_to_dict(contour: PlacedContour) -> dict[str, Any]:
+    """Give a contour as the contract's JSON holds it."""
     return {
         "slice": contour.slice,
         "parameters": contour.parameters,
@@ -352,8 +353,8 @@ def _finding_to_dict(finding: Finding) -> dict[str, Any]:
         "score": finding.score,
         "status": finding.status,
         "evidence": asdict(finding.evidence),
-        "evidence_contours": [_contour_to_dict(c) for c in finding.evidence_contours],
-        "outlines": [_contour_to_dict(c) for c in finding.outlines],
+        "evidence_contours": [contour_to_dict(c) for c in finding.evidence_contours],
+        "outlines": [contour_to_dict(c) for c in finding.outlines],
         "note": finding.note,
     }
 

@@ -116,7 +116,7 @@ def test_options_reach_the_work(medcontour: Run, study: Path, bundle: Path, tmp_
     answer = medcontour(
         "suggest", study, "--classifier", bundle, "--out", tmp_path / "out", "--target", "SPOT",
         "--slices", "1:2", "--area", "0.04", "--background", "mean", "--outline", "none",
-        "--objective", "target", "--contours", "2", "--seed", "5", "--device", "cpu",
+        "--objective", "target", "--contours", "1", "--seed", "5", "--device", "cpu",
         "--preset", "fast", "--export", "labelmap", "--include-weak", "--json",
     )  # fmt: skip
     assert answer.code == 0, answer.err
@@ -126,7 +126,7 @@ def test_options_reach_the_work(medcontour: Run, study: Path, bundle: Path, tmp_
     assert settings["area"] == 0.04
     assert settings["background"] == "mean"
     assert settings["outline"] == "none"
-    assert settings["contours"] == 2
+    assert settings["contours"] == 1
     assert settings["seed"] == 5
 
 

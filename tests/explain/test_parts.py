@@ -239,5 +239,5 @@ def test_polarity_tells_bright_evidence_from_dark(planted: Planted, sign: float)
         background,
         target=0,
     )
-    polarity = evidence_polarity(perturbation, objective, planted.truth[[0]])
+    polarity = evidence_polarity(perturbation, objective, planted.truth[[0]], torch.tensor([0]))
     assert polarity.sign().tolist() == [sign]

@@ -135,20 +135,44 @@ def test_a_burnt_in_marker_is_what_the_evidence_lies_on() -> None:
     ],
     ids=["one larger", "alike", "alike, each enough for the whole answer"],
 )
-def test_two_spots_are_found_one_after_the_other(
+def test_two_spots_are_found_together(
     spots: list[tuple[tuple[float, float], float, float]], ceiling: float
 ) -> None:
-    """Of four contours allowed two are made: then the answer is gone."""
+    """Of four contours allowed two are left: the others add nothing."""
     scan, asked = scan_of(with_spots(spots)), classifier(Spots(ceiling=ceiling))
-    findings = mc.suggest(scan, asked, contours=4).findings
-    assert [finding.status for finding in findings] == ["suggested", "suggested"]
-    assert findings[0].evidence.deleted > 0.5 > findings[1].evidence.deleted
-    for kind, nearest in (("evidence_contours", 3.0), ("outlines", 1.0)):
-        found = [centroid(getattr(f, kind)[0].polygon_lps_mm[:, :2]) for f in findings]
-        for centre, _, _ in spots:
-            assert min(np.linalg.norm(place - centre) for place in found) < nearest
-    [alone] = mc.suggest(scan, asked, contours=1).findings
-    assert alone.evidence_contours[0].parameters == findings[0].evidence_contours[0].parameters
+    for contours in (4, "auto"):
+        [finding] = mc.suggest(scan, asked, contours=contours).findings
+        assert finding.status == "suggested"
+        assert finding.evidence.preserved > 0.5 > finding.evidence.deleted
+        assert finding.evidence.evaluations <= (85 if contours == "auto" else 60)
+        for kind, nearest in (("evidence_contours", 3.0), ("outlines", 1.0)):
+            found = [centroid(c.polygon_lps_mm[:, :2]) for c in getattr(finding, kind)]
+            assert len(found) == 2
+            for centre, _, _ in spots:
+                assert min(np.linalg.norm(place - centre) for place in found) < nearest
+        assert all(contour.quality["gain"] > 0.02 for contour in finding.evidence_contours)
+
+
+def test_one_spot_has_one_contour_however_many_are_allowed() -> None:
+    scan = scan_of(with_spots([SPOT]), spacing=(1.3, 0.8))
+    [finding] = mc.suggest(scan, classifier(Spots()), contours="auto").findings
+    [contour] = finding.evidence_contours
+    assert len(finding.outlines) == 1
+    assert np.abs(centroid(contour.polygon_lps_mm[:, :2]) - (40.0 * 0.8, 18.0 * 1.3)).max() < 1.5
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0), (1.4, 0.7)])
+def test_an_area_in_square_millimetres_is_held(spacing: tuple[float, float]) -> None:
+    scan = scan_of(with_spots([SPOT]), spacing=spacing)
+    [finding] = mc.suggest(scan, classifier(Spots()), area_mm2=150.0, outline="none").findings
+    [contour] = finding.evidence_contours
+    assert contour.area_mm2 == pytest.approx(150.0, rel=0.01)
+
+
+@pytest.mark.parametrize("contours", [0, 9, "many"])
+def test_a_number_of_contours_out_of_reach(contours: int | str) -> None:
+    with pytest.raises(mc.MedcontourError, match="1 to 8, or auto"):
+        mc.suggest(scan_of(ground(0)), classifier(Spots()), contours=contours)
 
 
 # Evidence that is none

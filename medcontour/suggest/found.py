@@ -1,0 +1,90 @@
+"""What was found on a batch of slices, one contour each or several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from medcontour.contour import FourierContour
+from medcontour.explain import (
+    SEVERAL_STEPS,
+    Objective,
+    Perturbation,
+    optimise,
+    optimise_several,
+)
+
+__all__ = ["Found", "search"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """The contours of each of B slices, and how they do together.
+
+    Attributes
+    ----------
+    curves
+        For each slice its curves, one or more.
+    gains
+        For each slice what the removal of each curve costs the extremal score; empty where one
+        was asked for.
+    pruned
+        For each slice how many were looked for and dropped as idle.
+    preserved, deleted, area_fraction, evaluations
+        (B,) as of `medcontour.explain.Fit`, of a slice's curves together.
+    """
+
+    curves: tuple[FourierContour, ...]
+    gains: tuple[list[float], ...]
+    pruned: tuple[int, ...]
+    preserved: Tensor
+    deleted: Tensor
+    area_fraction: Tensor
+    evaluations: Tensor
+
+    def every(self) -> tuple[FourierContour, Tensor]:
+        """All curves, slice by slice, and (M,) the place in the batch of each one's slice."""
+        counts = torch.tensor([len(curves) for curves in self.curves])
+        which = torch.arange(len(counts)).repeat_interleave(counts)
+        return FourierContour.cat(list(self.curves)), which.to(self.preserved.device)
+
+
+def search(
+    perturbation: Perturbation,
+    objective: Objective,
+    preset: str,
+    contours: int,
+    area: float | None,
+    step: Callable[[int, int], None],
+) -> Found:
+    """Look for one contour a slice (Eq. 5, or Eq. 10 with an area), or several at once (Eq. 11)."""
+    count = len(perturbation)
+    if contours == 1:
+        fit = optimise(perturbation, objective, preset, area=area, progress=step)
+        return Found(
+            curves=tuple(fit.contours[k : k + 1] for k in range(count)),
+            gains=([],) * count,
+            pruned=(0,) * count,
+            preserved=fit.preserved,
+            deleted=fit.deleted,
+            area_fraction=fit.area_fraction,
+            evaluations=fit.evaluations,
+        )
+    several = optimise_several(
+        perturbation, objective, contours, steps=SEVERAL_STEPS[preset], progress=step
+    )
+    gains = [
+        several.gain[k][several.kept[k]].sort(descending=True).values.tolist() for k in range(count)
+    ]
+    return Found(
+        curves=tuple(several.of_image(k) for k in range(count)),
+        gains=tuple(gains),
+        pruned=tuple(int(n) for n in several.pruned.tolist()),
+        preserved=several.preserved,
+        deleted=several.deleted,
+        area_fraction=several.area_fraction,
+        evaluations=several.evaluations,
+    )
