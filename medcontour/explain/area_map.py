@@ -92,8 +92,8 @@ def area_map(
 ) -> AreaMap:
     """Find for each image the best contour of each area (Eq. 10), and judge random circles beside.
 
-    The smallest is looked for as by `optimise`; each larger one starts from its smaller neighbour,
-    so that the contours are nested as far as the evidence is.
+    Each is looked for as by `optimise`, and once more from its smaller neighbour, so that the
+    contours are nested as far as the evidence is; the better one is kept.
 
     Parameters
     ----------
