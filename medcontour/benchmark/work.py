@@ -29,12 +29,13 @@ from medcontour.explain import (
     TargetObjective,
 )
 
-__all__ = ["Part", "Work", "find_work"]
+__all__ = ["Part", "Work", "find_work", "slice_runs"]
 
 Part = Literal["tuning", "reported"]
 """Settings were chosen on ``"tuning"`` images; tables are made of ``"reported"`` ones."""
 
 PHANTOM_SEEDS = {"tuning": 510_000, "reported": 520_000}
+RUN_SEED = 530_000
 HELD_OUT = 0.85
 """The brain network was trained on this share of each class, in index order."""
 
@@ -152,6 +153,36 @@ def _nodules(sample: Path, images: int, part: Part) -> Work:
     return _positive("nodules", classifier, slices, images, 10.0)
 
 
+def slice_runs(sample: Path, runs: int) -> list[Work]:
+    """Runs of consecutive slices, 5 mm apart, that the sample classifier calls positive.
+
+    Parameters
+    ----------
+    sample
+        As of `find_work`.
+    runs
+        How many, each of two slices or more, from the sample study's kind of phantom.
+    """
+    classifier = load_classifier(sample / "nodule_classifier")
+    phantom = _module(sample / "phantom.py")
+    grid = phantom.Grid((40, 160, 208), (5.0, 1.9, 1.7), -115.0)
+    found: list[Work] = []
+    number = 0
+    while len(found) < runs:
+        run: list[Tensor] = []
+        for plane in [*phantom.thorax(RUN_SEED + number, grid, 4).ct, None]:
+            if plane is not None:
+                tensor = classifier.prepare(plane.astype(np.float32), (1.9, 1.7)).tensor
+                if _calls(classifier, tensor):
+                    run.append(tensor)
+                    continue
+            if len(run) > 1:
+                found.append(_positive("nodules", classifier, iter(run), len(run), 10.0))
+            run = []
+        number += 1
+    return found[:runs]
+
+
 def _breast(sample: Path, data: Path, images: int, part: Part) -> Work:
     """Breast lesions: the classifier's tuning part, or its validation part and then others."""
     bundle = sample / "breast_us_classifier"
@@ -207,11 +238,8 @@ def _photographs(data: Path, images: int, part: Part) -> Work:
 def _positive(
     name: str, classifier: Classifier, slices: Iterator[Tensor], images: int, area_weight: float
 ) -> Work:
-    @torch.no_grad()
-    def positive(tensor: Tensor) -> bool:
-        return bool(classifier.score(tensor[None])[0, -1] > 0)
-
-    kept = torch.stack(list(islice(filter(positive, slices), images)))
+    positive = (tensor for tensor in slices if _calls(classifier, tensor))
+    kept = torch.stack(list(islice(positive, images)))
     targets = torch.full((len(kept),), len(classifier.labels) - 1)
     return Work(
         name,
@@ -223,6 +251,12 @@ def _positive(
         area_weight,
         AUTOMATIC,
     )
+
+
+@torch.no_grad()
+def _calls(classifier: Classifier, tensor: Tensor) -> bool:
+    """Whether the last class, which names the finding, is called."""
+    return bool(classifier.score(tensor[None])[0, -1] > 0)
 
 
 def _of_network(

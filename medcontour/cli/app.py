@@ -287,7 +287,7 @@ def progress_bars(quiet: bool) -> Iterator[Callable[[str, int, int], None] | Non
 
         def progress(what: str, done: int, total: int) -> None:
             if what not in tasks:
-                tasks[what] = bar.add_task(DOING[what], total=total)
+                tasks[what] = bar.add_task(DOING.get(what, what), total=total)
             bar.update(tasks[what], completed=done, total=total)
 
         yield progress

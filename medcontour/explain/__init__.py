@@ -13,6 +13,7 @@ from medcontour.explain.background import (
 )
 from medcontour.explain.chance import ChanceTest, chance_test
 from medcontour.explain.dense import BoxObjective, RegionObjective
+from medcontour.explain.model_search import model_search
 from medcontour.explain.objective import (
     CallableObjective,
     EmbeddingObjective,
@@ -34,6 +35,7 @@ from medcontour.explain.robustness import (
 )
 from medcontour.explain.several import MOST, SeveralFit, judge_together, optimise_several
 from medcontour.explain.several import STEPS as SEVERAL_STEPS
+from medcontour.explain.soft_search import soft_search
 
 __all__ = [
     "AUTOMATIC",
@@ -74,8 +76,10 @@ __all__ = [
     "evidence_polarity",
     "from_nine_starts",
     "judge_together",
+    "model_search",
     "optimise",
     "optimise_several",
     "quantus_explain",
+    "soft_search",
     "spectral_sweep",
 ]

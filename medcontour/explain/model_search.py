@@ -40,8 +40,8 @@ RATES = {"center": 0.05, "size": 0.12, "harmonics": 0.1, "frame": 0.1}
 LAST_RATE = 0.2
 REACH = 0.05
 WORSE = 0.1
-LEAST_GAIN = 0.003
-PATIENCE = 4
+LEAST_GAIN = 0.001
+PATIENCE = 8
 
 
 @dataclass(frozen=True)
@@ -113,11 +113,12 @@ def model_search(
     best = Found(current, zeros + torch.inf, zeros, zeros, zeros, zeros.clone())
     caution = zeros + 1.0
     rows = torch.arange(count, device=zeros.device)  # those still at work, by their place in best
+    asked = which
     losses: list[Tensor] = []
     for step in range(steps):
         share = step / max(1, steps - 1)
         mask = current.mask(perturbation.points, SHARP).detach().requires_grad_(True)
-        preserved, deleted = perturbation.similarities(objective, mask, which[rows])
+        preserved, deleted = perturbation.similarities(objective, mask, asked)
         (gradient,) = torch.autograd.grad((deleted - preserved).sum(), mask)
         fraction = current.area_inside(plane) / plane.area
         loss = (deleted - preserved).detach()
@@ -142,7 +143,7 @@ def model_search(
                 if not bool(busy.any()):
                     break
                 rows, model, caution = rows[busy], model[busy], caution[busy]
-                current, worse_by_far = current[busy], worse_by_far[busy]
+                current, worse_by_far, asked = current[busy], worse_by_far[busy], which[rows]
         base = _where(worse_by_far, best.contours[rows], current)
         current = _held(
             _next_curve(

@@ -23,8 +23,9 @@ Progress = Callable[[int, int], None]
 
 DISCS = 4
 MIDDLE_RADIUS = 0.5
-WORTH = 0.0
-"""A contour whose loss is above this costs more area than the answer it holds is worth."""
+WORTH = -0.3
+"""A contour whose loss is above this holds little of the answer for its area: look again."""
+WARM_STEPS = 5
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,10 @@ def optimise(
     the similarity s of the objective. Deterministic: nothing is drawn at random.
 
     The paper's preset is the soft search alone. The fast one goes by the image: where a disc on
-    the evidence is already worth its area, the evidence is compact and the linear model is
-    followed from there; elsewhere the soft search finds what is spread out. What comes out worth
-    less than its area gets the other search as well, and the better contour is kept.
+    the evidence already holds more of the answer than its area costs, the evidence is compact and
+    the linear model is followed from there; elsewhere the soft search finds what is spread out.
+    A contour that holds little of the answer for its area gets the other search as well, and the
+    better one is kept.
 
     Parameters
     ----------
@@ -87,9 +89,10 @@ def optimise(
         Fraction of the image to cover instead of paying for area (Eq. 10). Held at each step
         by rescaling the curve.
     start
-        B curves to start from instead of the preset's start, such as the contours of the
-        neighbouring slices. With `model_steps` the linear model is followed from there, and a
-        start that is good already costs few evaluations.
+        B curves to start from instead of the preset's start. With `model_steps` these are
+        contours of the same thing nearby, such as the neighbouring slice's: the linear model is
+        followed for five steps, and where that gives a contour of little worth, the search begins
+        anew.
     progress
         Called with (steps done, steps at most).
     watch
@@ -107,12 +110,17 @@ def optimise(
         check_area(area)
     work = _Work(perturbation, objective, preset, area, progress, watch)
     everyone = torch.arange(len(perturbation), device=perturbation.images.device)
+    history: dict[str, Tensor] = {}
     if not preset.model_steps:
         found, history = work.soften(everyone, start)
-    elif start is not None:
-        found, history = work.follow(everyone, start, None), {}
-    else:
+    elif start is None:
         found, history = work.by_the_image(everyone)
+    else:
+        found = work.follow(everyone, start, None, steps=WARM_STEPS)
+        if len(rows := everyone[found.loss > WORTH]):
+            found = _better(found, rows, work.by_the_image(rows)[0])
+    if progress:
+        progress(work.most, work.most)
     return Fit(
         contours=found.contours,
         preserved=found.preserved,
@@ -154,7 +162,13 @@ class _Work:
         )
 
     def follow(
-        self, which: Tensor, start: FourierContour, evidence: Tensor | None, spent: float = 0.0
+        self,
+        which: Tensor,
+        start: FourierContour,
+        evidence: Tensor | None,
+        *,
+        steps: int,
+        spent: float = 0.0,
     ) -> Found:
         """Follow the linear model."""
         preset = self.preset
@@ -163,7 +177,7 @@ class _Work:
             self.objective,
             which,
             start,
-            steps=preset.model_steps,
+            steps=steps,
             area_weight=self._price,
             spectral_weight=preset.spectral_weight,
             evidence=evidence,
@@ -172,30 +186,33 @@ class _Work:
             watch=self._watching(spent),
         )
 
-    def by_the_image(self, everyone: Tensor) -> tuple[Found, dict[str, Tensor]]:
+    def by_the_image(self, rows: Tensor) -> tuple[Found, dict[str, Tensor]]:
         """Choose the search by what the best disc is worth, and try the other where it fails."""
-        evidence = evidence_map(self.perturbation, self.objective)
-        discs, worth = self._best_discs(evidence)
+        evidence = evidence_map(self.perturbation, self.objective, rows)
+        discs, worth = self._best_discs(evidence, rows)
         looked = len(LEVELS) + DISCS / 2
-        compact = worth < WORTH
+        compact = worth < 0
         none = torch.zeros_like(worth)
         found = Found(discs, none + torch.inf, none, none, none, none + looked)
         history: dict[str, Tensor] = {}
-        if len(rows := everyone[compact]):
-            found = _better(found, rows, self.follow(rows, discs[rows], evidence[rows], looked))
-        if len(rows := everyone[found.loss > WORTH]):
-            softened, told = self.soften(rows, spent=looked)
-            found = _better(found, rows, softened)
-            history = told if len(rows) == len(everyone) else {}
-        if len(rows := everyone[~compact & (found.loss > WORTH)]):
-            spent = looked + self.preset.steps + 0.5
-            found = _better(found, rows, self.follow(rows, discs[rows], evidence[rows], spent))
-        if self.progress:
-            self.progress(self._most, self._most)
+        steps, places = self.preset.model_steps, torch.arange(len(rows), device=rows.device)
+
+        def follow(some: Tensor, spent: float) -> Found:
+            return self.follow(rows[some], discs[some], evidence[some], steps=steps, spent=spent)
+
+        if len(some := places[compact]):
+            found = _better(found, some, follow(some, looked))
+        if len(some := places[found.loss > WORTH]):
+            softened, told = self.soften(rows[some], spent=looked)
+            found = _better(found, some, softened)
+            history = told if len(some) == len(self.perturbation) else {}
+        if len(some := places[~compact & (found.loss > WORTH)]):
+            found = _better(found, some, follow(some, looked + self.preset.steps + 0.5))
         return found, history
 
     @property
-    def _most(self) -> int:
+    def most(self) -> int:
+        """Steps at most, for progress."""
         return self.preset.steps + self.preset.model_steps
 
     @property
@@ -204,10 +221,9 @@ class _Work:
         return 1.0 if self.preset.area_weight is None else self.preset.area_weight
 
     @torch.no_grad()
-    def _best_discs(self, evidence: Tensor) -> tuple[FourierContour, Tensor]:
+    def _best_discs(self, evidence: Tensor, rows: Tensor) -> tuple[FourierContour, Tensor]:
         """Of the discs that promise most the best for each image, and its loss."""
-        perturbation, count = self.perturbation, len(self.perturbation)
-        plane = perturbation.plane
+        perturbation, plane = self.perturbation, self.perturbation.plane
         radii = {}
         price = self._price
         if self.area is not None:
@@ -218,18 +234,18 @@ class _Work:
         if discs.harmonics.shape[1] != self.preset.harmonics:
             zeros = discs.harmonics.new_zeros(len(discs), self.preset.harmonics, 2)
             discs = replace(discs, harmonics=zeros)
-        which = torch.arange(count, device=evidence.device)
         preserved, deleted = perturbation.judge(
-            self.objective, discs, which.repeat_interleave(DISCS)
+            self.objective, discs, rows.repeat_interleave(DISCS)
         )
         loss = deleted - preserved + price * discs.area_inside(plane) / plane.area
-        best = loss.view(count, DISCS).min(1)
-        return discs[which * DISCS + best.indices], best.values
+        best = loss.view(len(rows), DISCS).min(1)
+        first = torch.arange(len(rows), device=rows.device) * DISCS
+        return discs[first + best.indices], best.values
 
     def _watching(self, spent: float) -> Watch:
         def told(evaluations: float, which: Tensor, curves: FourierContour) -> None:
             if self.progress:
-                self.progress(min(int(evaluations), self._most), self._most)
+                self.progress(min(int(evaluations), self.most), self.most)
             if self.watch:
                 self.watch(spent + evaluations, which, curves)
 

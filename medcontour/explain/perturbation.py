@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -36,6 +36,7 @@ class Perturbation:
     background: Tensor
     points: Tensor
     plane: PlaneGeometry
+    _kept: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def of_images(
@@ -88,8 +89,21 @@ class Perturbation:
         self, objective: Objective, mask: Tensor, which: Tensor
     ) -> tuple[Tensor, Tensor]:
         """(M,) similarity of the preserved and of the deleted variants, in one batch."""
-        both = torch.cat([self.preserved(mask, which), self.deleted(mask, which)])
+        base, change = self._both(which)
+        both = torch.addcmul(base, mask.repeat(2, 1, 1).unsqueeze(1), change)
         return tuple(objective.similarity(both, which.repeat(2)).chunk(2))  # type: ignore[return-value]
+
+    def _both(self, which: Tensor) -> tuple[Tensor, Tensor]:
+        """What a mask of 0 gives of the images `which`, preserved then deleted, and what 1 adds.
+
+        A search asks for the same images at every step, so the last answer is kept.
+        """
+        if self._kept.get("which") is not which:
+            difference = self.difference[which]
+            self._kept["base"] = torch.cat([self.background[which], self.images[which]])
+            self._kept["change"] = torch.cat([difference, -difference])
+            self._kept["which"] = which
+        return self._kept["base"], self._kept["change"]
 
     @torch.no_grad()
     def judge(

@@ -86,8 +86,8 @@ PRESETS: dict[str, Preset] = {
     ),
     "fast": Preset(
         name="fast",
-        steps=17,
-        model_steps=17,
+        steps=24,
+        model_steps=18,
         law="log",
         harmonics=5,
         frame=True,

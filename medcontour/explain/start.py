@@ -19,21 +19,30 @@ RADII = (0.06, 0.1, 0.16, 0.25, 0.4, 0.6)
 APART, ALIKE = 0.5, 0.6
 
 
-def evidence_map(perturbation: Perturbation, objective: Objective) -> Tensor:
+def evidence_map(
+    perturbation: Perturbation, objective: Objective, which: Tensor | None = None
+) -> Tensor:
     """Where a mask would lower the extremal loss: the mask gradient over five uniform levels.
 
     One gradient at one level points right in a quarter of cases, five levels in nearly all.
     Costs `len(LEVELS)` evaluations an image.
 
+    Parameters
+    ----------
+    perturbation, objective
+        B images and what similarity means.
+    which
+        (M,) the images to look at; all by default.
+
     Returns
     -------
     Tensor
-        (B, H, W): positive where more mask lowers ``-similarity(preserved) +
+        (M, H, W): positive where more mask lowers ``-similarity(preserved) +
         similarity(deleted)``.
     """
-    count = len(perturbation)
-    which = torch.arange(count, device=perturbation.images.device)
-    total = torch.zeros_like(perturbation.images[:, 0])
+    if which is None:
+        which = torch.arange(len(perturbation), device=perturbation.images.device)
+    total = torch.zeros_like(perturbation.images[which, 0])
     for level in LEVELS:
         mask = torch.full_like(total, level).requires_grad_(True)
         preserved, deleted = perturbation.similarities(objective, mask, which)
