@@ -35,7 +35,7 @@ MEMORY = 0.7
 SMOOTHING = (0.05, 0.005)
 INNER_STEPS = 10
 INNER_SHARPNESS = (30.0, 80.0)
-INNER_GRID = 4
+COARSEST, LEAST_CELLS = 4, 32
 RATES = {"center": 0.05, "size": 0.12, "harmonics": 0.1, "frame": 0.1}
 LAST_RATE = 0.2
 REACH = 0.05
@@ -170,8 +170,9 @@ def _next_curve(
     height, width = perturbation.input_pixel
     sigma = SMOOTHING[0] * (SMOOTHING[1] / SMOOTHING[0]) ** share
     smooth = gaussian_blur(model.unsqueeze(1), (sigma / height, sigma / width))
-    smooth = F.avg_pool2d(smooth, INNER_GRID)[:, 0] * INNER_GRID**2
-    points = F.avg_pool2d(perturbation.points.permute(2, 0, 1).unsqueeze(0), INNER_GRID)
+    cell = min(COARSEST, max(1, min(model.shape[-2:]) // LEAST_CELLS))
+    smooth = F.avg_pool2d(smooth, cell)[:, 0] * cell**2
+    points = F.avg_pool2d(perturbation.points.permute(2, 0, 1).unsqueeze(0), cell)
     points = points[0].permute(1, 2, 0)
     tau = INNER_SHARPNESS[0] * (INNER_SHARPNESS[1] / INNER_SHARPNESS[0]) ** share
     with torch.no_grad():

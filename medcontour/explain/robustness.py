@@ -125,7 +125,7 @@ def spectral_sweep(
 ) -> list[Fit]:
     """Optimise contours of many harmonics under several spectral weights (Fig. 3, bottom).
 
-    Each run by itself, from a circle on the highest evidence peak.
+    Each run by itself, from a circle on the highest evidence peak, by the preset's soft search.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def spectral_sweep(
             if progress:
                 progress(before * steps + done, len(weights) * steps)
 
-        own = replace(chosen, spectral_weight=weight)
+        own = replace(chosen, model_steps=0, spectral_weight=weight)
         fits.append(optimise(perturbation, objective, own, start=start, progress=step))
     return fits
 

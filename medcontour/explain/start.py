@@ -17,6 +17,7 @@ __all__ = ["evidence_map", "promising_discs"]
 LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
 RADII = (0.06, 0.1, 0.16, 0.25, 0.4, 0.6)
 APART, ALIKE = 0.5, 0.6
+NEARER = 1e-3
 
 
 def evidence_map(
@@ -90,7 +91,11 @@ def promising_discs(
     points = perturbation.points
     low, high = perturbation.bounds
     outside = ((points < low) | (points > high)).any(-1)
-    promise = (promise - price.view(1, -1, 1, 1)).masked_fill(outside, -torch.inf)
+    promise = promise - price.view(1, -1, 1, 1)
+    promise = promise - _aside(evidence, points) * promise.abs().amax((-1, -2, -3)).view(
+        -1, 1, 1, 1
+    )
+    promise = promise.masked_fill(outside, -torch.inf)
     flat = points.reshape(-1, 2)
     centers, chosen = [], []
     for _ in range(count):
@@ -106,6 +111,17 @@ def promising_discs(
     return FourierContour.circles(
         torch.stack(centers, 1).reshape(-1, 2), torch.stack(chosen, 1).reshape(-1)
     )
+
+
+def _aside(evidence: Tensor, points: Tensor) -> Tensor:
+    """(B, 1, H, W): a little for every step away from the evidence's middle.
+
+    A disc within even evidence promises the same wherever it lies: the middle is then the best
+    place, and rounding does not choose it.
+    """
+    positive = evidence.clamp_min(0).unsqueeze(-1)
+    middle = (positive * points).sum((-2, -3)) / positive.sum((-2, -3)).clamp_min(1e-12)
+    return NEARER * (points - middle.view(-1, 1, 1, 2)).norm(dim=-1).unsqueeze(1)
 
 
 def _summed_over_discs(evidence: Tensor, perturbation: Perturbation, radius: float) -> Tensor:
