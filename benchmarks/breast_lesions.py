@@ -128,7 +128,7 @@ def outlines_from(
     background = BACKGROUNDS[case.background](inputs)
     perturbation = Perturbation(inputs, background, case.batch.points, case.plane)
     answer = TargetObjective(classifier.score, inputs, background, target_index(classifier))
-    polarity = evidence_polarity(perturbation, answer, circles)
+    polarity = evidence_polarity(perturbation, answer, circles, torch.arange(count))
     images = grey(case.scan).expand(count, -1, -1)
     found = follow_region(images, case.plane, circles, polarity)
     return [outline.contour if outline else None for outline in found]

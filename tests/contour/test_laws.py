@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import shapely
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from shapes import wild_curves
 
@@ -121,6 +121,7 @@ def test_eq_7_area_is_the_count_of_pixels_and_shapelys(
 @given(wild_curves(most_harmonics=7, amplitude=0.6, stretch=0.8))
 @settings(max_examples=15, deadline=None)
 def test_gradients_are_those_of_finite_differences(curve: FourierContour) -> None:
+    assume(curve.harmonics.numel() > 0)  # finite differences of nothing are none
     plane = PlaneGeometry(7, 9, (1.3, 0.8))
     points = plane.pixel_centres().double().reshape(-1, 2)
     # Away from the center, where a star-convex curve has a kink.
@@ -163,6 +164,8 @@ def test_a_pixel_on_the_center_spoils_no_gradient(law: RadiusLaw, count: int) ->
         assert values[0, 5, 6] > 0
         values.sum().backward()
         for tensor in curve.tensors().values():
+            if not tensor.numel():
+                continue  # no harmonics
             assert torch.isfinite(tensor.grad).all()
             # Nor does one pixel drown all others.
             assert (tensor.grad.abs() < 1e4).all()
@@ -179,7 +182,9 @@ def test_a_second_derivative_of_the_gap_is_refused_and_the_distance_has_one() ->
     curve = FourierContour.circles(torch.zeros(1, 2).double(), torch.tensor([0.3]).double())
     curve.center.requires_grad_(True)
     points = torch.tensor([[0.4, 0.1], [-0.2, 0.3]], dtype=torch.float64)
-    first = torch.autograd.grad(curve.gap(points).sum(), curve.center, create_graph=True)[0]
+    first = torch.autograd.grad(curve.gap(points).square().sum(), curve.center, create_graph=True)[
+        0
+    ]
     with pytest.raises(RuntimeError, match="twice"):
         first.sum().backward()
 
@@ -204,8 +209,8 @@ def test_the_gap_is_that_of_trigonometry(law: RadiusLaw) -> None:
     exact = curve.to(torch.float64)
     p = points.double().numpy()
     for n in range(2):
-        (a, b), (c, d) = exact.frame[n] * torch.tensor([[1.0, 1.0], [1.0, -1.0]]).double()
-        frame = np.array([[a, b], [c, d]])
+        stretch, shear = exact.frame[n].tolist()
+        frame = np.array([[stretch, shear], [shear, -stretch]])
         values, axes = np.linalg.eigh(frame)
         inverse = axes @ np.diag(np.exp(-values)) @ axes.T
         u, v = np.moveaxis((p - exact.center[n].numpy()) @ inverse.T, -1, 0)
@@ -219,7 +224,8 @@ def test_the_gap_is_that_of_trigonometry(law: RadiusLaw) -> None:
         else:
             r0 = 0.1 + 0.9 / (1 + math.exp(-size))
             radius = r0 + min(r0 - 0.1, 1 - r0) * np.tanh(series)
-        assert ours[n] == pytest.approx(radius - np.hypot(u, v), abs=1e-5)
+        # float32 and twenty harmonics: a hundredth of a pixel of 200 at most.
+        assert ours[n] == pytest.approx(radius - np.hypot(u, v), abs=1e-4)
 
 
 @given(wild_curves(amplitude=0.3, stretch=0.8))
