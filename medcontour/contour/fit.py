@@ -61,8 +61,8 @@ def fit_polygon(
     Examples
     --------
     >>> square = torch.tensor([[-0.3, -0.3], [0.3, -0.3], [0.3, 0.3], [-0.3, 0.3]])
-    >>> round(fit_polygon(square).area().item(), 2)
-    0.36
+    >>> abs(fit_polygon(square).area().item() - 0.36) < 0.02
+    True
     """
     vertices = polygon.detach().double().cpu()
     if vertices.ndim != 2 or len(vertices) < 3:
@@ -113,8 +113,8 @@ def fit_mask(
     >>> plane = PlaneGeometry(64, 64)
     >>> disc = FourierContour.circles(torch.zeros(1, 2), torch.tensor([0.5]))
     >>> fitted = fit_mask(disc.contains(plane.pixel_centres())[0], plane)
-    >>> round(fitted.area().item() / disc.area().item(), 2)
-    1.0
+    >>> abs(fitted.area().item() / disc.area().item() - 1) < 0.02
+    True
     """
     inside = mask.detach().cpu().numpy() > 0.5
     if inside.shape != (plane.rows, plane.columns):

@@ -121,7 +121,8 @@ def _aside(evidence: Tensor, points: Tensor) -> Tensor:
     """
     positive = evidence.clamp_min(0).unsqueeze(-1)
     middle = (positive * points).sum((-2, -3)) / positive.sum((-2, -3)).clamp_min(1e-12)
-    return NEARER * (points - middle.view(-1, 1, 1, 2)).norm(dim=-1).unsqueeze(1)
+    away: Tensor = (points - middle.view(-1, 1, 1, 2)).norm(dim=-1).unsqueeze(1)
+    return NEARER * away
 
 
 def _summed_over_discs(evidence: Tensor, perturbation: Perturbation, radius: float) -> Tensor:

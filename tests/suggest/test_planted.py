@@ -364,7 +364,7 @@ def test_settings_hold_all_that_was_chosen() -> None:
     chosen = {
         "target": "spot",
         "preset": "fast",
-        "contours": 2,
+        "contours": 1,
         "area": 0.05,
         "background": "mean",
         "objective": "target",
