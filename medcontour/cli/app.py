@@ -72,7 +72,7 @@ def suggest(
     ] = None,
     preset: Annotated[
         Literal["fast", "paper"],
-        typer.Option(help="fast: about 50 evaluations a contour; paper: 1000."),
+        typer.Option(help="fast: at most 50 evaluations a contour; paper: 1000."),
     ] = "fast",
     contours: Annotated[
         str,

@@ -71,7 +71,7 @@ def suggest(
     target
         The class, by name or index; by default the only one that names a finding.
     preset
-        ``"fast"`` (about 50 evaluations a contour) or ``"paper"`` (1000).
+        ``"fast"`` (at most 50 evaluations a contour) or ``"paper"`` (1000).
     contours
         At most so many evidence contours a slice, 1 to 8, found together (Eq. 11); those that add
         nothing are dropped. ``"auto"``: as many as add something, of 8. Each has its outline.
