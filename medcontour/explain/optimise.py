@@ -23,8 +23,6 @@ Progress = Callable[[int, int], None]
 
 DISCS = 4
 MIDDLE_RADIUS = 0.5
-WORTH = -0.3
-"""A contour whose loss is above this holds little of the answer for its area: look again."""
 WARM_STEPS = 5
 
 
@@ -117,7 +115,7 @@ def optimise(
         found, history = work.by_the_image(everyone)
     else:
         found = work.follow(everyone, start, None, steps=WARM_STEPS)
-        if len(rows := everyone[found.loss > WORTH]):
+        if len(rows := everyone[found.loss > preset.second_above]):
             found = _better(found, rows, work.by_the_image(rows)[0])
     if progress:
         progress(work.most, work.most)
@@ -202,11 +200,11 @@ class _Work:
 
         if len(some := places[compact]):
             found = _better(found, some, follow(some, looked))
-        if len(some := places[found.loss > WORTH]):
+        if len(some := places[found.loss > self.preset.second_above]):
             softened, told = self.soften(rows[some], spent=looked)
             found = _better(found, some, softened)
             history = told if len(some) == len(self.perturbation) else {}
-        if len(some := places[~compact & (found.loss > WORTH)]):
+        if len(some := places[~compact & (found.loss > self.preset.second_above)]):
             found = _better(found, some, follow(some, looked + self.preset.steps + 0.5))
         return found, history
 

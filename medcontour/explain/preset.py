@@ -46,6 +46,10 @@ class Preset:
         lambda_r of Eq. 5.
     normalise
         Whether an embedding objective is to be measured from the background.
+    second_above
+        Loss above which a contour holds little of the answer for its area, so that the other
+        search is tried as well. Several lesions of a kind leave a high loss to each: then only a
+        contour around all of them has a low one.
     """
 
     name: str
@@ -63,6 +67,7 @@ class Preset:
     first_area_share: float
     spectral_weight: float
     normalise: bool
+    second_above: float
 
 
 PRESETS: dict[str, Preset] = {
@@ -83,6 +88,7 @@ PRESETS: dict[str, Preset] = {
         first_area_share=1.0,
         spectral_weight=0.01,
         normalise=False,
+        second_above=-0.3,
     ),
     "fast": Preset(
         name="fast",
@@ -100,5 +106,6 @@ PRESETS: dict[str, Preset] = {
         first_area_share=0.3,
         spectral_weight=0.005,
         normalise=True,
+        second_above=-0.3,
     ),
 }

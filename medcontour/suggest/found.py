@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from medcontour.contour import FourierContour
 from medcontour.explain import (
+    PRESETS,
     SEVERAL_STEPS,
     Objective,
     Perturbation,
@@ -18,6 +19,9 @@ from medcontour.explain import (
 )
 
 __all__ = ["Found", "search"]
+
+ONE_OF_SEVERAL = 0.3
+"""Loss up to which a contour may be one of several lesions that each keep the answer."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,8 @@ def search(
     """Look for one contour a slice (Eq. 5, or Eq. 10 with an area), or several at once (Eq. 11)."""
     count = len(perturbation)
     if contours == 1:
-        fit = optimise(perturbation, objective, preset, area=area, progress=step)
+        chosen = replace(PRESETS[preset], second_above=ONE_OF_SEVERAL)
+        fit = optimise(perturbation, objective, chosen, area=area, progress=step)
         return Found(
             curves=tuple(fit.contours[k : k + 1] for k in range(count)),
             gains=([],) * count,
