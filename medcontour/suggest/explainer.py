@@ -17,7 +17,6 @@ from medcontour.contour import FourierContour, PlaneGeometry
 from medcontour.explain import (
     AUTOMATIC,
     BACKGROUNDS,
-    POLARITY_EVALUATIONS,
     PRESETS,
     SHARP,
     EmbeddingObjective,
@@ -25,13 +24,13 @@ from medcontour.explain import (
     Perturbation,
     TargetObjective,
     chance_test,
-    evidence_polarity,
     judge_together,
 )
-from medcontour.outline import Outline, follow_region
+from medcontour.outline import Outline
 from medcontour.scan import Scan
 from medcontour.suggest.body import body_mask
 from medcontour.suggest.found import Found, search
+from medcontour.suggest.outlines import choose_outlines
 from medcontour.suggest.planes import PlaneBatch, plane_geometry
 from medcontour.suggestion import Evidence, Finding, PlacedContour, Views
 from medcontour.suggestion.model import Status
@@ -78,14 +77,14 @@ class Explainer:
         fit = search(perturbation, objective, self.preset, self.contours, self.area, step)
         every, which = fit.every()
         outlines: Sequence[Outline | None] = [None] * len(every)
+        costs = torch.full((len(batch.slices),), cost, device=which.device)
         if self.outline != "none":
-            polarity = evidence_polarity(perturbation, answer, every, which)
-            cost += POLARITY_EVALUATIONS
             images = torch.from_numpy(np.stack([self.grey(k) for k in batch.slices]))[which.cpu()]
-            outlines = follow_region(images, geometry, every.to("cpu"), polarity.cpu())
+            outlines, spent = choose_outlines(perturbation, answer, images, geometry, every, which)
+            costs.index_add_(0, which, spent)
         for index, k in enumerate(batch.slices):
             evidence, fair = self._evidence(
-                perturbation, objective, answer, fit, index, k, cost, embedding
+                perturbation, objective, answer, fit, index, k, float(costs[index]), embedding
             )
             status = self._status(fit, index, geometry, evidence, fair)
             followed = [
