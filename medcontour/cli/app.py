@@ -123,6 +123,13 @@ def suggest(
         bool,
         typer.Option("--include-weak", help="Export contours no better than chance as well."),
     ] = False,
+    precision: Annotated[
+        Literal["float32", "bfloat16"],
+        typer.Option(
+            help="bfloat16: search in half precision; faster on some machines and networks, "
+            "slower on others. Everything is judged in float32.",
+        ),
+    ] = "float32",
     series: Annotated[
         str | None, typer.Option(help="SeriesInstanceUID, where a folder holds several.")
     ] = None,
@@ -159,6 +166,7 @@ def suggest(
             background=background,
             objective=objective,
             outline=outline,
+            precision=precision,
             seed=seed,
             progress=progress,
         )

@@ -22,6 +22,7 @@ from medcontour.explain import (
     EmbeddingObjective,
     Objective,
     Perturbation,
+    Precision,
     TargetObjective,
     chance_test,
     judge_together,
@@ -58,6 +59,7 @@ class Explainer:
     objective: str
     outline: str
     seed: int
+    precision: Precision = "float32"
 
     def explain(
         self, batch: PlaneBatch, scores: dict[int, float], step: Callable[[int, int], None]
@@ -74,7 +76,9 @@ class Explainer:
             normalise=PRESETS[self.preset].normalise,
         )
         objective: Objective = embedding if self.objective == "embedding" else answer
-        fit = search(perturbation, objective, self.preset, self.contours, self.area, step)
+        fit = search(
+            perturbation, objective, self.preset, self.contours, self.area, step, self.precision
+        )
         every, which = fit.every()
         outlines: Sequence[Outline | None] = [None] * len(every)
         costs = torch.full((len(batch.slices),), cost, device=which.device)

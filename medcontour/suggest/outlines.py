@@ -30,9 +30,9 @@ def choose_outlines(
 ) -> tuple[list[Outline | None], Tensor]:
     """Follow the image from each evidence contour, and let the classifier speak against a place.
 
-    The image alone decides among boundaries that could explain the answer. One that neither keeps
-    the answer nor takes it away, its score (preserved - deleted) below `LEAST_SCORE`, has to be
-    the clearer boundary by `WEIGHT` times what it lacks.
+    The image alone decides among clear boundaries that could explain the answer. One that neither
+    keeps the answer nor takes it away, its score (preserved - deleted) below `LEAST_SCORE`, has
+    to be the clearer boundary by `WEIGHT` times what it lacks.
 
     Parameters
     ----------
@@ -55,20 +55,19 @@ def choose_outlines(
         (M,) what that cost: pairs that are only run forward count half.
     """
     polarity = evidence_polarity(perturbation, answer, evidence, which)
-    candidates = outline_candidates(
-        images, plane, evidence.to("cpu"), polarity.cpu(), most=CANDIDATES
-    )
-    counts = torch.tensor([len(some) for some in candidates], device=which.device)
-    curves = FourierContour.cat([one.contour for some in candidates for one in some])
+    offered = outline_candidates(images, plane, evidence.to("cpu"), polarity.cpu(), most=CANDIDATES)
+    clear = [[outline for outline in some if outline.clear] for some in offered]
+    counts = torch.tensor([len(some) for some in clear], device=which.device)
+    spent = POLARITY_EVALUATIONS + counts / 2
+    if not counts.any():
+        return [None] * len(clear), spent
+    curves = FourierContour.cat([outline.contour for some in clear for outline in some])
     preserved, deleted = perturbation.judge(
         answer, curves.to(which.device), which.repeat_interleave(counts)
     )
     lacks = torch.split((LEAST_SCORE - (preserved - deleted)).clamp_min(0), counts.tolist())
     chosen: list[Outline | None] = []
-    for some, lack in zip(candidates, lacks, strict=True):
-        energies = [
-            one.energy + WEIGHT * less for one, less in zip(some, lack.tolist(), strict=True)
-        ]
-        best = some[energies.index(min(energies))]
-        chosen.append(best if best.clear else None)
-    return chosen, POLARITY_EVALUATIONS + counts / 2
+    for some, lack in zip(clear, lacks, strict=True):
+        energy = [one.energy + WEIGHT * less for one, less in zip(some, lack.tolist(), strict=True)]
+        chosen.append(some[energy.index(min(energy))] if some else None)
+    return chosen, spent
