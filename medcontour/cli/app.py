@@ -21,7 +21,7 @@ from medcontour.cli.info import describe
 from medcontour.errors import MedcontourError
 from medcontour.explain import MOST
 from medcontour.suggestion import export as export_to
-from medcontour.suggestion import refusal
+from medcontour.suggestion import format_names, refusal
 from medcontour.suggestion.save import make_folder
 
 app = typer.Typer(
@@ -96,8 +96,8 @@ def suggest(
     export: Annotated[
         str | None,
         typer.Option(
-            help="Formats, comma separated: labelmap, nrrd, markups, rtstruct, seg, overlay, "
-            "report. Default: all that the scan allows."
+            help=f"Formats, comma separated: {', '.join(format_names())}. Default: all that the "
+            "scan allows but seg-labelmap and seg-fractional, coco and png for pictures alone."
         ),
     ] = None,
     background: Annotated[
@@ -193,7 +193,7 @@ def suggest(
 def convert(
     suggestion: Annotated[Path, typer.Argument(help="A suggestion.json, or its folder.")],
     to: Annotated[
-        str, typer.Option(help="labelmap, nrrd, markups, rtstruct, seg, overlay, report.")
+        str, typer.Option(help=f"The format: {', '.join(format_names())}.")
     ],
     out: Annotated[Path, typer.Option(help="The file (markups: the folder) to write.")],
     scan: Annotated[
