@@ -192,9 +192,7 @@ def suggest(
 @app.command()
 def convert(
     suggestion: Annotated[Path, typer.Argument(help="A suggestion.json, or its folder.")],
-    to: Annotated[
-        str, typer.Option(help=f"The format: {', '.join(format_names())}.")
-    ],
+    to: Annotated[str, typer.Option(help=f"The format: {', '.join(format_names())}.")],
     out: Annotated[Path, typer.Option(help="The file (markups: the folder) to write.")],
     scan: Annotated[
         str | None,

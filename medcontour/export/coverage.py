@@ -76,9 +76,7 @@ def polygon_coverage(column_row: npt.ArrayLike, shape: tuple[int, int]) -> Float
     return np.clip(np.abs(np.cumsum(steps, axis=1)[:, :columns]), 0.0, 1.0)
 
 
-def _crossings(
-    starts: FloatArray, stops: FloatArray
-) -> tuple[npt.NDArray[np.int_], FloatArray]:
+def _crossings(starts: FloatArray, stops: FloatArray) -> tuple[npt.NDArray[np.int_], FloatArray]:
     """Find where edges cross integers: the edge, and the share of it before the crossing."""
     first = np.ceil(np.minimum(starts, stops)).astype(int)
     last = np.floor(np.maximum(starts, stops)).astype(int)

@@ -241,7 +241,7 @@ def test_a_format_that_the_image_cannot_have_is_refused_before_the_work(
         "suggest", tmp_path / "picture.png", "--classifier", bundle, "--out", out,
         "--export", "labelmap,rtstruct",
     )  # fmt: skip
-    refusal(answer, "not DICOM", "rtstruct", "formats that work: labelmap")
+    refusal(answer, "not DICOM", "rtstruct", "formats that work: coco, labelmap")
     assert not out.exists()
 
 
