@@ -219,16 +219,25 @@ def convert(
 @app.command()
 def info(
     path: Annotated[Path, typer.Argument(help="A scan, a MONAI bundle or a suggestion.")],
+    series: Annotated[
+        str | None,
+        typer.Option(help="SeriesInstanceUID, where a folder holds several. Default: list them."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
     """Say what a scan, a bundle or a suggestion is. Shows no patient data."""
-    facts = describe(path)
+    facts = describe(path, series)
     if as_json:
         print(json.dumps(facts))
         return
     table = Table(show_header=False, box=None)
     for name, value in facts.items():
-        table.add_row(name.replace("_", " "), escape(str(value)))
+        if name == "series":
+            for found in value:
+                size = "{modality}, {columns} x {rows} x {slices}".format(**found)
+                table.add_row(escape(found["uid"] or "without a UID"), size)
+        else:
+            table.add_row(name.replace("_", " "), escape(str(value)))
     Console().print(table)
 
 

@@ -23,7 +23,8 @@ def read_image(path: Path) -> Scan:
 
     Grey values of 8, 16 and 32 bits stay as they are; colour becomes RGB from 0 to 255, an alpha
     channel is left out, and colour whose three channels are equal becomes grey. An orientation
-    noted by a camera (EXIF) is applied, so that pixels are counted on the picture as shown.
+    noted by a camera (EXIF) is applied, so that pixels are counted on the picture as shown. Of a
+    telephone's photograph with a preview or a depth map beside it (MPO), the photograph is read.
 
     Parameters
     ----------
@@ -42,7 +43,8 @@ def read_image(path: Path) -> Scan:
     """
     try:
         with quietly(), Image.open(path) as image:
-            frames = getattr(image, "n_frames", 1)
+            # Telephones add a preview or a depth map to a photograph (MPO); the first is meant.
+            frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
             if frames == 1:
                 image.load()
                 upright = ImageOps.exif_transpose(image)
