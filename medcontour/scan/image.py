@@ -42,7 +42,9 @@ def read_image(path: Path) -> Scan:
         When the file is damaged, holds several pictures or has the same value everywhere.
     """
     try:
-        with quietly(), Image.open(path) as image:
+        # A file, not its path: Pillow maps the file of a path into memory, and then scrambles an
+        # uncompressed TIFF whose orientation swaps rows and columns.
+        with quietly(), path.open("rb") as file, Image.open(file) as image:
             # Telephones add a preview or a depth map to a photograph (MPO); the first is meant.
             frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
             if frames == 1:

@@ -67,16 +67,17 @@ def test_orientation_noted_by_a_camera_is_applied(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_scan(tmp_path / "turned.png").voxels[0], np.rot90(GREY, -1))
 
 
+@pytest.mark.parametrize("name", ["turned.tif", "turned.png"])
 @pytest.mark.parametrize("code", range(1, 9))
-def test_every_orientation_of_a_camera(tmp_path: Path, code: int) -> None:
+def test_every_orientation_of_a_camera(tmp_path: Path, code: int, name: str) -> None:
     """The eight orientations of EXIF, each told by where the first row and column are shown."""
     image = PIL.Image.fromarray(GREY)
     exif = image.getexif()
     exif[0x0112] = code
-    image.save(tmp_path / "turned.tif", exif=exif)
+    image.save(tmp_path / name, exif=exif)
     mirrored = GREY[:, ::-1] if code in (2, 4, 5, 7) else GREY
     turns = {1: 0, 2: 0, 3: 2, 4: 2, 5: 1, 6: -1, 7: -1, 8: 1}[code]
-    scan = read_scan(tmp_path / "turned.tif")
+    scan = read_scan(tmp_path / name)
     np.testing.assert_array_equal(scan.voxels[0], np.rot90(mirrored, turns))
 
 

@@ -137,15 +137,18 @@ def assert_as_itk(scan: Scan, path: Path) -> bool:
             np.testing.assert_allclose(
                 scan.to_lps([(column, row)], k)[0],
                 judge.TransformIndexToPhysicalPoint((column, row, k)),
-                atol=1e-3,
+                atol=5e-3,  # ITK makes rounded direction cosines unit vectors
             )
     values = sitk.GetArrayFromImage(judge)
-    tables = {"ModalityLUTSequence", "RedPaletteColorLookupTableData"}
-    turned = any("MONOCHROME1" in note for note in scan.notes)
-    if values.shape == scan.voxels.shape and values.max() < 65000 and not turned:
-        if scan.voxels.ndim == 3 and not any(tag in scan.datasets[0] for tag in tables):
-            # Decoders of lossy JPEG may differ by one or two in their rounding.
-            np.testing.assert_allclose(scan.voxels, values, atol=2)
+    looked_up = {"ModalityLUTSequence", "RedPaletteColorLookupTableData"}
+    if (
+        values.shape == scan.voxels.shape
+        and scan.voxels.ndim == 3
+        and not any("MONOCHROME1" in note for note in scan.notes)
+        and not any(keyword in scan.datasets[0] for keyword in looked_up)
+    ):
+        # Decoders of lossy JPEG may differ by one or two in their rounding.
+        np.testing.assert_allclose(scan.voxels, values, atol=2)
     return True
 
 
