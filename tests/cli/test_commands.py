@@ -137,6 +137,7 @@ def test_of_several_series_one_is_chosen(medcontour: Run, bundle: Path, tmp_path
     command = ("suggest", tmp_path / "both", "--classifier", bundle, "--out", tmp_path / "out")
     refused = medcontour(*command)
     assert refused.code == 1
+    assert "2 series; choose one" in refused.err
     assert str(uid) in refused.err
     assert FAMILY not in refused.err
     assert not (tmp_path / "out").exists()
