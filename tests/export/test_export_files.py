@@ -46,6 +46,7 @@ from medcontour.suggestion import (
     Suggestion,
     export,
     exporters,
+    format_names,
     refusal,
 )
 
@@ -123,7 +124,11 @@ def test_another_package_adds_a_format(study: Study, tmp_path: Path) -> None:
     """
     with installed(tmp_path, "count = thirdparty_export:exporter", module):
         export(study[1], study[0], "count", tmp_path / "count.txt")
+        assert "count" in format_names()
+        saved = replace(study[1], source=study[0]).save(tmp_path / "out", ["count"])
+        assert saved.files == ["suggestion.json", "count.txt"]
     assert (tmp_path / "count.txt").read_text() == "3 findings"
+    assert "count" not in format_names()
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import highdicom as hd
@@ -28,7 +29,7 @@ from pydicom.uid import SegmentationStorage
 
 from medcontour.export import label_volume
 from medcontour.scan import Scan, read_scan
-from medcontour.suggestion import PlacedContour, Suggestion, export
+from medcontour.suggestion import PlacedContour, Suggestion, export, refusal
 
 LABEL_MAP_SEGMENTATION_STORAGE = "1.2.840.10008.5.1.4.1.1.66.7"
 Made = tuple[Path, Scan, Suggestion]
@@ -172,3 +173,45 @@ def test_itk_reads_the_series_where_we_place_it(tmp_path: Path) -> None:
     for k in range(5):
         point = image.TransformIndexToPhysicalPoint((7, 11, k))
         np.testing.assert_allclose(point, CASES[3].place(np.array([[7, 11]]), k)[0], atol=1e-6)
+
+
+PLACED = {
+    "MR": pydicom.uid.MRImageStorage,
+    "PT": pydicom.uid.PositronEmissionTomographyImageStorage,
+}
+FLAT = {
+    "CR": pydicom.uid.ComputedRadiographyImageStorage,
+    "DX": pydicom.uid.DigitalXRayImageStorageForPresentation,
+    "US": pydicom.uid.UltrasoundImageStorage,
+    "OT": pydicom.uid.SecondaryCaptureImageStorage,
+}
+
+
+@pytest.mark.dicom_tools
+@pytest.mark.parametrize("modality", [*PLACED, *FLAT])
+def test_dciodvfy_finds_no_error_whatever_the_modality(modality: str, tmp_path: Path) -> None:
+    """Series in the patient get all objects, single images without a place all segmentations."""
+    if modality in PLACED:
+        case, attributes = CASES[3], {"SOPClassUID": PLACED[modality]}
+    else:
+        case = replace(AXIAL, heights=(0,))
+        gone = ("FrameOfReferenceUID", "ImagePositionPatient", "ImageOrientationPatient")
+        attributes = {"SOPClassUID": FLAT[modality], **dict.fromkeys(gone)}
+    scan = read_scan(write_series(case, tmp_path / "series", Modality=modality, **attributes))
+    if modality in PLACED:
+        suggestion, names = case_suggestion(scan, case), ["rtstruct", "seg", "seg-fractional"]
+    else:
+        t = np.arange(128) * 2 * np.pi / 128
+        points = scan.to_lps(np.stack([np.cos(t), np.sin(t)], 1) * 9.2 + (30.1, 20.4), 0)
+        suggestion = suggest(scan, [PlacedContour("outline", 0, {}, points, 1.0)])
+        names = ["seg", "seg-fractional"]
+        assert refusal(scan, "rtstruct") is not None
+    for name in [*names, "seg-labelmap"]:
+        export(suggestion, scan, name, tmp_path / f"{name}.dcm")
+    for name in names:
+        assert dciodvfy(tmp_path / f"{name}.dcm") == []
+    pixels = {
+        name: hd.seg.segread(tmp_path / f"{name}.dcm").pixel_array
+        for name in ("seg", "seg-labelmap")
+    }
+    np.testing.assert_array_equal(pixels["seg"], pixels["seg-labelmap"])
