@@ -14,6 +14,8 @@ from medcontour.scan.values import check_values, grey_where_equal, spread_window
 
 __all__ = ["read_image"]
 
+_SAMPLE_FORMAT, _UNSIGNED = 339, 1  # of TIFF 6.0; unsigned is also what is meant by none
+
 # Pillow's modes of one channel whose values are kept as they are.
 _GREY = ("L", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 
@@ -52,7 +54,10 @@ def read_image(path: Path) -> Scan:
                 upright = ImageOps.exif_transpose(image)
                 if upright.mode not in _GREY:
                     upright = upright.convert("L" if upright.mode in ("1", "LA", "La") else "RGB")
-                pixels = np.asarray(upright, dtype=np.float32)
+                stored = np.asarray(upright)
+                if upright.mode == "I" and _unsigned(image):
+                    stored = stored.view(np.uint32)
+                pixels = stored.astype(np.float32)
     except Exception as error:  # Pillow's decoders raise anything at damaged files.
         raise MedcontourError(
             f"{path} cannot be read as an image: it is damaged, truncated or of a kind that is "
@@ -74,3 +79,9 @@ def read_image(path: Path) -> Scan:
         source=str(path.resolve()),
         window=window,
     )
+
+
+def _unsigned(image: Image.Image) -> bool:
+    """Whether 32 bits are unsigned, which Pillow takes for signed ones."""
+    tags = getattr(image, "tag_v2", None)
+    return tags is not None and tags.get(_SAMPLE_FORMAT, (_UNSIGNED,))[0] == _UNSIGNED

@@ -8,7 +8,9 @@ import numpy as np
 import PIL.Image
 import pytest
 import skimage.io
+import tifffile
 
+from medcontour.errors import MedcontourError
 from medcontour.scan import read_scan
 
 RANDOM = np.random.default_rng(0)
@@ -102,6 +104,31 @@ def test_kinds_of_pixels_that_pictures_come_in(tmp_path: Path) -> None:
     for compression in ("tiff_lzw", "tiff_deflate", "packbits"):
         PIL.Image.fromarray(COLOUR).save(tmp_path / "packed.tif", compression=compression)
         np.testing.assert_array_equal(read_scan(tmp_path / "packed.tif").voxels[0], COLOUR)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "uint32", "int32", "float32"])
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+def test_tiff_of_other_programs(tmp_path: Path, dtype: str, byteorder: str) -> None:
+    """What Pillow cannot read (a few kinds with the high byte first) is refused, never wrong."""
+    kind = np.dtype(dtype)
+    low, high = (-5e8, 5e8) if kind.kind == "f" else (np.iinfo(kind).min, np.iinfo(kind).max)
+    pixels = RANDOM.uniform(low, high, (20, 30)).astype(kind)
+    for name, options in (("plain", {}), ("big", {"bigtiff": True}), ("tiled", {"tile": (16, 16)})):
+        path = tmp_path / f"{name}.tif"
+        tifffile.imwrite(path, pixels, byteorder=byteorder, **options)
+        if byteorder == ">" and (name == "big" or dtype == "uint32"):
+            with pytest.raises(MedcontourError, match="export it again as PNG"):
+                read_scan(path)
+        else:
+            np.testing.assert_array_equal(read_scan(path).voxels[0], pixels.astype(np.float32))
+
+
+def test_tiff_in_planes_and_with_white_as_zero(tmp_path: Path) -> None:
+    planes = np.moveaxis(COLOUR, -1, 0)
+    tifffile.imwrite(tmp_path / "a.tif", planes, photometric="rgb", planarconfig="separate")
+    np.testing.assert_array_equal(read_scan(tmp_path / "a.tif").voxels[0], COLOUR)
+    tifffile.imwrite(tmp_path / "b.tif", GREY, photometric="miniswhite")
+    np.testing.assert_array_equal(read_scan(tmp_path / "b.tif").voxels[0], 255.0 - GREY)
 
 
 def test_kind_is_told_by_content(tmp_path: Path) -> None:
