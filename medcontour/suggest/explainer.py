@@ -59,6 +59,7 @@ class Explainer:
     objective: str
     outline: str
     seed: int
+    start: FourierContour | None = None  # one curve a slice, to go on from
 
     def explain(
         self, batch: PlaneBatch, scores: dict[int, float], step: Callable[[int, int], None]
@@ -75,7 +76,9 @@ class Explainer:
             normalise=PRESETS[self.preset].normalise,
         )
         objective: Objective = embedding if self.objective == "embedding" else answer
-        fit = search(perturbation, objective, self.preset, self.contours, self.area, step)
+        fit = search(
+            perturbation, objective, self.preset, self.contours, self.area, step, self.start
+        )
         every, which = fit.every()
         outlines: Sequence[Outline | None] = [None] * len(every)
         if self.outline != "none":

@@ -63,12 +63,16 @@ def search(
     contours: int,
     area: float | None,
     step: Callable[[int, int], None],
+    start: FourierContour | None = None,
 ) -> Found:
-    """Look for one contour a slice (Eq. 5, or Eq. 10 with an area), or several at once (Eq. 11)."""
+    """Look for one contour a slice (Eq. 5, or Eq. 10 with an area), or several at once (Eq. 11).
+
+    `start` holds one curve a slice that the search for one contour goes on from.
+    """
     count = len(perturbation)
     if contours == 1:
         chosen = replace(PRESETS[preset], second_above=ONE_OF_SEVERAL)
-        fit = optimise(perturbation, objective, chosen, area=area, progress=step)
+        fit = optimise(perturbation, objective, chosen, area=area, start=start, progress=step)
         return Found(
             curves=tuple(fit.contours[k : k + 1] for k in range(count)),
             gains=([],) * count,

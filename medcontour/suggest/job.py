@@ -140,7 +140,7 @@ def suggest(
     findings = [finding for finding, _ in found]
     views = [view for _, view in found]
 
-    evaluations = [finding.evidence.evaluations for finding in findings]
+    evaluations = [f.evidence.evaluations for f in findings if f.evidence]
     return Suggestion(
         scan=scan_reference(scan),
         classifier=classifier_reference(classifier, choice),
