@@ -11,7 +11,7 @@ import shapely
 from shapely import MultiPolygon
 
 from medcontour.refine.match import Matched, SliceEdit
-from medcontour.refine.regions import plane_mm, region, union
+from medcontour.refine.regions import distances, plane_mm, region, union
 from medcontour.refine.shapes import FloatArray
 from medcontour.scan import Scan
 
@@ -19,7 +19,7 @@ __all__ = ["EditReport", "Figures", "FindingEdit", "compare", "edit_report"]
 
 SURFACE_MM = 2.0
 MOVED_MM = 0.01
-SAMPLES = 20_000
+SAMPLES = 5000
 STEP_MM = 0.02
 
 
@@ -223,20 +223,25 @@ def compare(pairs: Sequence[Pair], added_beyond: float = 0.5) -> Figures:
     shared = sum(a.intersection(b).area for a, b, _ in pairs)
     areas = [sum(a.area for a, _, _ in pairs), sum(b.area for _, b, _ in pairs)]
     near = total = added = 0.0
-    distances: list[list[tuple[FloatArray, FloatArray]]] = [[], []]
+    sampled: list[list[tuple[FloatArray, FloatArray]]] = [[], []]
     for before, after, _ in pairs:
         lines = before.boundary, after.boundary
         total += lines[0].length + lines[1].length
         if before.is_empty or after.is_empty:
             added += lines[1].length
             continue
+        if before == after:
+            near += lines[0].length + lines[1].length
+            for side in sampled:
+                side.append((np.zeros(1), np.array([lines[0].length])))
+            continue
         for side in (0, 1):
             one, other = lines[side], lines[1 - side]
             near += one.intersection(other.buffer(SURFACE_MM, quad_segs=64)).length
-            distances[side].append(_distances(one, other))
+            sampled[side].append(_distances(one, other))
         added += lines[1].difference(lines[0].buffer(added_beyond, quad_segs=64)).length
     moved = [_moved(before, points) for before, _, points in pairs if points is not None]
-    far = [_percentile(side) for side in distances if side]
+    far = [_percentile(side) for side in sampled if side]
     return Figures(
         dice=2 * shared / sum(areas) if sum(areas) else None,
         surface_dice_2mm=near / total if total else None,
@@ -264,18 +269,17 @@ def _geometry(edit: SliceEdit, scan: Scan) -> Pair:
 def _moved(before: MultiPolygon, points: FloatArray) -> int:
     if before.is_empty or not len(points):
         return len(points)
-    return int((shapely.distance(shapely.points(points), before.boundary) > MOVED_MM).sum())
+    return int((distances(points, before.boundary) > MOVED_MM).sum())
 
 
 def _distances(one: shapely.Geometry, other: shapely.Geometry) -> tuple[FloatArray, FloatArray]:
     """Distances from places along one boundary to the other, and the length each stands for."""
     dense = shapely.segmentize(one, max(STEP_MM, one.length / SAMPLES))
-    shapely.prepare(other)
     found, weights = [], []
     for line in shapely.get_parts(dense):
         corners = np.asarray(line.coords)
         middles = (corners[1:] + corners[:-1]) / 2
-        found.append(shapely.distance(shapely.points(middles), other))
+        found.append(distances(middles, other))
         weights.append(np.linalg.norm(np.diff(corners, axis=0), axis=1))
     return np.concatenate(found), np.concatenate(weights)
 

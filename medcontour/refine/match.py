@@ -10,12 +10,13 @@ from typing import Literal
 
 import numpy as np
 from scipy import ndimage
-from shapely import MultiPolygon
+from shapely import LinearRing, MultiPolygon
 
 from medcontour.export import Label, label_volume, labels
 from medcontour.export.rasterise import pixel_mask
 from medcontour.refine.regions import (
     deviation_mm,
+    distances,
     keyhole,
     mask_polygons,
     plane_mm,
@@ -302,11 +303,8 @@ def is_as_drawn(shape: EditedShape, contour: PlacedContour, drawn: float, scan: 
     if reach > 4 * drawn + 0.1:
         return False
     if shape.handles_lps_mm is not None:
-        import shapely
-
-        line = shapely.LinearRing(before)
-        handles = shapely.points(plane_mm(shape.handles_lps_mm, scan, k))
-        if shapely.distance(handles, line).max() > 0.01:
+        handles = plane_mm(shape.handles_lps_mm, scan, k)
+        if distances(handles, LinearRing(before)).max() > 0.01:
             return False
     return deviation_mm(edited, before) <= drawn
 
