@@ -232,8 +232,8 @@ def compare(pairs: Sequence[Pair], added_beyond: float = 0.5) -> Figures:
             continue
         if before == after:
             near += lines[0].length + lines[1].length
-            for side in sampled:
-                side.append((np.zeros(1), np.array([lines[0].length])))
+            for found in sampled:
+                found.append((np.zeros(1), np.array([lines[0].length])))
             continue
         for side in (0, 1):
             one, other = lines[side], lines[1 - side]

@@ -297,6 +297,8 @@ def is_as_drawn(shape: EditedShape, contour: PlacedContour, drawn: float, scan: 
     if k != contour.slice:
         return False
     edited, before = (plane_mm(p, scan, k) for p in (shape.polygon_lps_mm, contour.polygon_lps_mm))
+    if len(edited) == len(before) and np.abs(edited - before).max() <= drawn / 2:
+        return True
     reach = (
         np.abs(edited.max(0) - before.max(0)).max() + np.abs(edited.min(0) - before.min(0)).max()
     )

@@ -96,7 +96,8 @@ def test_polygons_come_back(made, name: str, bound: float, tmp_path: Path) -> No
         there = [
             plane_mm(s.polygon_lps_mm, scan, s.slice) for s in shapes if s.slice == contour.slice
         ]
-        assert min(deviation_mm(mine, other) for other in there) <= bound
+        nearest = min(there, key=lambda other: abs(other.max(0) - mine.max(0)).sum())
+        assert deviation_mm(mine, nearest) <= bound
     refined = mc.refine(suggestion, path, scan)
     assert not refined.report.changed
     assert refined.suggestion == suggestion
@@ -157,7 +158,8 @@ def test_structure_set_edited_with_pydicom(axial, tmp_path: Path) -> None:
     path = written(suggestion, scan, "rtstruct", tmp_path)
     dataset = pydicom.dcmread(path)
     contours = dataset.ROIContourSequence[0].ContourSequence
-    moved = np.array(contours[0].ContourData, dtype=float).reshape(-1, 3) + [1.5, -0.5, 0]
+    there = np.reshape(contours[0].ContourData, (-1, 3)).astype(float)
+    moved = there + np.array([1.5, -0.5, 0])
     contours[0].ContourData = [f"{v:.6f}" for v in moved.ravel()]
     del contours[-1]  # slice 3
     new = pydicom.Dataset()
@@ -356,7 +358,7 @@ def test_markups_dragged_in_ras(axial, tmp_path: Path) -> None:
     figures = refined.report.findings[0].figures
     assert (figures.vertices, figures.vertices_moved) == (24, 1)
     one = mc.refine(suggestion, path, scan)  # one curve alone removes no other
-    assert one.suggestion.to_json() == refined.suggestion.to_json()
+    assert [f.change for f in one.report.findings] == ["moved", "unchanged", "unchanged"]
     (folder / "nodule_slice_3.mrk.json").unlink()
     gone = mc.refine(suggestion, folder, scan)
     assert [f.change for f in gone.report.findings] == ["moved", "unchanged", "deleted"]
