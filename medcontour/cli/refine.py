@@ -107,10 +107,12 @@ def _write_report(refined: Refined, out: Path) -> list[str]:
 
 def _tell(report: EditReport, files: list[str], left_out: dict[str, str], out: Path) -> None:
     console = Console(soft_wrap=True, highlight=False)
-    head, *rows = report.rows()
-    table = Table(*head)
+    wanted = ("slice", "class", "change", "Dice", "HD95", "added path", "area change")
+    head, *rows = report.rows()  # all of it is in edit_report.md; a terminal is narrow
+    columns = [head.index(name) for name in wanted]
+    table = Table(*wanted)
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*(escape(row[column]) for column in columns))
     console.print(table)
     for note in report.notes:
         console.print(f"Note: {escape(note)}")

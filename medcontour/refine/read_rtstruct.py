@@ -31,7 +31,8 @@ def read_rtstruct(dataset: Dataset, scan: Scan, path: Path) -> Edited:
     Raises
     ------
     MedcontourError
-        For another frame of reference that does not name the scan's own images, or when there are contours and none lies in a slice.
+        For another frame of reference that does not name the scan's own images, or when there
+        are contours and none lies in a slice.
     """
     rois = {int(roi.ROINumber): roi for roi in dataset.get("StructureSetROISequence") or []}
     left_out: Counter[str] = Counter()
