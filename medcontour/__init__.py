@@ -10,11 +10,13 @@ from importlib.metadata import version
 
 __version__ = version("medcontour")
 
-# The room first: once loaded, it would stand under the name of the function `export` below.
-import medcontour.export  # noqa: F401
+# The rooms first: once loaded, they would stand under the names of the functions below.
+import medcontour.export
+import medcontour.refine  # noqa: F401
 from medcontour.classifier import load_classifier
 from medcontour.errors import MedcontourError
 from medcontour.explain import ExtremalContours, quantus_explain
+from medcontour.refine import Refined, refine
 from medcontour.scan import Scan, read_scan
 from medcontour.suggest import contour_map, robustness, suggest
 from medcontour.suggestion import Suggestion, export, exporters
@@ -22,6 +24,7 @@ from medcontour.suggestion import Suggestion, export, exporters
 __all__ = [
     "ExtremalContours",
     "MedcontourError",
+    "Refined",
     "Scan",
     "Suggestion",
     "contour_map",
@@ -30,6 +33,7 @@ __all__ = [
     "load_classifier",
     "quantus_explain",
     "read_scan",
+    "refine",
     "robustness",
     "suggest",
 ]

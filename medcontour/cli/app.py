@@ -143,7 +143,7 @@ def suggest(
 
         medcontour suggest sample_data/ct_study --classifier sample_data/nodule_classifier --out out
     """
-    asked = _formats(export)
+    asked = asked_formats(export)
     chosen = _slices(slices)
     many = _contours(contours)
     loaded = mc.load_classifier(classifier, device=device)
@@ -178,7 +178,7 @@ def suggest(
                 "label": finding.label,
                 "score": finding.score,
                 "status": finding.status,
-                "p_value": finding.evidence.p_value,
+                "p_value": finding.evidence.p_value if finding.evidence else None,
             }
             for finding in suggestion.findings
         ]
@@ -249,7 +249,8 @@ def info(
     Console().print(table)
 
 
-def _formats(text: str | None) -> list[str] | None:
+def asked_formats(text: str | None) -> list[str] | None:
+    """Names of export formats, comma separated, each checked."""
     if text is None:
         return None
     asked = [name.strip() for name in text.split(",") if name.strip()]
@@ -331,7 +332,7 @@ def _tell(
                 str(finding.slice),
                 escape(finding.label),
                 f"{finding.score:.3f}",
-                f"{finding.evidence.p_value:.2f}",
+                f"{finding.evidence.p_value:.2f}" if finding.evidence else "–",
                 ", ".join(f"{c.area_mm2:.0f} {unit}" for c in finding.evidence_contours),
                 ", ".join(f"{c.area_mm2:.0f} {unit}" for c in finding.outlines) or "none",
                 finding.status,

@@ -30,7 +30,8 @@ class InBFloat16:
     Examples
     --------
     >>> from medcontour.explain import CallableObjective
-    >>> network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 1))
+    >>> layers = torch.nn.Flatten(), torch.nn.Linear(64, 1), torch.nn.Flatten(0)
+    >>> network = torch.nn.Sequential(*layers)
     >>> images = torch.rand(2, 1, 8, 8)
     >>> exact = CallableObjective(network, images, torch.zeros_like(images))
     >>> InBFloat16(exact).similarity(images, torch.arange(2)).dtype

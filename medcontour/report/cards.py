@@ -168,11 +168,14 @@ def _panel(title: str, alt: str, grey: UInt8Array, region: Region, scan: Scan, s
 
 
 def _views(finding: Finding, views: Views, where: str, scan: Scan, side: int) -> tuple[View, ...]:
+    evidence = finding.evidence
+    if evidence is None:
+        return ()
     width, height = extent(slice_region(scan), scan)
     shown = (
         ("Original", views.original, finding.score),
-        ("Only the inside kept", views.preserved, finding.evidence.preserved),
-        ("Inside removed", views.deleted, finding.evidence.deleted),
+        ("Only the inside kept", views.preserved, evidence.preserved),
+        ("Inside removed", views.deleted, evidence.deleted),
     )
     return tuple(
         View(

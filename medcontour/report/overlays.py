@@ -253,8 +253,9 @@ def _caption(finding: Finding, scan: Scan, width: int) -> list[str]:
     where = words.place(finding.slice, scan.slices)
     if scan.slices > 1:
         where += f" (index {finding.slice})"
+    judged = f", p = {words.p_value(finding.evidence.p_value)}" if finding.evidence else ""
     paragraphs = [
         f"{finding.label}, score {words.probability(finding.score)}. {where}.",
-        f"{finding.status.capitalize()}, p = {words.p_value(finding.evidence.p_value)}.",
+        f"{finding.status.capitalize()}{judged}.",
     ]
     return [line for text in paragraphs for line in textwrap.wrap(text, max(20, width // 8))]

@@ -9,7 +9,12 @@ from medcontour.suggestion.model import Status, Suggestion
 
 __all__ = ["Bar", "Strip", "make_strip"]
 
-_BY_STRENGTH: tuple[Status, ...] = ("suggested", "no better than chance", "collapsed")
+_BY_STRENGTH: tuple[Status, ...] = (
+    "suggested",
+    "drawn by a reader",
+    "no better than chance",
+    "collapsed",
+)
 
 
 @dataclass(frozen=True)

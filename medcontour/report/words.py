@@ -97,6 +97,9 @@ def summary(suggestion: Suggestion) -> list[str]:
         number = sum(finding.status == status for finding in findings)
         if number:
             sentences.append(one if number == 1 else several.format(number))
+    drawn = sum(finding.status == "drawn by a reader" for finding in findings)
+    if drawn:
+        sentences.append(f"{drawn} {'was' if drawn == 1 else 'were'} drawn by a reader.")
     if suggestion.edited:
         sentences.append("A person has edited these contours.")
     return sentences
@@ -139,6 +142,8 @@ def verdict(finding: Finding) -> str:
             "The finding is left out of the exports unless asked for."
         )
     evidence = finding.evidence
+    if evidence is None:
+        return "A reader drew it; the classifier was not asked what its answer rests on."
     number = evidence.chance_curves
     judged = f"p = {p_value(evidence.p_value)}, {number} chance curve{'' if number == 1 else 's'}"
     if finding.status == "suggested":

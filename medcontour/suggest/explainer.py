@@ -59,6 +59,7 @@ class Explainer:
     objective: str
     outline: str
     seed: int
+    start: FourierContour | None = None  # one curve a slice, to go on from
     precision: Precision = "float32"
 
     def explain(
@@ -77,7 +78,14 @@ class Explainer:
         )
         objective: Objective = embedding if self.objective == "embedding" else answer
         fit = search(
-            perturbation, objective, self.preset, self.contours, self.area, step, self.precision
+            perturbation,
+            objective,
+            self.preset,
+            self.contours,
+            self.area,
+            step,
+            self.start,
+            self.precision,
         )
         every, which = fit.every()
         outlines: Sequence[Outline | None] = [None] * len(every)

@@ -66,14 +66,16 @@ def search(
     contours: int,
     area: float | None,
     step: Callable[[int, int], None],
+    start: FourierContour | None = None,
     precision: Precision = "float32",
 ) -> Found:
     """Look for one contour a slice (Eq. 5, or Eq. 10 with an area), or several at once (Eq. 11).
 
-    A search in half precision is judged in float32, for half an evaluation more.
+    `start` holds one curve a slice that the search for one contour goes on from. A search in half
+    precision is judged in float32, for half an evaluation more.
     """
     if precision == "bfloat16":
-        found = search(perturbation, InBFloat16(objective), preset, contours, area, step)
+        found = search(perturbation, InBFloat16(objective), preset, contours, area, step, start)
         everyone = torch.arange(len(perturbation), device=perturbation.images.device)
         judged = [
             judge_together(perturbation, objective, curves, 1, everyone[k : k + 1])
@@ -86,7 +88,7 @@ def search(
     count = len(perturbation)
     if contours == 1:
         chosen = replace(PRESETS[preset], second_above=ONE_OF_SEVERAL)
-        fit = optimise(perturbation, objective, chosen, area=area, progress=step)
+        fit = optimise(perturbation, objective, chosen, area=area, start=start, progress=step)
         return Found(
             curves=tuple(fit.contours[k : k + 1] for k in range(count)),
             gains=([],) * count,

@@ -139,7 +139,7 @@ def suggest(
         objective,
         outline,
         seed,
-        precision,
+        precision=precision,
     )
     found: list[tuple[Finding, Views]] = []
     begun_with = 0
@@ -156,7 +156,7 @@ def suggest(
     findings = [finding for finding, _ in found]
     views = [view for _, view in found]
 
-    evaluations = [finding.evidence.evaluations for finding in findings]
+    evaluations = [f.evidence.evaluations for f in findings if f.evidence]
     return Suggestion(
         scan=scan_reference(scan),
         classifier=classifier_reference(classifier, choice),

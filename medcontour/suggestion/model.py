@@ -29,7 +29,7 @@ __all__ = [
 
 SCHEMA = "medcontour/suggestion/1"
 
-Status = Literal["suggested", "no better than chance", "collapsed"]
+Status = Literal["suggested", "no better than chance", "collapsed", "drawn by a reader"]
 
 
 @dataclass(frozen=True)
@@ -129,14 +129,18 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found on one slice."""
+    """What was found on one slice.
+
+    `evidence` is None where a reader drew an outline and nothing was suggested (`status`
+    ``"drawn by a reader"``): the classifier was not asked what its answer rests on.
+    """
 
     slice: int
     sop_instance_uid: str | None
     label: str
     score: float
     status: Status
-    evidence: Evidence
+    evidence: Evidence | None
     evidence_contours: tuple[PlacedContour, ...]
     outlines: tuple[PlacedContour, ...]
     note: str = ""
@@ -200,7 +204,7 @@ class Suggestion:
         """
         if include_weak:
             return self
-        kept = tuple(f for f in self.findings if f.status == "suggested")
+        kept = tuple(f for f in self.findings if f.status in ("suggested", "drawn by a reader"))
         return replace(self, findings=kept, views=())
 
     def contours(self, kind: Literal["evidence", "outline"]) -> Iterable[PlacedContour]:
@@ -353,7 +357,7 @@ def _finding_to_dict(finding: Finding) -> dict[str, Any]:
         "label": finding.label,
         "score": finding.score,
         "status": finding.status,
-        "evidence": asdict(finding.evidence),
+        "evidence": asdict(finding.evidence) if finding.evidence else None,
         "evidence_contours": [contour_to_dict(c) for c in finding.evidence_contours],
         "outlines": [contour_to_dict(c) for c in finding.outlines],
         "note": finding.note,
@@ -367,7 +371,7 @@ def _finding_from_dict(item: dict[str, Any]) -> Finding:
         label=item["label"],
         score=float(item["score"]),
         status=item["status"],
-        evidence=Evidence(**item["evidence"]),
+        evidence=Evidence(**item["evidence"]) if item["evidence"] is not None else None,
         evidence_contours=tuple(
             _contour_from_dict(contour, "evidence") for contour in item["evidence_contours"]
         ),

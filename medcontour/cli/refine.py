@@ -1,0 +1,121 @@
+"""The command `refine`: a reader's edit back into the suggestion."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+import medcontour as mc
+from medcontour.cli.app import app, asked_formats, progress_bars
+from medcontour.errors import MedcontourError, replacing
+from medcontour.refine import EditReport, Refined, resume, scan_of, write_pictures
+from medcontour.suggestion import refusal
+from medcontour.suggestion.save import make_folder
+
+__all__ = ["refine"]
+
+
+@app.command()
+def refine(
+    suggestion: Annotated[Path, typer.Argument(help="The suggestion.json, or its folder.")],
+    edited: Annotated[
+        Path,
+        typer.Argument(
+            help="The edited file: RTSTRUCT, DICOM SEG, NIfTI or NRRD label map, .seg.nrrd, "
+            ".mrk.json (or a folder of them), COCO JSON, label PNG, suggestion.json."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the results; made if it is not there.")],
+    scan: Annotated[
+        str | None,
+        typer.Option(help="The scan that it was made for, where it has moved since."),
+    ] = None,
+    resume_search: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Search on from each edited outline with --classifier. The new contours go into "
+            "OUT/resumed, with a suggestion.json of their own; the edit in OUT stays as it is.",
+        ),
+    ] = False,
+    classifier: Annotated[
+        str | None,
+        typer.Option(
+            help="With --resume: the classifier of the suggestion. It can run code: use only one "
+            "you trust."
+        ),
+    ] = None,
+    export: Annotated[
+        str | None,
+        typer.Option(help="Formats to write the edit in, comma separated; see suggest."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="With --resume: cpu, cuda, cuda:1, ...")] = "cpu",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Take over a reader's edit, whatever tool it was made in, and measure it.
+
+    Writes suggestion.json as the reader left it, edit_report.json and .md, and a picture of each
+    changed slice. The edit is kept exactly; a smooth curve is fitted beside it. What is exported
+    afterwards says SEMIAUTOMATIC.
+
+    For example:
+
+        medcontour refine out out/rtstruct.dcm --out refined --export rtstruct,seg
+    """
+    formats = asked_formats(export) or []
+    if resume_search and classifier is None:
+        raise typer.BadParameter("--resume searches with a classifier; give --classifier")
+    before = mc.Suggestion.read_json(suggestion)
+    read = scan_of(before, scan)
+    for name in formats:
+        if sentence := refusal(read, name):
+            raise MedcontourError(sentence)
+    refined = mc.refine(before, edited, read)
+    again = None
+    if resume_search and classifier is not None:
+        loaded = mc.load_classifier(classifier, device=device)
+        with progress_bars(quiet=as_json) as progress:
+            again = resume(refined, loaded, progress)
+    make_folder(out)
+    saved = refined.suggestion.save(out, formats)
+    files = [*saved.files, *_write_report(refined, out)]
+    if again is not None:
+        files += [f"resumed/{name}" for name in again.save(out / "resumed", formats).files]
+    if as_json:
+        document: dict[str, Any] = json.loads(refined.report.to_json())
+        print(json.dumps({"out": str(out), "files": files, "left_out": saved.left_out} | document))
+        return
+    _tell(refined.report, files, saved.left_out, out)
+
+
+def _write_report(refined: Refined, out: Path) -> list[str]:
+    for name, text in (
+        ("edit_report.json", refined.report.to_json()),
+        ("edit_report.md", refined.report.to_markdown()),
+    ):
+        with replacing(out / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    pictures = write_pictures(refined, out / "before_after")
+    return ["edit_report.json", "edit_report.md", *(["before_after"] if pictures else [])]
+
+
+def _tell(report: EditReport, files: list[str], left_out: dict[str, str], out: Path) -> None:
+    console = Console(soft_wrap=True, highlight=False)
+    wanted = ("slice", "class", "change", "Dice", "HD95", "added path", "area change")
+    head, *rows = report.rows()  # all of it is in edit_report.md; a terminal is narrow
+    columns = [head.index(name) for name in wanted]
+    table = Table(*wanted)
+    for row in rows:
+        table.add_row(*(escape(row[column]) for column in columns))
+    console.print(table)
+    for note in report.notes:
+        console.print(f"Note: {escape(note)}")
+    for name, reason in left_out.items():
+        console.print(f"Left out {name}: {escape(reason)}")
+    console.print(f"Wrote {', '.join(files)} in {escape(str(out))}.")

@@ -1,0 +1,24 @@
+"""The way back: reads what a reader edited, measures it, and goes on from it."""
+
+from medcontour.refine.edit_report import EditReport, Figures, FindingEdit
+from medcontour.refine.job import Refined, refine, scan_of
+from medcontour.refine.picture import write_pictures
+from medcontour.refine.read import read_edited
+from medcontour.refine.regions import deviation_mm
+from medcontour.refine.resume import resume
+from medcontour.refine.shapes import Edited, EditedShape
+
+__all__ = [
+    "EditReport",
+    "Edited",
+    "EditedShape",
+    "Figures",
+    "FindingEdit",
+    "Refined",
+    "deviation_mm",
+    "read_edited",
+    "refine",
+    "resume",
+    "scan_of",
+    "write_pictures",
+]

@@ -1,0 +1,126 @@
+"""Reads label maps: NIfTI with an ITK-SNAP description, NRRD and 3D Slicer's ``.seg.nrrd``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import nrrd
+import numpy as np
+import numpy.typing as npt
+
+from medcontour.errors import MedcontourError
+from medcontour.refine.place import volume_onto_scan
+from medcontour.refine.shapes import Edited, EditedShape, FloatArray
+from medcontour.scan import Scan
+
+__all__ = ["read_nifti_labels", "read_nrrd", "volume_shapes"]
+
+LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+_DESCRIPTION = re.compile(r'^\s*(\d+)(?:\s+\S+){6}\s+"(.*)"\s*$')
+# What NRRD calls the spaces of patients, as signs that turn them into LPS.
+_SPACES = {
+    "left-posterior-superior": (1, 1, 1),
+    "lps": (1, 1, 1),
+    "right-anterior-superior": (-1, -1, 1),
+    "ras": (-1, -1, 1),
+    "left-anterior-superior": (1, -1, 1),
+    "las": (1, -1, 1),
+}
+
+
+def read_nifti_labels(path: Path, scan: Scan) -> Edited:
+    """Read a NIfTI label map; names come from an ITK-SNAP description of the same name."""
+    image: Any = nib.load(path)
+    labels = _whole(np.asarray(image.dataobj), path)
+    while labels.ndim > 3 and labels.shape[-1] == 1:
+        labels = labels[..., 0]
+    labels = labels.reshape(labels.shape + (1,) * (3 - labels.ndim))
+    if labels.ndim > 3:
+        raise MedcontourError(f"{path} has more than three axes; save one label map.")
+    stem = path.name.removesuffix(".gz").removesuffix(".nii")
+    names = _itksnap_names(path.with_name(f"{stem}.txt"))
+    names = names or _itksnap_names(path.with_name(f"{stem}.label"))
+    placed = volume_onto_scan(labels, LPS_FROM_RAS @ image.affine, scan, path)
+    return Edited("NIfTI label map", tuple(volume_shapes(placed, names)))
+
+
+def read_nrrd(path: Path, scan: Scan) -> Edited:
+    """Read a ``.seg.nrrd`` of one or several layers, or a plain label map in NRRD.
+
+    Segments are those of the header (``SegmentN_Name``, ``_LabelValue``, ``_Layer``); a map
+    without them has its values alone. A volume cut to the segments' extent, as 3D Slicer saves
+    it, lies where its own origin says.
+    """
+    data, header = nrrd.read(str(path))
+    # pynrrd drops what is not ASCII; 3D Slicer writes names in UTF-8.
+    lines = path.read_bytes().split(b"\n\n", 1)[0].decode("utf-8", "replace").splitlines()
+    header = header | {k: v for k, v in nrrd.read_header(iter(lines)).items() if "_Name" in k}
+    data = _whole(np.asarray(data), path)
+    affine, layers_axis = _nrrd_affine(header, path)
+    layers = [data] if layers_axis is None else list(np.moveaxis(data, layers_axis, 0))
+    placed = [volume_onto_scan(layer, affine, scan, path) for layer in layers]
+    segments = [key[: -len("_ID")] for key in header if re.fullmatch(r"Segment\d+_ID", key)]
+    if not segments:
+        shapes = [shape for volume in placed for shape in volume_shapes(volume, {})]
+        return Edited("NRRD label map", tuple(shapes))
+    shapes = []
+    for segment in segments:
+        value = int(header.get(f"{segment}_LabelValue", 1))
+        volume = placed[int(header.get(f"{segment}_Layer", 0))]
+        shapes += volume_shapes(
+            (volume == value) * np.uint32(value), {value: header.get(f"{segment}_Name", "")}
+        )
+    return Edited("3D Slicer segmentation", tuple(shapes))
+
+
+def volume_shapes(volume: npt.NDArray[np.generic], names: dict[int, str]) -> Iterator[EditedShape]:
+    """One shape for each value and slice of (slices, rows, columns), 0 left out."""
+    for value in np.unique(volume):
+        if not value:
+            continue
+        mask = volume == value
+        for k in np.flatnonzero(mask.any(axis=(1, 2))):
+            yield EditedShape(
+                names.get(int(value), ""), int(value), int(k), values=mask[k].astype(np.float32)
+            )
+
+
+def _whole(values: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:
+    """Refuse an image where a label map is wanted."""
+    if values.dtype.kind in "ui":
+        if values.dtype.kind == "i" and values.size and values.min() < 0:
+            raise MedcontourError(f"{path} holds negative values and is no label map; give one.")
+        return values
+    if values.dtype.kind not in "fb" or not np.array_equal(values, np.rint(values)):
+        raise MedcontourError(
+            f"{path} holds fractions and is no label map; save the segmentation as whole numbers."
+        )
+    return _whole(np.rint(values).astype(np.int64), path)
+
+
+def _itksnap_names(path: Path) -> dict[int, str]:
+    if not path.is_file():
+        return {}
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    found = (_DESCRIPTION.match(line) for line in lines if not line.startswith("#"))
+    return {int(row[1]): row[2] for row in found if row and int(row[1])}
+
+
+def _nrrd_affine(header: dict[str, Any], path: Path) -> tuple[FloatArray, int | None]:
+    """(4, 4) index to LPS mm of the three axes in space, and the axis of layers if any."""
+    directions = np.asarray(header.get("space directions", np.eye(3)), dtype=np.float64)
+    spatial = [i for i, row in enumerate(directions) if not np.isnan(row).any()]
+    others = [i for i in range(int(header["dimension"])) if i not in spatial]
+    signs = _SPACES.get(str(header.get("space", "lps")).lower())
+    if len(spatial) != 3 or len(others) > 1 or signs is None:
+        raise MedcontourError(
+            f"{path} is no volume of three axes in LPS or RAS; save it again from 3D Slicer."
+        )
+    affine = np.eye(4)
+    affine[:3, :3] = directions[spatial].T
+    affine[:3, 3] = header.get("space origin", np.zeros(3))
+    return np.diag([*signs, 1.0]) @ affine, others[0] if others else None

@@ -1,0 +1,117 @@
+"""Optimises on from an edited outline: new evidence and a new outline, beside the edit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import torch
+
+from medcontour.classifier import Classifier
+from medcontour.contour import FourierContour, fit_polygon
+from medcontour.errors import MedcontourError
+from medcontour.explain import PRESETS
+from medcontour.refine.job import Refined
+from medcontour.refine.regions import region
+from medcontour.scan import Scan
+from medcontour.suggest.explainer import Explainer
+from medcontour.suggest.planes import plane_batches, plane_geometry
+from medcontour.suggestion import Finding, PlacedContour, Suggestion, Views
+
+__all__ = ["resume"]
+
+Progress = Callable[[str, int, int], None]
+
+
+def resume(
+    refined: Refined, classifier: Classifier, progress: Progress | None = None
+) -> Suggestion:
+    """Look for new evidence from each edited outline on, and follow the image from there again.
+
+    Each finding that the reader changed is looked at by itself, with the suggestion's own
+    settings: the search starts at the curve fitted to its largest outline. The edit is not
+    touched: what comes out stands in a suggestion of its own.
+
+    Parameters
+    ----------
+    refined
+        What `refine` gave.
+    classifier
+        Whom to ask: the one that the suggestion was made with.
+    progress
+        Called as the work goes on.
+
+    Returns
+    -------
+    Suggestion
+        The new findings alone, one for each changed finding that still has an outline; not
+        `edited`, since nobody has touched them.
+
+    Raises
+    ------
+    MedcontourError
+        When the classifier is another one, or nothing was changed that could be gone on from.
+    """
+    suggestion, scan = refined.suggestion, refined.suggestion.source
+    assert scan is not None
+    asked = suggestion.classifier
+    if classifier.weights_sha256 != asked.sha256 or asked.target_name not in classifier.labels:
+        raise MedcontourError(
+            f"The suggestion was made with the weights {asked.sha256[:12]} of {asked.name}, and "
+            f"the classifier given has {classifier.weights_sha256[:12]}; give the same one."
+        )
+    changed = [f for f in refined.changed if f.label == asked.target_name]
+    if not changed:
+        raise MedcontourError(
+            f"No outline of {asked.target_name} was changed, so there is nothing to resume from; "
+            "leave --resume out."
+        )
+    done, views = [], []
+    for number, finding in enumerate(changed):
+        outline = max(finding.outlines, key=lambda c: c.area_mm2)
+        for fresh, view in _again(suggestion, scan, classifier, finding, outline):
+            done.append(fresh)
+            views.append(view)
+        if progress:
+            progress("optimise", number + 1, len(changed))
+    return replace(suggestion, findings=tuple(done), views=tuple(views), edited=False, source=scan)
+
+
+def _again(
+    suggestion: Suggestion,
+    scan: Scan,
+    classifier: Classifier,
+    finding: Finding,
+    outline: PlacedContour,
+) -> Iterator[tuple[Finding, Views]]:
+    settings = suggestion.settings
+    preset = settings["preset"]
+    (batch,) = plane_batches(scan, classifier, [finding.slice], 1)
+    with torch.no_grad():
+        target = classifier.labels.index(suggestion.classifier.target_name)
+        score = float(classifier.score(batch.inputs)[0, target].sigmoid())
+    explainer = Explainer(
+        scan=scan,
+        classifier=classifier,
+        target=target,
+        preset=preset,
+        contours=1,
+        area=None,
+        background=settings["background"],
+        objective=settings["objective"],
+        outline="region",
+        seed=settings["seed"],
+        start=_start(outline, scan, preset).to(batch.inputs.device),
+    )
+    return explainer.explain(batch, {finding.slice: score}, lambda *_: None)
+
+
+def _start(outline: PlacedContour, scan: Scan, preset: str) -> FourierContour:
+    """The curve of the preset's own kind that comes nearest to an outline's largest part."""
+    plane, kind = plane_geometry(scan), PRESETS[preset]
+    index = torch.from_numpy(scan.to_index(outline.polygon_lps_mm, outline.slice))
+    parts = region(plane.from_index(index).numpy()).geoms
+    ring = max(parts, key=lambda part: part.area).exterior
+    corners = torch.tensor(list(ring.coords)[:-1], dtype=torch.float64)
+    fitted = fit_polygon(corners, harmonics=kind.harmonics, frame=kind.frame, law=kind.law)
+    return fitted.to(torch.float32)
