@@ -29,6 +29,8 @@ import SimpleITK as sitk
 import slicerio
 from pycocotools.coco import COCO
 
+from medcontour.refine import deviation_mm, read_edited
+from medcontour.refine.regions import mask_polygons
 from medcontour.scan import Scan, read_scan
 from medcontour.suggestion import Suggestion, export, exporters, refusal
 
@@ -63,6 +65,11 @@ class Made:
         path = self.folder / exporters()[name].filename
         export(self.suggestion, self.scan, name, path)
         return path
+
+    def refused(self, name: str) -> str:
+        """Why the scan cannot be written in a format; empty where it can."""
+        sentence = refusal(self.scan, name)
+        return f"refused: {sentence.split(',')[0].lower()}" if sentence else ""
 
     @property
     def truth(self) -> np.ndarray:
@@ -177,8 +184,8 @@ def fractional(made: Made) -> str:
 
 def label_map(made: Made) -> str:
     """Dice of the NIfTI read by SimpleITK with the true pixels."""
-    if sentence := refusal(made.scan, "labelmap"):
-        return f"refused: {sentence.split(',')[0].lower()}"
+    if sentence := made.refused("labelmap"):
+        return sentence
     if made.case is TILTED:
         return NO_GRID
     return f"{dice(made.on_grid(sitk.ReadImage(str(made.write('labelmap')))), made.truth):.4f}"
@@ -186,8 +193,8 @@ def label_map(made: Made) -> str:
 
 def label_map_by_nibabel(made: Made) -> str:
     """Dice of the NIfTI read by nibabel, which holds sheared grids as well."""
-    if sentence := refusal(made.scan, "labelmap"):
-        return f"refused: {sentence.split(',')[0].lower()}"
+    if sentence := made.refused("labelmap"):
+        return sentence
     image = nibabel.load(made.write("labelmap"))
     to_index = np.linalg.inv(np.diag([-1, -1, 1, 1]) @ image.affine)
     index = np.rint(nibabel.affines.apply_affine(to_index, made.centres)).astype(int)
@@ -197,8 +204,8 @@ def label_map_by_nibabel(made: Made) -> str:
 
 def nibabel_and_itk(made: Made) -> str:
     """Largest distance between a corner's place by nibabel and by SimpleITK, in mm."""
-    if sentence := refusal(made.scan, "labelmap"):
-        return f"refused: {sentence.split(',')[0].lower()}"
+    if sentence := made.refused("labelmap"):
+        return sentence
     path = str(made.write("labelmap"))
     if made.case is TILTED:
         return NO_GRID
@@ -214,8 +221,8 @@ def nibabel_and_itk(made: Made) -> str:
 
 def seg_nrrd(made: Made) -> str:
     """Dice of the segment that slicerio reads with the true pixels."""
-    if sentence := refusal(made.scan, "nrrd"):
-        return f"refused: {sentence.split(',')[0].lower()}"
+    if sentence := made.refused("nrrd"):
+        return sentence
     path = made.write("nrrd")
     read = slicerio.read_segmentation(str(path))
     assert [segment["name"] for segment in read["segments"]] == ["nodule"]
@@ -261,23 +268,61 @@ def coco_mask(made: Made) -> str:
     return f"{dice(found, made.truth):.4f}"
 
 
+def read_back(name: str) -> Callable[[Made], str]:
+    """Give the largest deviation of a curve that `medcontour refine` reads from the true one.
+
+    Of a mask it is counted in pixels, of the longer side.
+    """
+
+    def read(made: Made) -> str:
+        if sentence := made.refused(name):
+            return sentence
+        path = made.write(name)
+        case, scan = made.case, made.scan
+        shapes = [s for s in read_edited(path, scan).shapes if "evidence" not in s.name]
+        shapes = [s for s in shapes if s.kind != "evidence"]
+        worst = 0.0
+        for e in ELLIPSES:
+            drawn: list[np.ndarray] = []
+            for shape in (s for s in shapes if s.slice == e.k):
+                if shape.polygon_lps_mm is not None:
+                    drawn.append(shape.polygon_lps_mm)
+                else:
+                    drawn += [case.place(p, e.k) for p in mask_polygons(shape.values)]
+            true = e.outline(case, 1024)
+            worst = max(worst, min(deviation_mm(true, other, 0.1) for other in drawn))
+        side = max(case.row_spacing, case.column_spacing)
+        mask = any(shape.polygon_lps_mm is None for shape in shapes)
+        return f"{worst / side:.2f} pixels" if mask else f"{worst:.0e}"
+
+    return read
+
+
 JUDGES: tuple[tuple[str, str, str, Callable[[Made], str]], ...] = (
     ("RTSTRUCT", "pydicom: points off the curve, mm", "0.01", rtstruct_points),
     ("RTSTRUCT", "plastimatch: Dice", "0.98", plastimatch),
     ("RTSTRUCT", "dcmrtstruct2nii: Dice", "0.98", dcmrtstruct2nii),
     ("RTSTRUCT", "dciodvfy: errors", "0", dciodvfy("rtstruct")),
+    ("RTSTRUCT", "read back by medcontour refine, mm", "0.05", read_back("rtstruct")),
     ("SEG BINARY", "highdicom: Dice", "0.99", segmentation("seg")),
     ("SEG BINARY", "dciodvfy: errors", "0", dciodvfy("seg")),
+    ("SEG BINARY", "read back by medcontour refine", "0.5 pixels", read_back("seg")),
     ("SEG LABELMAP", "highdicom: Dice", "0.99", segmentation("seg-labelmap")),
+    ("SEG LABELMAP", "read back by medcontour refine", "0.5 pixels", read_back("seg-labelmap")),
     ("SEG FRACTIONAL", "highdicom: area error", "0.2 %", fractional),
     ("SEG FRACTIONAL", "dciodvfy: errors", "0", dciodvfy("seg-fractional")),
+    ("SEG FRACTIONAL", "read back by medcontour refine", "0.5 pixels", read_back("seg-fractional")),
     ("NIfTI", "SimpleITK: Dice", "0.99", label_map),
     ("NIfTI", "nibabel: Dice", "0.99", label_map_by_nibabel),
     ("NIfTI", "nibabel to SimpleITK, mm", "0.001", nibabel_and_itk),
+    ("NIfTI", "read back by medcontour refine", "0.5 pixels", read_back("labelmap")),
     (".seg.nrrd", "slicerio, SimpleITK: Dice", "0.99", seg_nrrd),
+    (".seg.nrrd", "read back by medcontour refine", "0.5 pixels", read_back("nrrd")),
     ("Markups", "control points off the curve, mm", "0.01", markups),
+    ("Markups", "read back by medcontour refine, mm", "0.2", read_back("markups")),
     ("COCO", "points off the curve, mm", "0.01", coco_points),
     ("COCO", "pycocotools: Dice", "0.98", coco_mask),
+    ("COCO", "read back by medcontour refine, mm", "0.05", read_back("coco")),
 )
 
 

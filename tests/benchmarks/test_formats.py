@@ -15,7 +15,9 @@ from medcontour.scan import read_scan
 def within(bound: str, cell: str) -> bool:
     if cell == formats.NO_GRID or cell.startswith("refused: "):
         return True
-    value, limit = (float(text.removesuffix(" %")) for text in (cell, bound))
+    value, limit = (
+        float(text.removesuffix(" %").removesuffix(" pixels")) for text in (cell, bound)
+    )
     return value >= limit if 0.9 < limit < 1 else value <= limit
 
 
