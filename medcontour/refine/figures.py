@@ -84,6 +84,7 @@ def compare(pairs: Sequence[Pair], added_beyond: float = 0.5) -> Figures:
 
     Examples
     --------
+    >>> from medcontour.refine.regions import region
     >>> square = region([[0, 0], [10, 0], [10, 10], [0, 10]])
     >>> wider = region([[0, 0], [20, 0], [20, 10], [0, 10]])
     >>> figures = compare([(square, wider, None)])

@@ -58,27 +58,23 @@ def match(edited: Edited, suggestion: Suggestion, scan: Scan) -> Matched:
     notes = list(edited.notes)
     for (name, number), (found, kind) in names.items():
         shapes = [s for s in edited.shapes if (s.name, s.number) == (name, number)]
-        label = found or _unnamed(shapes, name, number, known, numbers, suggestion, scan)
-        if label is None and known:
+        owner = found or _unnamed(shapes, name, number, known, numbers, suggestion, scan)
+        if owner is None and known:
             notes.append("A shape of the file belongs to nothing that was suggested: it is new.")
-        target = label.name if label else (name or f"label {number}")
+        target = owner.name if owner else (name or f"label {number}")
         for shape in shapes:
             of_evidence = (shape.kind or kind) == "evidence" and suggestion.editable == "outline"
-            if of_evidence and label is not None:
-                evidence.append((label.name, shape))
+            if of_evidence and owner is not None:
+                evidence.append((owner.name, shape))
             else:
                 groups[target, shape.slice].append(shape)
     notes += _evidence_notes(evidence, known, scan, edited.drawn)
-    edits = [
-        edit
-        for label in known.values()
-        for k in sorted({f.slice for f in label.findings})
-        if (
-            edit := edit_of_slice(
-                label, k, groups.pop((label.name, k), []), edited, suggestion, scan
-            )
-        )
-    ]
+    edits = []
+    for label in known.values():
+        for k in sorted({finding.slice for finding in label.findings}):
+            shapes = groups.pop((label.name, k), [])
+            edit = edit_of_slice(label, k, shapes, edited, suggestion, scan)
+            edits += [edit] if edit else []
     for (name, k), shapes in groups.items():
         drawn = assemble(shapes, [], edited, scan, k)
         edits.append(

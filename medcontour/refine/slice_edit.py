@@ -92,6 +92,7 @@ def edit_of_slice(
     suggestion: Suggestion,
     scan: Scan,
 ) -> SliceEdit | None:
+    """Say what became of a label's outlines on slice `k`, None where there never was any."""
     findings = [f for f in label.findings if f.slice == k]
     before = [c for c in label.contours(suggestion.editable) if c.slice == k]
     if not shapes:
@@ -277,4 +278,5 @@ def _too_small(before: Sequence[PlacedContour], edited: Edited, scan: Scan) -> b
 
 
 def placed_region(contour: PlacedContour, scan: Scan) -> MultiPolygon:
+    """What a contour encloses, in mm of its slice's plane."""
     return region(plane_mm(contour.polygon_lps_mm, scan, contour.slice))
