@@ -39,11 +39,11 @@ from PIL import Image
 import medcontour as mc
 from medcontour.classifier import Classifier, target_index
 from medcontour.contour import FourierContour, PlaneGeometry
-from medcontour.explain import BACKGROUNDS, Perturbation, TargetObjective, evidence_polarity
+from medcontour.explain import BACKGROUNDS, Perturbation, TargetObjective
 from medcontour.explain.chance import chance_curves
-from medcontour.outline import follow_region
 from medcontour.scan import Scan
 from medcontour.suggest.body import body_mask
+from medcontour.suggest.outlines import choose_outlines
 from medcontour.suggest.planes import PlaneBatch, plane_batches, plane_geometry
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -128,9 +128,10 @@ def outlines_from(
     background = BACKGROUNDS[case.background](inputs)
     perturbation = Perturbation(inputs, background, case.batch.points, case.plane)
     answer = TargetObjective(classifier.score, inputs, background, target_index(classifier))
-    polarity = evidence_polarity(perturbation, answer, circles, torch.arange(count))
     images = grey(case.scan).expand(count, -1, -1)
-    found = follow_region(images, case.plane, circles, polarity)
+    found, _ = choose_outlines(
+        perturbation, answer, images, case.plane, circles, torch.arange(count)
+    )
     return [outline.contour if outline else None for outline in found]
 
 

@@ -218,12 +218,14 @@ def _contours(kind: Work, which: slice, preset: Preset, keys: list[str]) -> list
     seen: list[list[tuple[float, FourierContour]]] = [[] for _ in keys]
     passed = [0] * len(keys)
 
-    def watch(evaluations: float, images: Tensor, curves: FourierContour) -> None:
-        for row, image in enumerate(images.tolist()):
-            while passed[image] < len(marks) and evaluations >= marks[passed[image]]:
+    def watch(evaluations: Tensor, images: Tensor, curves: FourierContour) -> None:
+        for row, (image, cost) in enumerate(
+            zip(images.tolist(), evaluations.tolist(), strict=True)
+        ):
+            while passed[image] < len(marks) and cost >= marks[passed[image]]:
                 passed[image] += 1
-                if passed[image] == len(marks) or evaluations < marks[passed[image]]:
-                    seen[image].append((evaluations, curves[[row]].detach()))
+                if passed[image] == len(marks) or cost < marks[passed[image]]:
+                    seen[image].append((cost, curves[[row]].detach()))
 
     begun = time.perf_counter()
     fit = optimise(perturbation, own, preset, watch=watch)

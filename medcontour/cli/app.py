@@ -21,7 +21,7 @@ from medcontour.cli.info import describe
 from medcontour.errors import MedcontourError
 from medcontour.explain import MOST
 from medcontour.suggestion import export as export_to
-from medcontour.suggestion import refusal
+from medcontour.suggestion import format_names, refusal
 from medcontour.suggestion.save import make_folder
 
 app = typer.Typer(
@@ -96,8 +96,8 @@ def suggest(
     export: Annotated[
         str | None,
         typer.Option(
-            help="Formats, comma separated: labelmap, nrrd, markups, rtstruct, seg, overlay, "
-            "report. Default: all that the scan allows."
+            help=f"Formats, comma separated: {', '.join(format_names())}. Default: all that the "
+            "scan allows but seg-labelmap and seg-fractional, coco and png for pictures alone."
         ),
     ] = None,
     background: Annotated[
@@ -123,6 +123,13 @@ def suggest(
         bool,
         typer.Option("--include-weak", help="Export contours no better than chance as well."),
     ] = False,
+    precision: Annotated[
+        Literal["float32", "bfloat16"],
+        typer.Option(
+            help="bfloat16: search in half precision; faster on some machines and networks, "
+            "slower on others. Everything is judged in float32.",
+        ),
+    ] = "float32",
     series: Annotated[
         str | None, typer.Option(help="SeriesInstanceUID, where a folder holds several.")
     ] = None,
@@ -159,6 +166,7 @@ def suggest(
             background=background,
             objective=objective,
             outline=outline,
+            precision=precision,
             seed=seed,
             progress=progress,
         )
@@ -192,9 +200,7 @@ def suggest(
 @app.command()
 def convert(
     suggestion: Annotated[Path, typer.Argument(help="A suggestion.json, or its folder.")],
-    to: Annotated[
-        str, typer.Option(help="labelmap, nrrd, markups, rtstruct, seg, overlay, report.")
-    ],
+    to: Annotated[str, typer.Option(help=f"The format: {', '.join(format_names())}.")],
     out: Annotated[Path, typer.Option(help="The file (markups: the folder) to write.")],
     scan: Annotated[
         str | None,
@@ -221,16 +227,25 @@ def convert(
 @app.command()
 def info(
     path: Annotated[Path, typer.Argument(help="A scan, a MONAI bundle or a suggestion.")],
+    series: Annotated[
+        str | None,
+        typer.Option(help="SeriesInstanceUID, where a folder holds several. Default: list them."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
     """Say what a scan, a bundle or a suggestion is. Shows no patient data."""
-    facts = describe(path)
+    facts = describe(path, series)
     if as_json:
         print(json.dumps(facts))
         return
     table = Table(show_header=False, box=None)
     for name, value in facts.items():
-        table.add_row(name.replace("_", " "), escape(str(value)))
+        if name == "series":
+            for found in value:
+                size = "{modality}, {columns} x {rows} x {slices}".format(**found)
+                table.add_row(escape(found["uid"] or "without a UID"), size)
+        else:
+            table.add_row(name.replace("_", " "), escape(str(value)))
     Console().print(table)
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import medcontour as mc
 from medcontour.errors import MedcontourError
+from medcontour.scan import list_series
 
 __all__ = ["describe"]
 
 
-def describe(path: Path) -> dict[str, Any]:
+def describe(path: Path, series: str | None = None) -> dict[str, Any]:
     """Facts about a scan, a MONAI bundle or a suggestion.
+
+    A folder of several DICOM series is listed, unless one of them is chosen by its UID.
 
     Raises
     ------
@@ -25,7 +29,11 @@ def describe(path: Path) -> dict[str, Any]:
         return _classifier(path)
     if path.exists() and path.suffix in {".ts", ".pt", ".pth"}:
         return _classifier(path)
-    return _scan(mc.read_scan(path))
+    if path.is_dir() and series is None:
+        several = list_series(path)
+        if len(several) > 1:
+            return {"kind": "several series", "series": [asdict(found) for found in several]}
+    return _scan(mc.read_scan(path, series=series))
 
 
 def _scan(scan: mc.Scan) -> dict[str, Any]:

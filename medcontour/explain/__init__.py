@@ -24,6 +24,7 @@ from medcontour.explain.objective import (
 from medcontour.explain.optimise import Fit, optimise
 from medcontour.explain.perturbation import SHARP, Perturbation
 from medcontour.explain.polarity import POLARITY_EVALUATIONS, evidence_polarity
+from medcontour.explain.precision import InBFloat16, Precision
 from medcontour.explain.preset import PRESETS, Preset
 from medcontour.explain.quantus import quantus_explain
 from medcontour.explain.robustness import (
@@ -59,9 +60,11 @@ __all__ = [
     "ExtremalFit",
     "Fit",
     "GaussianBackground",
+    "InBFloat16",
     "InpaintBackground",
     "Objective",
     "Perturbation",
+    "Precision",
     "Preset",
     "RegionObjective",
     "ScoreObjective",

@@ -28,8 +28,8 @@ from medcontour.explain.perturbation import SHARP, Perturbation
 
 __all__ = ["Found", "Watch", "model_search"]
 
-Watch = Callable[[float, Tensor, FourierContour], None]
-"""Called with the evaluations spent, which images (M,), and their M best curves so far."""
+Watch = Callable[[Tensor, Tensor, FourierContour], None]
+"""Called with the evaluations each image has cost (M,), which images (M,), and their M curves."""
 
 MEMORY = 0.7
 SMOOTHING = (0.05, 0.005)
@@ -130,7 +130,7 @@ def model_search(
             best, rows, better, current, (loss, preserved.detach(), deleted.detach(), fraction)
         )
         if watch:
-            watch(step + 1, which, best.contours)
+            watch(best.evaluations, which, best.contours)
         model = gradient if model is None else MEMORY * model + (1 - MEMORY) * gradient
         caution = torch.where(better, (0.7 * caution).clamp_min(0.3), (1.6 * caution).clamp_max(10))
         losses.append(best.loss)

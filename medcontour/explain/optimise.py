@@ -94,7 +94,8 @@ def optimise(
     progress
         Called with (steps done, steps at most).
     watch
-        Called after each step with the evaluations spent, the images and their curves.
+        Called after each step with what each image has cost so far (M,), which images these are
+        (M,), and their curves.
 
     Raises
     ------
@@ -106,7 +107,7 @@ def optimise(
     if area is not None:
         preset = replace(preset, law="log")
         check_area(area)
-    work = _Work(perturbation, objective, preset, area, progress, watch)
+    work = _Work(perturbation, objective, preset, area, _forward(progress), watch)
     everyone = torch.arange(len(perturbation), device=perturbation.images.device)
     history: dict[str, Tensor] = {}
     if not preset.model_steps:
@@ -116,7 +117,7 @@ def optimise(
     else:
         found = work.follow(everyone, start, None, steps=WARM_STEPS)
         if len(rows := everyone[found.loss > preset.second_above]):
-            found = _better(found, rows, work.by_the_image(rows)[0])
+            found = _better(found, rows, work.by_the_image(rows, found.evaluations[rows])[0])
     if progress:
         progress(work.most, work.most)
     return Fit(
@@ -141,7 +142,10 @@ class _Work:
     watch: Watch | None
 
     def soften(
-        self, which: Tensor, start: FourierContour | None = None, spent: float = 0.0
+        self,
+        which: Tensor,
+        start: FourierContour | None = None,
+        spent: Tensor | float = 0.0,
     ) -> tuple[Found, dict[str, Tensor]]:
         """Search softly, from the paper's circle in the middle unless told otherwise."""
         if start is None:
@@ -166,7 +170,7 @@ class _Work:
         evidence: Tensor | None,
         *,
         steps: int,
-        spent: float = 0.0,
+        spent: Tensor | float = 0.0,
     ) -> Found:
         """Follow the linear model."""
         preset = self.preset
@@ -184,8 +188,13 @@ class _Work:
             watch=self._watching(spent),
         )
 
-    def by_the_image(self, rows: Tensor) -> tuple[Found, dict[str, Tensor]]:
-        """Choose the search by what the best disc is worth, and try the other where it fails."""
+    def by_the_image(
+        self, rows: Tensor, before: Tensor | float = 0.0
+    ) -> tuple[Found, dict[str, Tensor]]:
+        """Choose the search by what the best disc is worth, and try the other where it fails.
+
+        `before` is what the images have cost already, for those who watch.
+        """
         evidence = evidence_map(self.perturbation, self.objective, rows)
         discs, worth = self._best_discs(evidence, rows)
         looked = len(LEVELS) + DISCS / 2
@@ -195,17 +204,21 @@ class _Work:
         history: dict[str, Tensor] = {}
         steps, places = self.preset.model_steps, torch.arange(len(rows), device=rows.device)
 
-        def follow(some: Tensor, spent: float) -> Found:
-            return self.follow(rows[some], discs[some], evidence[some], steps=steps, spent=spent)
+        def spent(some: Tensor) -> Tensor:
+            return (found.evaluations + before)[some]
+
+        def follow(some: Tensor) -> Found:
+            own = spent(some)
+            return self.follow(rows[some], discs[some], evidence[some], steps=steps, spent=own)
 
         if len(some := places[compact]):
-            found = _better(found, some, follow(some, looked))
+            found = _better(found, some, follow(some))
         if len(some := places[found.loss > self.preset.second_above]):
-            softened, told = self.soften(rows[some], spent=looked)
+            softened, told = self.soften(rows[some], spent=spent(some))
             found = _better(found, some, softened)
             history = told if len(some) == len(self.perturbation) else {}
         if len(some := places[~compact & (found.loss > self.preset.second_above)]):
-            found = _better(found, some, follow(some, looked + self.preset.steps + 0.5))
+            found = _better(found, some, follow(some))
         return found, history
 
     @property
@@ -240,14 +253,29 @@ class _Work:
         first = torch.arange(len(rows), device=rows.device) * DISCS
         return discs[first + best.indices], best.values
 
-    def _watching(self, spent: float) -> Watch:
-        def told(evaluations: float, which: Tensor, curves: FourierContour) -> None:
+    def _watching(self, spent: Tensor | float) -> Watch:
+        def told(evaluations: Tensor, which: Tensor, curves: FourierContour) -> None:
+            so_far = spent + evaluations
             if self.progress:
-                self.progress(min(int(evaluations), self.most), self.most)
+                self.progress(min(int(so_far.max()), self.most), self.most)
             if self.watch:
-                self.watch(spent + evaluations, which, curves)
+                self.watch(so_far, which, curves)
 
         return told
+
+
+def _forward(progress: Progress | None) -> Progress | None:
+    """Progress that never goes back, though a second search begins on images that cost less."""
+    if progress is None:
+        return None
+    report, furthest = progress, 0
+
+    def told(done: int, most: int) -> None:
+        nonlocal furthest
+        furthest = max(furthest, done)
+        report(furthest, most)
+
+    return told
 
 
 def _better(found: Found, rows: Tensor, other: Found) -> Found:

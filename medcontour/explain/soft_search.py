@@ -83,7 +83,7 @@ def soft_search(
         for name, value in zip(history, (loss, preserved, deleted, fraction), strict=True):
             history[name].append(value.detach())
         if watch:
-            watch(step + 1, which, curves)
+            watch(torch.full_like(fraction.detach(), step + 1), which, curves)
 
     curves = curves.detach()
     if area is not None:

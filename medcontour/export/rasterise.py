@@ -1,18 +1,31 @@
-"""From polygons to voxels: a pixel is inside when its centre is."""
+"""From polygons to voxels: a pixel is inside when its centre is, or by the share covered."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from skimage.draw import polygon2mask
 
+from medcontour.export.coverage import pixel_coverage
 from medcontour.export.labels import Label, labels
 from medcontour.scan.scan import FileGrid, Scan
 from medcontour.suggestion.model import Suggestion
 
-__all__ = ["file_grid", "is_sheared", "label_masks", "label_volume", "pixel_mask"]
+__all__ = [
+    "Mask",
+    "Volume",
+    "file_grid",
+    "is_sheared",
+    "label_coverage",
+    "label_masks",
+    "label_volume",
+    "pixel_mask",
+]
 
 Mask = npt.NDArray[np.bool_]
+Volume = npt.NDArray[Any]
 
 
 def pixel_mask(polygon_lps_mm: npt.ArrayLike, scan: Scan, k: int) -> Mask:
@@ -34,7 +47,7 @@ def pixel_mask(polygon_lps_mm: npt.ArrayLike, scan: Scan, k: int) -> Mask:
     return np.asarray(polygon2mask((scan.rows, scan.columns), column_row[:, ::-1]), dtype=np.bool_)
 
 
-def label_masks(suggestion: Suggestion, scan: Scan) -> list[tuple[Label, Mask]]:
+def label_masks(suggestion: Suggestion, scan: Scan) -> list[tuple[Label, Volume]]:
     """Each label's voxels, of the kind of contour that is edited (`Suggestion.editable`).
 
     Returns
@@ -49,6 +62,25 @@ def label_masks(suggestion: Suggestion, scan: Scan) -> list[tuple[Label, Mask]]:
         if mask.any():
             masks.append((label, mask))
     return masks
+
+
+def label_coverage(suggestion: Suggestion, scan: Scan) -> list[tuple[Label, Volume]]:
+    """Share of each voxel that each label covers in its slice's plane.
+
+    Returns
+    -------
+    (label, (slices, rows, columns) float32 in [0, 1]); labels that cover nothing are left out.
+    Where two curves of a label meet in a pixel, their shares are added, up to 1.
+    """
+    covered = []
+    for label in labels(suggestion):
+        share = np.zeros(scan.voxels.shape[:3])
+        for contour in label.contours(suggestion.editable):
+            share[contour.slice] += pixel_coverage(contour.polygon_lps_mm, scan, contour.slice)
+        # What rounds to nothing in 255 steps would be an empty segment.
+        if share.max() > 0.5 / 255:
+            covered.append((label, np.minimum(share, 1).astype(np.float32)))
+    return covered
 
 
 def label_volume(suggestion: Suggestion, scan: Scan) -> npt.NDArray[np.uint8]:

@@ -1,13 +1,20 @@
-"""DICOM Segmentation (PS3.3 A.51) of the label masks, by highdicom."""
+"""DICOM Segmentation (PS3.3 A.51) of the label masks, of all three types, by highdicom."""
 
 from __future__ import annotations
 
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from highdicom.color import CIELabColor
-from highdicom.seg import Segmentation, SegmentationTypeValues, SegmentDescription
+from highdicom.seg import (
+    Segmentation,
+    SegmentationFractionalTypeValues,
+    SegmentationTypeValues,
+    SegmentDescription,
+)
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
@@ -25,12 +32,25 @@ from medcontour.export.header import (
     sources,
 )
 from medcontour.export.labels import CATEGORY, TYPE, Label
-from medcontour.export.rasterise import Mask, label_masks
+from medcontour.export.rasterise import Volume, label_coverage, label_masks
 from medcontour.scan.scan import Scan
-from medcontour.suggestion.exporter import Exporter, NothingToWrite
+from medcontour.suggestion.exporter import Exporter, NothingToWrite, on_request
 from medcontour.suggestion.model import Suggestion
 
-__all__ = ["exporter", "write"]
+__all__ = [
+    "exporter",
+    "fractional_exporter",
+    "labelmap_exporter",
+    "write",
+    "write_fractional",
+    "write_labelmap",
+]
+
+_SERIES_NUMBERS = {
+    SegmentationTypeValues.BINARY: 2,
+    SegmentationTypeValues.LABELMAP: 3,
+    SegmentationTypeValues.FRACTIONAL: 4,
+}
 
 # Kinds of image for which DICOM demands a frame of reference; others go pixel for pixel.
 _PLACED = ("CT", "MR", "PT")
@@ -47,34 +67,91 @@ def write(suggestion: Suggestion, scan: Scan, path: Path) -> None:
     NothingToWrite
         When no label has a pixel.
     """
-    masks = label_masks(suggestion, scan)
-    if not masks:
+    masks = _some(label_masks(suggestion, scan))
+    _save(SegmentationTypeValues.BINARY, masks, suggestion, scan, path)
+
+
+def write_labelmap(suggestion: Suggestion, scan: Scan, path: Path) -> None:
+    """Write ``seg_labelmap.dcm``: a LABELMAP segmentation (supplement 243 of the standard).
+
+    Each frame holds segment numbers, so that a pixel is of one segment: where labels overlap,
+    the later one is seen, as in the other label maps.
+
+    Raises
+    ------
+    NothingToWrite
+        When no label has a pixel.
+    """
+    masks = _some(label_masks(suggestion, scan))
+    _save(SegmentationTypeValues.LABELMAP, masks, suggestion, scan, path)
+
+
+def write_fractional(suggestion: Suggestion, scan: Scan, path: Path) -> None:
+    """Write ``seg_fractional.dcm``: a FRACTIONAL segmentation of type OCCUPANCY.
+
+    A pixel holds the share of it that the curve covers (`pixel_coverage`), in steps of 1/255: the
+    soft mask, in which a curve keeps its area. A curve between pixel centres is in it too.
+
+    Raises
+    ------
+    NothingToWrite
+        When there is no contour that covers anything.
+    """
+    shares = _some(label_coverage(suggestion, scan))
+    _save(SegmentationTypeValues.FRACTIONAL, shares, suggestion, scan, path)
+
+
+def _some(arrays: list[tuple[Label, Volume]]) -> list[tuple[Label, Volume]]:
+    if not arrays:
         raise NothingToWrite("There is no contour that holds a pixel to write as seg.")
+    return arrays
+
+
+def _save(
+    kind: SegmentationTypeValues,
+    volumes: list[tuple[Label, Volume]],
+    suggestion: Suggestion,
+    scan: Scan,
+    path: Path,
+) -> None:
     with discreetly(), replacing(path) as temporary:
-        dataset = _segmentation(suggestion, scan, masks)
+        dataset = _segmentation(kind, volumes, suggestion, scan)
         dataset.save_as(temporary, enforce_file_format=True)
 
 
 def _segmentation(
-    suggestion: Suggestion, scan: Scan, masks: list[tuple[Label, Mask]]
+    kind: SegmentationTypeValues,
+    volumes: list[tuple[Label, Volume]],
+    suggestion: Suggestion,
+    scan: Scan,
 ) -> Segmentation:
     images, order = _sources(scan)
+    pixels: npt.NDArray[Any]
+    if kind is SegmentationTypeValues.LABELMAP:
+        pixels = np.zeros(scan.voxels.shape[:3], dtype=np.uint8)
+        for number, (_, mask) in enumerate(volumes, start=1):
+            pixels[mask] = number
+        pixels = pixels[order]
+    else:
+        pixels = np.stack([volume[order] for _, volume in volumes], axis=-1)
     dataset = Segmentation(
         source_images=images,
-        pixel_array=np.stack([mask[order] for _, mask in masks], axis=-1),
-        segmentation_type=SegmentationTypeValues.BINARY,
+        pixel_array=pixels,
+        segmentation_type=kind,
         segment_descriptions=[
             _description(number, label, suggestion)
-            for number, (label, _) in enumerate(masks, start=1)
+            for number, (label, _) in enumerate(volumes, start=1)
         ],
         series_instance_uid=generate_uid(),
-        series_number=2,
+        series_number=_SERIES_NUMBERS[kind],
         sop_instance_uid=generate_uid(),
         instance_number=1,
         manufacturer=MANUFACTURER,
         manufacturer_model_name=MANUFACTURER,
         software_versions=version("medcontour"),
         device_serial_number="1",
+        fractional_type=SegmentationFractionalTypeValues.OCCUPANCY,
+        max_fractional_value=255,
         content_label="MEDCONTOUR",
         content_description=series_description(suggestion),
         series_description=series_description(suggestion),
@@ -125,3 +202,9 @@ def _refuses(scan: Scan) -> str | None:
 
 
 exporter = Exporter("seg", "seg.dcm", write, _refuses)
+labelmap_exporter = Exporter(
+    "seg-labelmap", "seg_labelmap.dcm", write_labelmap, _refuses, by_default=on_request
+)
+fractional_exporter = Exporter(
+    "seg-fractional", "seg_fractional.dcm", write_fractional, _refuses, by_default=on_request
+)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from medcontour.contour import FourierContour, PlaneGeometry
 
-__all__ = ["Outline", "follow_region"]
+__all__ = ["Outline", "follow_region", "outline_candidates"]
 
 ANGLES = 48
 INSIDE = (0.1, 0.22, 0.34, 0.46, 0.58, 0.7, 0.82, 0.94)
@@ -33,11 +33,12 @@ CONTRAST_WEIGHT, EDGE_WEIGHT = 1.0, 2.0
 PULL = 0.2
 GROWN, SHRUNK = 0.1, 0.1
 SATURATION = 4.0
-POLARITY_WEIGHT, POLARITY_SCALE = 2.0, 0.05
+POLARITY_WEIGHT, POLARITY_SCALE = 2.0, 0.3
 SPECTRAL = 1.0
 FRAME_WEIGHT = 0.2
 LEAST_CONTRAST = 1.0
 LEAST_EDGE = 0.6
+ALIKE_ENERGY, ALIKE_AREA = 0.02, 0.05
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,17 @@ class Outline:
         is the polarity: negative for an object darker than what surrounds it.
     edge
         Share of the curve's directions along which the image steps the same way.
+    energy
+        What was minimised; the lower of two is the better boundary, as far as the image tells.
+    clear
+        Whether contrast and edge are strong enough to call it a boundary.
     """
 
     contour: FourierContour
     contrast: float
     edge: float
+    energy: float
+    clear: bool
 
 
 @dataclass(frozen=True)
@@ -111,9 +118,30 @@ def follow_region(
 ) -> list[Outline | None]:
     """Follow each image from its evidence contour to the boundary around it.
 
+    The first of `outline_candidates`, whose parameters these are.
+
+    Returns
+    -------
+    list of Outline or None
+        None where the image has no boundary near the evidence.
+    """
+    found = outline_candidates(images, plane, evidence, polarity, most=1)
+    return [best if best.clear else None for [best] in found]
+
+
+def outline_candidates(
+    images: Tensor,
+    plane: PlaneGeometry,
+    evidence: FourierContour,
+    polarity: Tensor | None = None,
+    *,
+    most: int,
+) -> list[list[Outline]]:
+    """Boundaries around each evidence contour that differ from each other, the best first.
+
     Maximises region contrast (mean inside against a ring outside, over their pooled spread) and
     the step across the curve, with a weak pull to the evidence center. Several starting radii
-    and both polarities are tried side by side, and the best is kept.
+    and both polarities are followed side by side; those that end alike count once.
 
     Parameters
     ----------
@@ -124,14 +152,26 @@ def follow_region(
     evidence
         N evidence contours.
     polarity
-        (N,): positive where something brighter than its surroundings is looked for, negative for
-        something darker, about 0 (or None) where that is not known. The further from 0, the more
-        the other polarity has to be the clearer one.
+        (N,) from -1 to 1: positive where something brighter than its surroundings is looked for,
+        negative for something darker, about 0 (or None) where that is not known. The further
+        from 0, the more the other polarity has to be the clearer one.
+    most
+        At most so many for each.
 
     Returns
     -------
-    list of Outline or None
-        None where the image has no boundary near the evidence.
+    list of list of Outline
+        For each image one or more, `Outline.clear` or not.
+
+    Examples
+    --------
+    >>> import torch
+    >>> plane = PlaneGeometry(64, 64)
+    >>> start = FourierContour.circles(torch.zeros(1, 2), torch.tensor([0.2]))
+    >>> disc = plane.pixel_centres().norm(dim=-1) < 0.3
+    >>> [best, *others] = outline_candidates(disc[None].float(), plane, start, most=3)[0]
+    >>> best.clear, round(best.contour.mean_radius.item(), 1)
+    (True, 0.3)
     """
     images = images.float()
     count, tries = len(evidence), 2 * len(SCALES)
@@ -181,14 +221,31 @@ def follow_region(
             curves.size.clamp_(min=math.log(plane.pixel)).clamp_(max=largest)
     with torch.no_grad():
         loss, reading = energy()
-    best = loss.view(count, tries).argmin(1) + torch.arange(count) * tries
-    found: list[Outline | None] = []
-    for k in best.tolist():
+    ended = []
+    for k in range(count * tries):
         contrast = float(reading.contrast[k])
         edge = float((sign[k] * reading.steps[k] > 0.5).float().mean())
         clear = contrast * float(sign[k]) >= LEAST_CONTRAST and edge >= LEAST_EDGE
-        found.append(Outline(curves[[k]].detach(), contrast, edge) if clear else None)
-    return found
+        ended.append(Outline(curves[[k]].detach(), contrast, edge, float(loss[k]), clear))
+    return [_distinct(ended[n * tries : (n + 1) * tries], most) for n in range(count)]
+
+
+def _distinct(outlines: list[Outline], most: int) -> list[Outline]:
+    """The best first, without those that ended where a better one did."""
+    kept: list[Outline] = []
+    areas: list[float] = []
+    for outline in sorted(outlines, key=lambda outline: outline.energy):
+        area = float(outline.contour.area())
+        alike = (
+            outline.energy - other.energy <= ALIKE_ENERGY and abs(area / size - 1) <= ALIKE_AREA
+            for other, size in zip(kept, areas, strict=True)
+        )
+        if not any(alike):
+            kept.append(outline)
+            areas.append(area)
+        if len(kept) == most:
+            break
+    return kept
 
 
 def _smoothed(image: Tensor, plane: PlaneGeometry, radius: Tensor) -> Tensor:

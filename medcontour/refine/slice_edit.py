@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 from scipy import ndimage
 from shapely import LinearRing, MultiPolygon
 
 from medcontour.export import Label, label_volume, labels
+from medcontour.export.coverage import pixel_coverage
 from medcontour.export.rasterise import pixel_mask
 from medcontour.refine.regions import (
     deviation_mm,
@@ -28,6 +30,9 @@ from medcontour.suggestion import PlacedContour, Suggestion
 __all__ = ["Drawn", "SliceEdit", "assemble", "edit_of_slice", "is_as_drawn", "placed_region"]
 
 Change = Literal["unchanged", "moved", "new"]
+FRACTION = 0.02
+"""How far a fraction may be from what a contour covers: files hold steps of 1/255 or so."""
+
 Polygons = list[tuple[FloatArray, FloatArray | None]]
 
 
@@ -163,15 +168,34 @@ def _add_mask(
     rasters = [(c, pixel_mask(c.polygon_lps_mm, scan, k)) for c in before]
     for number in range(1, count + 1):
         part = parts == number
-        found = next((c for c, raster in rasters if np.array_equal(raster, part)), None)
-        if found is not None:
-            same.append(found)
-            continue
         # Fractions just outside the part still say where its boundary lies.
         own = np.where(part | (values < 0.5), values, 0.0)
         near = ndimage.binary_dilation(part, np.ones((3, 3)))
+        found = next(
+            (
+                c
+                for c, raster in rasters
+                if np.array_equal(raster, part)
+                or _covers(values, pixel_coverage(c.polygon_lps_mm, scan, k), near)
+            ),
+            None,
+        )
+        if found is not None:
+            same.append(found)
+            continue
         for polygon in mask_polygons(np.where(near, own, 0.0)):
             others.append((scan.to_lps(polygon, k), None))
+
+
+def _covers(
+    values: npt.NDArray[np.float32],
+    coverage: npt.NDArray[np.float64],
+    near: npt.NDArray[np.bool_],
+) -> bool:
+    """Whether fractions are what a contour covers of each pixel, as an untouched file has them."""
+    if not ((values > 0) & (values < 1))[near].any():
+        return False
+    return bool(np.abs(values - coverage)[near].max() <= FRACTION)
 
 
 def is_as_drawn(shape: EditedShape, contour: PlacedContour, drawn: float, scan: Scan) -> bool:

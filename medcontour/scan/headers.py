@@ -14,8 +14,18 @@ from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID, MediaStorageDirectoryStorage
 
 from medcontour.errors import MedcontourError
+from medcontour.scan.quiet import quietly
 
-__all__ = ["DICOM_ENDINGS", "ImageFile", "choose_series", "damaged", "image_files", "text"]
+__all__ = [
+    "DICOM_ENDINGS",
+    "ImageFile",
+    "SeriesFacts",
+    "choose_series",
+    "damaged",
+    "image_files",
+    "list_series",
+    "text",
+]
 
 DICOM_ENDINGS = (".dcm", ".dicom", ".ima")
 
@@ -60,6 +70,55 @@ class ImageFile:
     def enhanced(self) -> bool:
         """Whether every frame carries its own place (multi-frame functional groups)."""
         return bool(self.header.get("PerFrameFunctionalGroupsSequence"))
+
+
+@dataclass(frozen=True)
+class SeriesFacts:
+    """What one series of a folder is, without patient data.
+
+    A SeriesDescription is left out: people write names into it.
+
+    Attributes
+    ----------
+    uid
+        SeriesInstanceUID (0020,000E), empty where the images have none.
+    modality
+        Of its first image.
+    columns, rows
+        Of its first image.
+    slices
+        Images, or frames where an image has several.
+    """
+
+    uid: str
+    modality: str
+    columns: int
+    rows: int
+    slices: int
+
+
+def list_series(path: Path) -> list[SeriesFacts]:
+    """List the series of DICOM images in a folder, in the order of their file names.
+
+    Raises
+    ------
+    MedcontourError
+        When there is no image, or one whose header is damaged.
+    """
+    with quietly():
+        return [_facts(uid, files) for uid, files in _by_series(image_files(path)).items()]
+
+
+def _by_series(images: list[ImageFile]) -> dict[str, list[ImageFile]]:
+    found: dict[str, list[ImageFile]] = {}
+    for image in images:
+        found.setdefault(image.series, []).append(image)
+    return found
+
+
+def _facts(uid: str, files: list[ImageFile]) -> SeriesFacts:
+    rows, columns = files[0].size
+    return SeriesFacts(uid, files[0].modality, columns, rows, sum(file.frames for file in files))
 
 
 def _paths(path: Path) -> list[Path]:
@@ -169,17 +228,15 @@ def choose_series(images: list[ImageFile], series: str | None, path: Path) -> li
         When there are several and none is chosen, or when the chosen one is absent: with the
         UID, modality, columns, rows and slices of each (a SeriesDescription may name a patient).
     """
-    by_series: dict[str, list[ImageFile]] = {}
-    for image in images:
-        by_series.setdefault(image.series, []).append(image)
+    by_series = _by_series(images)
     if series is None and len(by_series) == 1:
         return images
     if series in by_series:
         return by_series[series]
     listed = "; ".join(
-        f"{uid or 'without a UID'} ({files[0].modality}, {files[0].size[1]} x "
-        f"{files[0].size[0]} x {sum(file.frames for file in files)})"
-        for uid, files in by_series.items()
+        f"{found.uid or 'without a UID'} ({found.modality}, {found.columns} x {found.rows} x "
+        f"{found.slices})"
+        for found in (_facts(uid, files) for uid, files in by_series.items())
     )
     trouble = f"holds {len(by_series)} series" if series is None else f"has no series {series}"
     raise MedcontourError(

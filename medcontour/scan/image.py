@@ -14,6 +14,8 @@ from medcontour.scan.values import check_values, grey_where_equal, spread_window
 
 __all__ = ["read_image"]
 
+_SAMPLE_FORMAT, _UNSIGNED = 339, 1  # of TIFF 6.0; unsigned is also what is meant by none
+
 # Pillow's modes of one channel whose values are kept as they are.
 _GREY = ("L", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 
@@ -23,7 +25,8 @@ def read_image(path: Path) -> Scan:
 
     Grey values of 8, 16 and 32 bits stay as they are; colour becomes RGB from 0 to 255, an alpha
     channel is left out, and colour whose three channels are equal becomes grey. An orientation
-    noted by a camera (EXIF) is applied, so that pixels are counted on the picture as shown.
+    noted by a camera (EXIF) is applied, so that pixels are counted on the picture as shown. Of a
+    telephone's photograph with a preview or a depth map beside it (MPO), the photograph is read.
 
     Parameters
     ----------
@@ -41,14 +44,20 @@ def read_image(path: Path) -> Scan:
         When the file is damaged, holds several pictures or has the same value everywhere.
     """
     try:
-        with quietly(), Image.open(path) as image:
-            frames = getattr(image, "n_frames", 1)
+        # A file, not its path: Pillow maps the file of a path into memory, and then scrambles an
+        # uncompressed TIFF whose orientation swaps rows and columns.
+        with quietly(), path.open("rb") as file, Image.open(file) as image:
+            # Telephones add a preview or a depth map to a photograph (MPO); the first is meant.
+            frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
             if frames == 1:
                 image.load()
                 upright = ImageOps.exif_transpose(image)
                 if upright.mode not in _GREY:
                     upright = upright.convert("L" if upright.mode in ("1", "LA", "La") else "RGB")
-                pixels = np.asarray(upright, dtype=np.float32)
+                stored = np.asarray(upright)
+                if upright.mode == "I" and _unsigned(image):
+                    stored = stored.view(np.uint32)
+                pixels = stored.astype(np.float32)
     except Exception as error:  # Pillow's decoders raise anything at damaged files.
         raise MedcontourError(
             f"{path} cannot be read as an image: it is damaged, truncated or of a kind that is "
@@ -70,3 +79,9 @@ def read_image(path: Path) -> Scan:
         source=str(path.resolve()),
         window=window,
     )
+
+
+def _unsigned(image: Image.Image) -> bool:
+    """Whether 32 bits are unsigned, which Pillow takes for signed ones."""
+    tags = getattr(image, "tag_v2", None)
+    return tags is not None and tags.get(_SAMPLE_FORMAT, (_UNSIGNED,))[0] == _UNSIGNED

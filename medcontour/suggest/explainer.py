@@ -17,21 +17,21 @@ from medcontour.contour import FourierContour, PlaneGeometry
 from medcontour.explain import (
     AUTOMATIC,
     BACKGROUNDS,
-    POLARITY_EVALUATIONS,
     PRESETS,
     SHARP,
     EmbeddingObjective,
     Objective,
     Perturbation,
+    Precision,
     TargetObjective,
     chance_test,
-    evidence_polarity,
     judge_together,
 )
-from medcontour.outline import Outline, follow_region
+from medcontour.outline import Outline
 from medcontour.scan import Scan
 from medcontour.suggest.body import body_mask
 from medcontour.suggest.found import Found, search
+from medcontour.suggest.outlines import choose_outlines
 from medcontour.suggest.planes import PlaneBatch, plane_geometry
 from medcontour.suggestion import Evidence, Finding, PlacedContour, Views
 from medcontour.suggestion.model import Status
@@ -60,6 +60,7 @@ class Explainer:
     outline: str
     seed: int
     start: FourierContour | None = None  # one curve a slice, to go on from
+    precision: Precision = "float32"
 
     def explain(
         self, batch: PlaneBatch, scores: dict[int, float], step: Callable[[int, int], None]
@@ -77,18 +78,25 @@ class Explainer:
         )
         objective: Objective = embedding if self.objective == "embedding" else answer
         fit = search(
-            perturbation, objective, self.preset, self.contours, self.area, step, self.start
+            perturbation,
+            objective,
+            self.preset,
+            self.contours,
+            self.area,
+            step,
+            self.start,
+            self.precision,
         )
         every, which = fit.every()
         outlines: Sequence[Outline | None] = [None] * len(every)
+        costs = torch.full((len(batch.slices),), cost, device=which.device)
         if self.outline != "none":
-            polarity = evidence_polarity(perturbation, answer, every, which)
-            cost += POLARITY_EVALUATIONS
             images = torch.from_numpy(np.stack([self.grey(k) for k in batch.slices]))[which.cpu()]
-            outlines = follow_region(images, geometry, every.to("cpu"), polarity.cpu())
+            outlines, spent = choose_outlines(perturbation, answer, images, geometry, every, which)
+            costs.index_add_(0, which, spent)
         for index, k in enumerate(batch.slices):
             evidence, fair = self._evidence(
-                perturbation, objective, answer, fit, index, k, cost, embedding
+                perturbation, objective, answer, fit, index, k, float(costs[index]), embedding
             )
             status = self._status(fit, index, geometry, evidence, fair)
             followed = [

@@ -12,8 +12,11 @@ from medcontour.contour import FourierContour
 from medcontour.explain import (
     PRESETS,
     SEVERAL_STEPS,
+    InBFloat16,
     Objective,
     Perturbation,
+    Precision,
+    judge_together,
     optimise,
     optimise_several,
 )
@@ -64,11 +67,24 @@ def search(
     area: float | None,
     step: Callable[[int, int], None],
     start: FourierContour | None = None,
+    precision: Precision = "float32",
 ) -> Found:
     """Look for one contour a slice (Eq. 5, or Eq. 10 with an area), or several at once (Eq. 11).
 
-    `start` holds one curve a slice that the search for one contour goes on from.
+    `start` holds one curve a slice that the search for one contour goes on from. A search in half
+    precision is judged in float32, for half an evaluation more.
     """
+    if precision == "bfloat16":
+        found = search(perturbation, InBFloat16(objective), preset, contours, area, step, start)
+        everyone = torch.arange(len(perturbation), device=perturbation.images.device)
+        judged = [
+            judge_together(perturbation, objective, curves, 1, everyone[k : k + 1])
+            for k, curves in enumerate(found.curves)
+        ]
+        preserved, deleted = (torch.cat(parts) for parts in zip(*judged, strict=True))
+        return replace(
+            found, preserved=preserved, deleted=deleted, evaluations=found.evaluations + 0.5
+        )
     count = len(perturbation)
     if contours == 1:
         chosen = replace(PRESETS[preset], second_above=ONE_OF_SEVERAL)

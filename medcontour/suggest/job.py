@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from medcontour.explain import (
     LEAST_AREA,
     MOST,
     PRESETS,
+    Precision,
     check_area,
 )
 from medcontour.scan import Scan
@@ -57,6 +58,7 @@ def suggest(
     background: str = "auto",
     objective: str = "target",
     outline: str = "region",
+    precision: Precision = "float32",
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Suggestion:
@@ -92,6 +94,9 @@ def suggest(
     outline
         ``"region"`` follows the image from each evidence contour; ``"none"`` leaves outlines out,
         and label maps then carry the evidence contours.
+    precision
+        ``"bfloat16"`` searches in half precision, which is faster on some machines and networks
+        and slower on others; everything is judged in float32, for half an evaluation more.
     seed
         Of the chance curves, the only thing drawn at random.
     progress
@@ -108,6 +113,7 @@ def suggest(
     check_choices(preset, background)
     _check_name("objective", objective, ("target", "embedding"))
     _check_name("outline", outline, ("region", "none"))
+    _check_name("precision", precision, get_args(Precision))
     _check_slices(slices, scan)
     many = _how_many(contours)
     fraction = _fraction(scan, area, area_mm2, many)
@@ -123,7 +129,17 @@ def suggest(
 
     positive = [k for k in looked_at if scores[k] > POSITIVE]
     job = Explainer(
-        scan, classifier, choice, preset, many, fraction, background, objective, outline, seed
+        scan,
+        classifier,
+        choice,
+        preset,
+        many,
+        fraction,
+        background,
+        objective,
+        outline,
+        seed,
+        precision=precision,
     )
     found: list[tuple[Finding, Views]] = []
     begun_with = 0
@@ -155,6 +171,7 @@ def suggest(
             "background": background,
             "objective": objective,
             "outline": outline,
+            "precision": precision,
             "seed": seed,
             "positive_above": POSITIVE,
             "chance_level": CHANCE_LEVEL,

@@ -1,6 +1,15 @@
 """The result: contours placed in patient space, their evidence, and its JSON."""
 
-from medcontour.suggestion.exporter import Exporter, NothingToWrite, export, exporters, refusal
+from medcontour.suggestion.exporter import (
+    Exporter,
+    NothingToWrite,
+    export,
+    exporters,
+    format_names,
+    is_picture,
+    on_request,
+    refusal,
+)
 from medcontour.suggestion.model import (
     ClassifierReference,
     Evidence,
@@ -37,5 +46,8 @@ __all__ = [
     "Views",
     "export",
     "exporters",
+    "format_names",
+    "is_picture",
+    "on_request",
     "refusal",
 ]

@@ -13,7 +13,17 @@ from medcontour.errors import MedcontourError
 from medcontour.scan.scan import Scan
 from medcontour.suggestion.model import Suggestion
 
-__all__ = ["Exporter", "NothingToWrite", "export", "exporters", "refusal"]
+__all__ = [
+    "Exporter",
+    "NothingToWrite",
+    "always",
+    "export",
+    "exporters",
+    "format_names",
+    "is_picture",
+    "on_request",
+    "refusal",
+]
 
 GROUP = "medcontour.exporters"
 IN_PLANE_MM = 1e-3
@@ -21,6 +31,21 @@ IN_PLANE_MM = 1e-3
 
 class NothingToWrite(MedcontourError):
     """The suggestion has no contour that this format would hold; no file was written."""
+
+
+def always(scan: Scan) -> bool:
+    """Write the format unless others are asked for, whatever the scan."""
+    return True
+
+
+def on_request(scan: Scan) -> bool:
+    """Write the format only where it is asked for by its name."""
+    return False
+
+
+def is_picture(scan: Scan) -> bool:
+    """Whether the scan is a plain image (PNG, JPEG, TIFF), without a grid in patient space."""
+    return scan.grid is None
 
 
 @dataclass(frozen=True)
@@ -45,6 +70,8 @@ class Exporter:
     for_people
         Whether it is for reading (pictures, the report), and so shows findings that are no better
         than chance as well, marked. Other formats hold only what is suggested.
+    by_default
+        Whether a scan that can be written in it is, when no formats are asked for.
     """
 
     name: str
@@ -52,6 +79,7 @@ class Exporter:
     write: Callable[[Suggestion, Scan, Path], object]
     refuses: Callable[[Scan], str | None]
     for_people: bool = False
+    by_default: Callable[[Scan], bool] = always
 
 
 def exporters() -> dict[str, Exporter]:
@@ -68,6 +96,17 @@ def exporters() -> dict[str, Exporter]:
     'rtstruct.dcm'
     """
     return {name: _load(found) for name, found in sorted(_entry_points().items())}
+
+
+def format_names() -> list[str]:
+    """List the names of all installed formats; none of them is loaded.
+
+    Examples
+    --------
+    >>> "rtstruct" in format_names()
+    True
+    """
+    return sorted(_entry_points())
 
 
 def refusal(scan: Scan, name: str) -> str | None:

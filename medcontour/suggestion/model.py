@@ -226,7 +226,8 @@ class Suggestion:
         out
             The folder; made if it is not there.
         formats
-            Names from `medcontour.exporters`; by default all that the scan allows.
+            Names from `medcontour.exporters`; by default all that the scan allows, apart from
+            those that are only written on request (`Exporter.by_default`).
         include_weak
             Whether contours no better than chance go into the exports as well. The JSON, the
             overlays and the report always show them, marked.

@@ -24,7 +24,7 @@ class Saved:
     files
         Names of the files and folders written, relative to the result folder.
     left_out
-        By format: why it was not written.
+        By format: why it was not written. Formats that are only written on request are not in it.
     """
 
     files: list[str]
@@ -49,6 +49,8 @@ def save(
     if formats is None:
         formats = []
         for name, exporter in known.items():
+            if not exporter.by_default(scan):
+                continue
             reason = exporter.refuses(scan)
             if reason is None:
                 formats.append(name)

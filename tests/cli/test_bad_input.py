@@ -80,12 +80,6 @@ def truncated_dicom(folder: Path) -> Path:
     return folder / "cut"
 
 
-def several_series(folder: Path) -> Path:
-    write_series(folder / "both" / "a")
-    write_series(folder / "both" / "b")
-    return folder / "both"
-
-
 def duplicated_slice(folder: Path) -> Path:
     series = write_series(folder / "twice")
     copy = pydicom.dcmread(series / "001.dcm")
@@ -118,7 +112,6 @@ def several_volumes(folder: Path) -> Path:
         (text_as("note.txt"), ["note.txt", "give a DICOM folder"]),
         (truncated_nifti, ["cut.nii.gz", "truncated"]),
         (truncated_dicom, ["002.dcm"]),
-        (several_series, ["2 series", "choose one"]),
         (duplicated_slice, ["copy.dcm", "at the same place"]),
         (constant, ["constant", "same value everywhere"]),
         (with_nan, ["nan.nii.gz", "not numbers"]),
@@ -241,7 +234,7 @@ def test_a_format_that_the_image_cannot_have_is_refused_before_the_work(
         "suggest", tmp_path / "picture.png", "--classifier", bundle, "--out", out,
         "--export", "labelmap,rtstruct",
     )  # fmt: skip
-    refusal(answer, "not DICOM", "rtstruct", "formats that work: labelmap")
+    refusal(answer, "not DICOM", "rtstruct", "formats that work: coco, labelmap")
     assert not out.exists()
 
 

@@ -137,6 +137,7 @@ def test_of_several_series_one_is_chosen(medcontour: Run, bundle: Path, tmp_path
     command = ("suggest", tmp_path / "both", "--classifier", bundle, "--out", tmp_path / "out")
     refused = medcontour(*command)
     assert refused.code == 1
+    assert "2 series; choose one" in refused.err
     assert str(uid) in refused.err
     assert FAMILY not in refused.err
     assert not (tmp_path / "out").exists()
@@ -156,6 +157,9 @@ def test_an_image_leaves_out_what_needs_dicom_and_says_so(medcontour: Run, tmp_p
     assert answer.code == 0
     assert "Left out rtstruct: " in answer.out
     assert "Left out seg: " in answer.out
+    assert "seg-labelmap" not in answer.out
+    assert (tmp_path / "out" / "coco.json").is_file()
+    assert (tmp_path / "out" / "labels.png").is_file()
     assert (tmp_path / "out" / "labelmap.nii.gz").is_file()
     assert not list((tmp_path / "out").glob("*.dcm"))
 
@@ -252,6 +256,27 @@ def test_info_of_a_scan(medcontour: Run, study: Path) -> None:
     assert "row spacing" in shown.out
 
 
+def test_info_lists_several_series_and_describes_the_chosen_one(
+    medcontour: Run, tmp_path: Path
+) -> None:
+    uids = []
+    for name, count in (("a", 3), ("b", 2)):
+        folder = write_series(tmp_path / name, [plane(spot=False, seed=k) for k in range(count)])
+        uids.append(str(pydicom.dcmread(folder / "000.dcm").SeriesInstanceUID))
+    facts = json.loads(medcontour("info", tmp_path, "--json").out)
+    assert facts["kind"] == "several series"
+    found = {series["uid"]: series for series in facts["series"]}
+    assert set(found) == set(uids)
+    expected = {"uid": uids[0], "modality": "CT", "columns": COLUMNS, "rows": ROWS, "slices": 3}
+    assert found[uids[0]] == expected
+    shown = medcontour("info", tmp_path)
+    assert shown.code == 0
+    assert f"CT, {COLUMNS} x {ROWS} x 2" in shown.out
+    assert FAMILY not in shown.out
+    chosen = json.loads(medcontour("info", tmp_path, "--series", uids[1], "--json").out)
+    assert (chosen["kind"], chosen["slices"]) == ("scan", 2)
+
+
 def test_info_of_a_bundle(medcontour: Run, bundle: Path) -> None:
     facts = json.loads(medcontour("info", bundle, "--json").out)
     assert facts["kind"] == "classifier"
@@ -278,7 +303,7 @@ OPTIONS = {
         "SCAN", "--classifier", "--out", "--target", "--preset", "--contours", "--area",
         "--slices", "--export", "--background", "--outline", "--device", "--seed", "--json",
     ],
-    "convert": ["SUGGESTION", "--to", "--out"],
+    "convert": ["SUGGESTION", "--to", "--out", "coco", "labelmap", "rtstruct", "seg"],
     "info": ["PATH"],
 }  # fmt: skip
 

@@ -208,3 +208,22 @@ def test_a_target_beside_an_objective_is_refused() -> None:
     explain = ExtremalContours(cells(), objective=lambda *_: pytest.fail("not to be asked"))
     with pytest.raises(MedcontourError, match="say nothing beside an objective"):
         explain.fit(squares(), target=1)
+
+
+def test_half_precision_finds_as_good_a_contour_and_is_judged_in_full() -> None:
+    torch.manual_seed(3)
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 4, 5, padding=2), torch.nn.AvgPool2d(8), torch.nn.Flatten()
+    )
+    images = torch.zeros(2, 1, 32, 48)
+    images[0, :, 8:20, 10:22] = 1.0
+    images[1, :, 12:24, 24:40] = 1.0
+    exact, half = (
+        ExtremalContours(network, background="mean", precision=precision).fit(images)
+        for precision in ("float32", "bfloat16")
+    )
+    assert half.preserved.dtype == torch.float32
+    losses = [fit.deleted - fit.preserved + fit.area_fraction for fit in (exact, half)]
+    assert (losses[1] <= losses[0] + 0.05).all()
+    with pytest.raises(MedcontourError, match="no precision"):
+        ExtremalContours(network, precision="float8")

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import Planted, plant
+from planted_images import Planted, plant
+from torch import Tensor
 
+from medcontour.contour import FourierContour
 from medcontour.errors import MedcontourError
 from medcontour.explain import PRESETS, optimise
 
@@ -79,3 +81,30 @@ def test_progress_is_told(planted: Planted, preset: str) -> None:
     assert {steps for _, steps in told} == {most}
     assert told[-1] == (most, most)
     assert all(1 <= done <= most for done, _ in told)
+
+
+def test_who_watches_is_told_what_each_image_has_cost(planted: Planted) -> None:
+    """Also where a second search follows the first, and where an image retires early."""
+    told: dict[int, list[float]] = {0: [], 1: [], 2: []}
+    progress: list[int] = []
+
+    def watch(evaluations: Tensor, which: Tensor, curves: FourierContour) -> None:
+        assert len(evaluations) == len(which) == len(curves)
+        for image, cost in zip(which.tolist(), evaluations.tolist(), strict=True):
+            told[image].append(cost)
+
+    # Nothing is good enough, so every image gets both searches.
+    preset = replace(PRESETS["fast"], second_above=-10.0)
+    fit = optimise(
+        planted.perturbation,
+        planted.objective(),
+        preset,
+        progress=lambda done, _: progress.append(done),
+        watch=watch,
+    )
+    assert progress == sorted(progress)
+    for image, total in enumerate(fit.evaluations.tolist()):
+        assert told[image] == sorted(told[image])
+        # The last judgement, forward only, is not watched.
+        assert total - 0.5 <= told[image][-1] <= total
+        assert total > preset.steps + 5

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import Planted
+from planted_images import Planted
 from scipy import ndimage
 
 from medcontour.contour import FourierContour

@@ -46,10 +46,13 @@ from medcontour.suggestion import (
     Suggestion,
     export,
     exporters,
+    format_names,
     refusal,
 )
 
-FORMATS = ["labelmap", "markups", "nrrd", "rtstruct", "seg"]
+SEGMENTATIONS = ["seg", "seg-fractional", "seg-labelmap"]
+FORMATS = ["coco", "labelmap", "markups", "nrrd", "rtstruct", *SEGMENTATIONS]
+DICOM = ["rtstruct", *SEGMENTATIONS]
 Study = tuple[Scan, Suggestion]
 
 
@@ -76,18 +79,22 @@ def files_in(path: Path) -> dict[str, bytes]:
 
 def test_the_formats_of_the_contract_are_installed() -> None:
     assert {name: found.filename for name, found in exporters().items()} == {
+        "coco": "coco.json",
         "labelmap": "labelmap.nii.gz",
         "markups": "markups",
         "nrrd": "segmentation.seg.nrrd",
         "overlay": "overlay",
+        "png": "labels.png",
         "report": "report.html",
         "rtstruct": "rtstruct.dcm",
         "seg": "seg.dcm",
+        "seg-fractional": "seg_fractional.dcm",
+        "seg-labelmap": "seg_labelmap.dcm",
     }
 
 
 def test_an_unknown_format_names_the_known_ones(study: Study, tmp_path: Path) -> None:
-    known = "labelmap, markups, nrrd, overlay, report, rtstruct, seg"
+    known = "coco, labelmap, markups, nrrd, overlay, png, report, rtstruct, seg, seg-fractional"
     with pytest.raises(MedcontourError, match=known):
         export(study[1], study[0], "stl", tmp_path / "out")
 
@@ -117,7 +124,11 @@ def test_another_package_adds_a_format(study: Study, tmp_path: Path) -> None:
     """
     with installed(tmp_path, "count = thirdparty_export:exporter", module):
         export(study[1], study[0], "count", tmp_path / "count.txt")
+        assert "count" in format_names()
+        saved = replace(study[1], source=study[0]).save(tmp_path / "out", ["count"])
+        assert saved.files == ["suggestion.json", "count.txt"]
     assert (tmp_path / "count.txt").read_text() == "3 findings"
+    assert "count" not in format_names()
 
 
 @pytest.mark.parametrize(
@@ -143,7 +154,7 @@ def test_uneven_slices_have_no_label_map(tmp_path: Path) -> None:
     for name in ("labelmap", "nrrd"):
         assert refusal(scan, name) == (
             f"The slices are not evenly spaced, so the scan cannot be written as {name}; "
-            "formats that work: markups, rtstruct, seg."
+            "formats that work: coco, markups, rtstruct, seg, seg-fractional, seg-labelmap."
         )
         with pytest.raises(MedcontourError, match="not evenly spaced"):
             export(case_suggestion(scan, UNEVEN), scan, name, tmp_path / "out.nii.gz")
@@ -155,20 +166,22 @@ def test_a_tilted_gantry_has_no_slicer_segmentation(tmp_path: Path) -> None:
     sentence = refusal(scan, "nrrd")
     assert sentence is not None
     assert "tilted gantry" in sentence
-    assert "labelmap, markups, rtstruct, seg" in sentence
+    assert "coco, labelmap, markups, rtstruct, seg, seg-fractional" in sentence
 
 
-@pytest.mark.parametrize("name", ["rtstruct", "seg"])
+@pytest.mark.parametrize("name", DICOM)
 def test_dicom_formats_refuse_other_sources(name: str, tmp_path: Path) -> None:
     volume = np.arange(4 * 5 * 6, dtype=np.int16).reshape(4, 5, 6)
     nib.save(nib.Nifti1Image(volume, np.diag([1.0, 1.0, 2.0, 1.0])), tmp_path / "volume.nii")
     sentence = refusal(read_scan(tmp_path / "volume.nii"), name)
     assert sentence is not None
     assert "this scan is not DICOM" in sentence
-    assert sentence.endswith(f"written as {name}; formats that work: labelmap, markups, nrrd.")
+    assert sentence.endswith(
+        f"written as {name}; formats that work: coco, labelmap, markups, nrrd."
+    )
 
 
-@pytest.mark.parametrize("name", ["rtstruct", "seg"])
+@pytest.mark.parametrize("name", DICOM)
 def test_ct_without_a_frame_of_reference_is_refused(name: str, tmp_path: Path) -> None:
     scan = read_scan(write_series(AXIAL, tmp_path, FrameOfReferenceUID=None))
     sentence = refusal(scan, name)
@@ -199,12 +212,12 @@ def test_nothing_found(name: str, study: Study, tmp_path: Path) -> None:
         assert not nib.load(path).get_fdata().any()
         assert (tmp_path / "out.txt").read_text().count("\n") == 1
         return
-    with pytest.raises(NothingToWrite, match=f"no contour .*to write as {name}"):
+    with pytest.raises(NothingToWrite, match=f"no contour .*to write as {name[:3]}"):
         export(suggest(scan, []), scan, name, path)
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["rtstruct", "seg"])
+@pytest.mark.parametrize("name", DICOM)
 def test_a_curve_without_area_is_left_out(name: str, study: Study, tmp_path: Path) -> None:
     scan = study[0]
     line = polygon_on(scan, 2, (20.0, 20.0), 3.0)
@@ -269,7 +282,7 @@ def test_a_folder_with_other_files_is_left_alone(study: Study, tmp_path: Path) -
     assert list(tmp_path.iterdir()) == [tmp_path / "thesis.doc"]
 
 
-@pytest.mark.parametrize("name", ["labelmap", "nrrd", "markups"])
+@pytest.mark.parametrize("name", ["labelmap", "nrrd", "markups", "coco"])
 def test_the_same_suggestion_gives_the_same_bytes(name: str, study: Study, tmp_path: Path) -> None:
     scan, suggestion = study
     written = []
@@ -287,7 +300,7 @@ def test_the_same_suggestion_gives_the_same_bytes(name: str, study: Study, tmp_p
         assert not re.search(rb"20\d\d-\d\d-\d\d", content)
 
 
-@pytest.mark.parametrize("name", ["labelmap", "nrrd", "markups"])
+@pytest.mark.parametrize("name", ["labelmap", "nrrd", "markups", "coco"])
 def test_no_patient_data(name: str, study: Study, tmp_path: Path) -> None:
     scan, suggestion = study
     export(suggestion, scan, name, tmp_path / exporters()[name].filename)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from medcontour.contour import FourierContour, PlaneGeometry
-from medcontour.outline import Outline, follow_region
+from medcontour.outline import Outline, follow_region, outline_candidates
 
 SQUARE = PlaneGeometry(96, 128)
 TALL = PlaneGeometry(64, 128, (2.0, 1.0))
@@ -191,6 +191,23 @@ def test_a_batch_equals_one_by_one() -> None:
         )
         assert batched.contrast == pytest.approx(alone.contrast, abs=1e-2)
         assert batched.edge == pytest.approx(alone.edge, abs=0.05)
+
+
+def test_candidates_differ_and_the_first_is_the_one_followed() -> None:
+    """Two objects of either polarity under one evidence contour: both are offered."""
+    bright, dark = Ellipse((50.0, 48.0), (10.0, 10.0)), Ellipse((75.0, 48.0), (9.0, 9.0))
+    image = picture(SQUARE, [(bright, 1.0), (dark, -1.0)], noise=0.05)
+    start = evidence(SQUARE, Ellipse((62.5, 48.0), (14.0, 14.0)))
+    [offered] = outline_candidates(image[None], SQUARE, start, most=6)
+    assert 2 <= len(offered) <= 6
+    energies = [outline.energy for outline in offered]
+    assert energies == sorted(energies)
+    for shape in (bright, dark):
+        best = max(dice(pixels(outline, SQUARE), shape.inside(SQUARE)) for outline in offered)
+        assert best >= 0.85
+    followed = follow(image, SQUARE, start)
+    assert followed is not None
+    assert followed.energy == offered[0].energy
 
 
 def test_the_inputs_stay_as_they_are() -> None:

@@ -10,7 +10,7 @@ import pytest
 import SimpleITK as sitk
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
-from pydicom.uid import JPEG2000Lossless, RLELossless, generate_uid
+from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless, generate_uid
 from scan_files import (
     AXIAL,
     OBLIQUE,
@@ -244,7 +244,7 @@ def test_one_of_several_series(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_scan(tmp_path, series="1.2.2").voxels, second)
 
 
-@pytest.mark.parametrize("syntax", [RLELossless, JPEG2000Lossless])
+@pytest.mark.parametrize("syntax", [RLELossless, JPEG2000Lossless, JPEGLSLossless])
 def test_compressed_series_equals_plain_one(tmp_path: Path, syntax: str) -> None:
     voxels = volume((3, 32, 40))
 
@@ -425,3 +425,71 @@ def test_new_uids_do_not_matter_for_the_order(tmp_path: Path) -> None:
         ),
     )
     np.testing.assert_array_equal(read_scan(tmp_path).voxels, voxels)
+
+
+@pytest.mark.parametrize(
+    ("modality", "sop_class"),
+    [
+        ("CT", pydicom.uid.CTImageStorage),
+        ("MR", pydicom.uid.MRImageStorage),
+        ("PT", pydicom.uid.PositronEmissionTomographyImageStorage),
+        ("OT", pydicom.uid.SecondaryCaptureImageStorage),
+    ],
+)
+def test_series_of_each_modality(tmp_path: Path, modality: str, sop_class: str) -> None:
+    """PET has a rescale of its own on each slice; secondary captures may be placed as well."""
+    voxels = volume()
+
+    def change(dataset: Dataset, index: int) -> None:
+        dataset.RescaleSlope, dataset.RescaleIntercept = str(0.5 * (index + 1)), "3"
+
+    write_series(
+        tmp_path, voxels, orientation=OBLIQUE, change=change, Modality=modality,
+        SOPClassUID=sop_class,
+    )  # fmt: skip
+    scan = read_scan(tmp_path)
+    slopes = 0.5 * np.arange(1, len(voxels) + 1)[:, None, None]
+    np.testing.assert_array_equal(scan.voxels, voxels * slopes + 3)
+    assert scan.modality == modality
+    expected = itk_series(tmp_path).TransformIndexToPhysicalPoint((3, 2, 4))
+    np.testing.assert_allclose(scan.to_lps([(3, 2)], 4)[0], expected, atol=1e-6)
+    lower, upper = scan.window
+    if modality == "CT":
+        assert (lower, upper) == (-160, 240)
+    else:
+        assert scan.voxels.min() <= lower < upper <= scan.voxels.max()
+
+
+@pytest.mark.parametrize(
+    ("modality", "sop_class"),
+    [
+        ("CR", pydicom.uid.ComputedRadiographyImageStorage),
+        ("DX", pydicom.uid.DigitalXRayImageStorageForPresentation),
+        ("MG", pydicom.uid.DigitalMammographyXRayImageStorageForPresentation),
+        ("US", pydicom.uid.UltrasoundImageStorage),
+        ("OT", pydicom.uid.SecondaryCaptureImageStorage),
+    ],
+)
+def test_single_images_of_each_modality(tmp_path: Path, modality: str, sop_class: str) -> None:
+    pixels = volume((6, 7))
+    dataset = slice_dataset(
+        pixels, Modality=modality, SOPClassUID=sop_class, ImagerPixelSpacing=["0.1", "0.4"]
+    )
+    scan = read_scan(write(dataset, tmp_path / "a.dcm"))
+    np.testing.assert_array_equal(scan.voxels[0], pixels)
+    assert (scan.modality, scan.units, scan.slices) == (modality, "mm", 1)
+    assert scan.pixel_spacing == pytest.approx((0.1, 0.4))
+
+
+@pytest.mark.parametrize("syntax", [RLELossless, JPEG2000Lossless, JPEGLSLossless])
+def test_compressed_enhanced_mr_equals_plain_one(tmp_path: Path, syntax: str) -> None:
+    voxels = volume((4, 32, 40))
+    dataset = enhanced(voxels, [2, 0, 3, 1])
+    dataset.SOPClassUID = pydicom.uid.EnhancedMRImageStorage
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    dataset.Modality = "MR"
+    dataset.compress(syntax, generate_instance_uid=False)
+    scan = read_scan(write(dataset, tmp_path / "enhanced.dcm"))
+    np.testing.assert_array_equal(scan.voxels, voxels * np.arange(1, 5)[:, None, None] - 7.0)
+    assert scan.modality == "MR"
+    assert scan.frame_numbers == (2, 4, 1, 3)

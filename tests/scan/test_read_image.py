@@ -8,7 +8,9 @@ import numpy as np
 import PIL.Image
 import pytest
 import skimage.io
+import tifffile
 
+from medcontour.errors import MedcontourError
 from medcontour.scan import read_scan
 
 RANDOM = np.random.default_rng(0)
@@ -65,6 +67,68 @@ def test_orientation_noted_by_a_camera_is_applied(tmp_path: Path) -> None:
     exif[0x0112] = 6  # to be turned by 90 degrees clockwise
     image.save(tmp_path / "turned.png", exif=exif)
     np.testing.assert_array_equal(read_scan(tmp_path / "turned.png").voxels[0], np.rot90(GREY, -1))
+
+
+@pytest.mark.parametrize("name", ["turned.tif", "turned.png"])
+@pytest.mark.parametrize("code", range(1, 9))
+def test_every_orientation_of_a_camera(tmp_path: Path, code: int, name: str) -> None:
+    """The eight orientations of EXIF, each told by where the first row and column are shown."""
+    image = PIL.Image.fromarray(GREY)
+    exif = image.getexif()
+    exif[0x0112] = code
+    image.save(tmp_path / name, exif=exif)
+    mirrored = GREY[:, ::-1] if code in (2, 4, 5, 7) else GREY
+    turns = {1: 0, 2: 0, 3: 2, 4: 2, 5: 1, 6: -1, 7: -1, 8: 1}[code]
+    scan = read_scan(tmp_path / name)
+    np.testing.assert_array_equal(scan.voxels[0], np.rot90(mirrored, turns))
+
+
+def test_a_telephones_photograph_is_read_without_its_preview(tmp_path: Path) -> None:
+    photograph, preview = PIL.Image.fromarray(COLOUR), PIL.Image.fromarray(COLOUR[:10, :15])
+    photograph.save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[preview])
+    with PIL.Image.open(tmp_path / "a.jpg") as stored:
+        assert stored.n_frames == 2
+        expected = np.asarray(stored.convert("RGB"))
+    np.testing.assert_array_equal(read_scan(tmp_path / "a.jpg").voxels[0], expected)
+
+
+def test_kinds_of_pixels_that_pictures_come_in(tmp_path: Path) -> None:
+    black_white = PIL.Image.fromarray(GREY > 127)
+    black_white.save(tmp_path / "bits.png")
+    np.testing.assert_array_equal(read_scan(tmp_path / "bits.png").voxels[0], 255.0 * (GREY > 127))
+    PIL.Image.fromarray(COLOUR).convert("CMYK").save(tmp_path / "print.tif")
+    np.testing.assert_allclose(read_scan(tmp_path / "print.tif").voxels[0], COLOUR, atol=1)
+    floats = GREY.astype(np.float32) / 7 - 5
+    PIL.Image.fromarray(floats).save(tmp_path / "floats.tif")
+    np.testing.assert_array_equal(read_scan(tmp_path / "floats.tif").voxels[0], floats)
+    for compression in ("tiff_lzw", "tiff_deflate", "packbits"):
+        PIL.Image.fromarray(COLOUR).save(tmp_path / "packed.tif", compression=compression)
+        np.testing.assert_array_equal(read_scan(tmp_path / "packed.tif").voxels[0], COLOUR)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "uint32", "int32", "float32"])
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+def test_tiff_of_other_programs(tmp_path: Path, dtype: str, byteorder: str) -> None:
+    """What Pillow cannot read (a few kinds with the high byte first) is refused, never wrong."""
+    kind = np.dtype(dtype)
+    low, high = (-5e8, 5e8) if kind.kind == "f" else (np.iinfo(kind).min, np.iinfo(kind).max)
+    pixels = RANDOM.uniform(low, high, (20, 30)).astype(kind)
+    for name, options in (("plain", {}), ("big", {"bigtiff": True}), ("tiled", {"tile": (16, 16)})):
+        path = tmp_path / f"{name}.tif"
+        tifffile.imwrite(path, pixels, byteorder=byteorder, **options)
+        if byteorder == ">" and (name == "big" or dtype == "uint32"):
+            with pytest.raises(MedcontourError, match="export it again as PNG"):
+                read_scan(path)
+        else:
+            np.testing.assert_array_equal(read_scan(path).voxels[0], pixels.astype(np.float32))
+
+
+def test_tiff_in_planes_and_with_white_as_zero(tmp_path: Path) -> None:
+    planes = np.moveaxis(COLOUR, -1, 0)
+    tifffile.imwrite(tmp_path / "a.tif", planes, photometric="rgb", planarconfig="separate")
+    np.testing.assert_array_equal(read_scan(tmp_path / "a.tif").voxels[0], COLOUR)
+    tifffile.imwrite(tmp_path / "b.tif", GREY, photometric="miniswhite")
+    np.testing.assert_array_equal(read_scan(tmp_path / "b.tif").voxels[0], 255.0 - GREY)
 
 
 def test_kind_is_told_by_content(tmp_path: Path) -> None:
