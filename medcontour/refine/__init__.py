@@ -1,6 +1,7 @@
 """The way back: reads what a reader edited, measures it, and goes on from it."""
 
-from medcontour.refine.edit_report import EditReport, Figures, FindingEdit
+from medcontour.refine.edit_report import EditReport, FindingEdit
+from medcontour.refine.figures import Figures
 from medcontour.refine.job import Refined, refine, scan_of
 from medcontour.refine.picture import write_pictures
 from medcontour.refine.read import read_edited

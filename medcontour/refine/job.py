@@ -12,9 +12,10 @@ from typing import Any
 from medcontour.errors import MedcontourError
 from medcontour.refine.edit_report import EditReport, edit_report
 from medcontour.refine.fitted import Fitted, fit_outline
-from medcontour.refine.match import Drawn, Matched, SliceEdit, match
+from medcontour.refine.match import Matched, match
 from medcontour.refine.read import read_edited
 from medcontour.refine.regions import plane_mm, polygon_area
+from medcontour.refine.slice_edit import Drawn, SliceEdit
 from medcontour.scan import Scan, read_scan
 from medcontour.suggestion import Finding, PlacedContour, Suggestion
 

@@ -14,7 +14,8 @@ from shapely import MultiPolygon
 from skimage.draw import polygon2mask
 
 from medcontour.refine import deviation_mm
-from medcontour.refine.edit_report import EditReport, FindingEdit, compare
+from medcontour.refine.edit_report import EditReport, FindingEdit
+from medcontour.refine.figures import compare
 from medcontour.refine.regions import keyhole, region
 
 ANGLES = np.arange(512) * 2 * np.pi / 512

@@ -104,6 +104,23 @@ def test_polygons_come_back(made, name: str, bound: float, tmp_path: Path) -> No
     assert refined.report.total.dice == pytest.approx(1)
 
 
+@pytest.mark.parametrize("name", ["seg-fractional", "seg-labelmap"])
+def test_other_segmentations_come_back(made, name: str, tmp_path: Path) -> None:
+    scan, suggestion, _ = made
+    path = written(suggestion, scan, name, tmp_path)
+    assert not mc.refine(suggestion, path, scan).report.changed
+    if name == "seg-fractional":
+        row, column = scan.pixel_spacing
+        for shape in read_edited(path, scan).shapes:
+            for polygon in mask_polygons(shape.values):
+                off = min(
+                    deviation_mm(plane_mm(c.polygon_lps_mm, scan, c.slice), polygon * (column, row))
+                    for c in suggestion.contours("outline")
+                    if c.slice == shape.slice
+                )
+                assert off <= max(row, column) / 2
+
+
 @pytest.mark.parametrize("name", ["labelmap", "nrrd", "seg"])
 def test_masks_come_back(made, name: str, tmp_path: Path) -> None:
     scan, suggestion, _ = made
