@@ -16,7 +16,7 @@ from medcontour.outline import Outline, outline_candidates
 
 __all__ = ["choose_outlines"]
 
-CANDIDATES = 6
+CANDIDATES = 8
 LEAST_SCORE, WEIGHT = -0.2, 4.0
 
 

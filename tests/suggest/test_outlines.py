@@ -48,7 +48,7 @@ def test_the_classifier_speaks_against_a_clearer_boundary_that_explains_nothing(
     assert outline is not None
     held = outline.contour.contains(plane.pixel_centres())[0] & (object_ > 0)
     assert held.sum() >= 0.9 * object_.sum(), "what carries the answer lies in the outline"
-    assert 1.0 <= spent.item() <= 3.5
+    assert 1.0 <= spent.item() <= 4.5
 
 
 def test_an_image_without_a_boundary_has_no_outline() -> None:

@@ -144,7 +144,7 @@ def test_two_spots_are_found_together(
         [finding] = mc.suggest(scan, asked, contours=contours).findings
         assert finding.status == "suggested"
         assert finding.evidence.preserved > 0.5 > finding.evidence.deleted
-        assert finding.evidence.evaluations <= (92 if contours == "auto" else 67)
+        assert finding.evidence.evaluations <= (94 if contours == "auto" else 69)
         for kind, nearest in (("evidence_contours", 3.0), ("outlines", 1.0)):
             found = [centroid(c.polygon_lps_mm[:, :2]) for c in getattr(finding, kind)]
             assert len(found) == 2
