@@ -18,6 +18,7 @@ from medcontour.refine.read_seg import read_seg
 from medcontour.refine.read_volumes import read_nifti_labels, read_nrrd
 from medcontour.refine.shapes import Edited, EditedShape
 from medcontour.scan import Scan
+from medcontour.scan.claims import open_measured
 from medcontour.suggestion import Suggestion
 
 __all__ = ["read_edited"]
@@ -88,7 +89,8 @@ def _read(path: Path, scan: Scan) -> Edited:
 
 def _read_dicom(path: Path, scan: Scan) -> Edited:
     with discreetly():
-        dataset = pydicom.dcmread(path)
+        with open_measured(path) as stream:
+            dataset = pydicom.dcmread(stream)
         modality = dataset.get("Modality")
         if modality == "RTSTRUCT":
             return read_rtstruct(dataset, scan, path)

@@ -14,8 +14,16 @@ from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID
 
 from medcontour.errors import MedcontourError
+from medcontour.scan.claims import check_claim
 
-__all__ = ["PIXEL_KEYWORDS", "check_decoder", "frame_values", "numbers", "stored_window"]
+__all__ = [
+    "PIXEL_KEYWORDS",
+    "check_decoder",
+    "check_pixels",
+    "frame_values",
+    "numbers",
+    "stored_window",
+]
 
 FloatVoxels = npt.NDArray[np.float32]
 
@@ -94,6 +102,7 @@ def frame_values(dataset: Dataset, frame: int | None, groups: Dataset, name: str
         )
     photometric = str(dataset.get("PhotometricInterpretation", ""))
     try:
+        check_pixels(dataset, name, 1 if frame is not None else None)
         stored = pixel_array(dataset, index=frame)
         if photometric == "PALETTE COLOR":
             stored = apply_color_lut(stored, dataset)
@@ -105,11 +114,37 @@ def frame_values(dataset: Dataset, frame: int | None, groups: Dataset, name: str
         if stored.ndim != 2:
             raise ValueError("neither grey nor colour")
         return _rescaled(stored, groups)
+    except MedcontourError:
+        raise
     except Exception as error:  # Decoders raise anything at damaged data.
         raise MedcontourError(
             f"{name} has pixel data that cannot be decoded: it is damaged or truncated; fetch it "
             "again, or have another tool write it (gdcmconv --raw IN OUT)."
         ) from error
+
+
+def check_pixels(dataset: Dataset, name: str, frames: int | None = None) -> None:
+    """Refuse pixel data that claim to be more than they can be, before they are decoded.
+
+    Parameters
+    ----------
+    dataset
+        A whole data set.
+    name
+        What to call it in a message.
+    frames
+        How many are decoded together; None: as many as it says (NumberOfFrames).
+
+    Raises
+    ------
+    MedcontourError
+        When its rows, columns, samples and frames are more than its bytes can hold.
+    """
+    stored = sum(len(dataset.get(keyword) or b"") for keyword in PIXEL_KEYWORDS)
+    values = int(dataset.get("Rows") or 0) * int(dataset.get("Columns") or 0)
+    values *= int(dataset.get("SamplesPerPixel") or 1)
+    values *= int(dataset.get("NumberOfFrames") or 1) if frames is None else frames
+    check_claim(values, stored, name)
 
 
 def _rescaled(stored: npt.NDArray[Any], groups: Dataset) -> FloatVoxels:

@@ -289,7 +289,7 @@ class Suggestion:
                 f"{path} cannot be read ({error.strerror}); give the suggestion.json, "
                 "or the folder, that `medcontour suggest` wrote."
             ) from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:  # nested more deeply than Python goes
             raise MedcontourError(
                 f"{path} is not a whole JSON file; run `medcontour suggest` again."
             ) from error

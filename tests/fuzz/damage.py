@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pydicom
+from PIL import Image
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
@@ -53,6 +54,9 @@ def damage_bytes(data: bytes, rng: Rng) -> bytes:
     if not data:
         return b"\x00"
     out = bytearray(data)
+    if rng.random() < 0.3:  # one byte: what is left is whole enough to be taken seriously
+        out[int(rng.integers(len(out)))] ^= 1 << int(rng.integers(8))
+        return bytes(out)
     for _ in range(int(rng.integers(1, 4))):
         n = len(out)
         # Headers stand at the beginning: half of the damage is done there.
@@ -154,14 +158,20 @@ def _damage_element(dataset: Dataset, rng: Rng) -> None:
             raw = pick(rng, _TEXTS)
         case 2 if element.VR == "SQ":
             items = list(element.value)
-            dataset[tag] = DataElement(tag, "SQ", pick(rng, [items[:-1], [], [Dataset()], items * 2]))
+            dataset[tag] = DataElement(
+                tag, "SQ", pick(rng, [items[:-1], [], [Dataset()], items * 2])
+            )
             return
         case _:
             if vr == "SQ":
                 return
             wide = vr in ("UL", "SL", "FL", "FD", "OW", "OB")
             numeric = vr in ("US", "SS", "UL", "SL", "FL", "FD", "OB", "OW")
-            raw = pick(rng, _NUMBERS[wide]) * (2 if vr == "FD" else 1) if numeric else pick(rng, _TEXTS)
+            raw = (
+                pick(rng, _NUMBERS[wide]) * (2 if vr == "FD" else 1)
+                if numeric
+                else pick(rng, _TEXTS)
+            )
     dataset[tag] = RawDataElement(Tag(tag), vr, len(raw), raw, 0, False, True, True)
 
 
@@ -173,7 +183,9 @@ def damage_nifti(data: bytes, rng: Rng) -> bytes:
         match int(rng.integers(5)):
             case 0 | 1:  # dim, of which the first is their number
                 at = 40 + 2 * int(rng.integers(8))
-                struct.pack_into("<h", out, at, pick(rng, (0, 1, 2, 3, 4, 7, -1, 32767, -32768, 99)))
+                struct.pack_into(
+                    "<h", out, at, pick(rng, (0, 1, 2, 3, 4, 7, -1, 32767, -32768, 99))
+                )
             case 2:  # datatype, bitpix
                 kind = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 768, 1024, 1536, 1792, 2304, -3)
                 struct.pack_into("<h", out, 70, pick(rng, kind))
@@ -204,7 +216,9 @@ def damage_nrrd(data: bytes, rng: Rng) -> bytes:
                 found = list(re.finditer(rb"-?\d+(\.\d+)?", lines[at]))
                 if found:
                     spot = pick(rng, found)
-                    value = pick(rng, (b"0", b"-1", b"nan", b"inf", b"1e308", b"99999", b"2147483647"))
+                    value = pick(
+                        rng, (b"0", b"-1", b"nan", b"inf", b"1e308", b"99999", b"2147483647")
+                    )
                     lines[at] = lines[at][: spot.start()] + value + lines[at][spot.end() :]
             case 3:
                 name, colon, _ = lines[at].partition(b":")
@@ -273,9 +287,10 @@ def damage_json(data: bytes, rng: Rng, *, values: tuple[Any, ...] = VALUES) -> b
             keys = list(box) if isinstance(box, dict) else list(range(len(box)))
             if not keys:
                 break
-            key = pick(rng, keys)
+            boxes = [k for k in keys if isinstance(box[k], (dict, list)) and box[k]]
+            key = pick(rng, boxes if boxes and rng.random() < 0.6 else keys)
             inner = box[key]
-            if isinstance(inner, (dict, list)) and inner and rng.random() < 0.85:
+            if isinstance(inner, (dict, list)) and inner and rng.random() < 0.95:
                 box = inner
                 continue
             match int(rng.integers(6)):
@@ -295,6 +310,15 @@ def damage_picture(data: bytes, rng: Rng) -> bytes:
     """Give a picture's header other sizes, with checksums that hold; or damage its bytes."""
     out = bytearray(data)
     size = int(pick(rng, (0, 1, 3, 20_000, 65_535, 2**31 - 1)))
+    if data.startswith(b"\x89PNG") and rng.random() < 0.25:  # whole, with other pixels
+        with Image.open(io.BytesIO(data)) as image:
+            pixels = np.array(image)
+        for _ in range(int(rng.integers(1, 4))):
+            row, column, side = (int(n) for n in rng.integers(0, 30, 3))
+            pixels[row : row + side, column : column + side] = int(rng.integers(256))
+        changed = io.BytesIO()
+        Image.fromarray(pixels).save(changed, "png")
+        return changed.getvalue()
     if data.startswith(b"\x89PNG") and rng.random() < 0.6:
         struct.pack_into(">I", out, 16 + 4 * int(rng.integers(2)), size)
         if rng.random() < 0.4:
@@ -303,7 +327,9 @@ def damage_picture(data: bytes, rng: Rng) -> bytes:
         struct.pack_into(">I", out, 29, zlib.crc32(bytes(out[12:29])))
         return bytes(out)
     if data.startswith(b"\xff\xd8") and rng.random() < 0.5:
-        at = next((i for i in range(len(out) - 9) if out[i] == 0xFF and out[i + 1] in (0xC0, 0xC2)), -9)
+        at = next(
+            (i for i in range(len(out) - 9) if out[i] == 0xFF and out[i + 1] in (0xC0, 0xC2)), -9
+        )
         if at > 0:
             struct.pack_into(">H", out, at + 5 + 2 * int(rng.integers(2)), size % 65536)
             return bytes(out)

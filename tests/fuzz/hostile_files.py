@@ -95,7 +95,9 @@ REFINE: Action = lambda g: mc.refine(g.world.suggestion, g.path, g.world.scan)  
 JSON, LOAD = (lambda g: Suggestion.read_json(g.path)), (lambda g: mc.load_classifier(g.path))
 INFO, INFO_JSON = _command("info", "{path}"), _command("info", "{path}", "--json")
 REFINED = _command("refine", "{root}/out", "{path}", "--out", "{out}", "--export", "rtstruct,seg")
-OF_SCAN = _command("refine", "{root}/out", "{root}/out/coco.json", "--scan", "{path}", "--out", "{out}")
+OF_SCAN = _command(
+    "refine", "{root}/out", "{root}/out/coco.json", "--scan", "{path}", "--out", "{out}"
+)
 OF_SUGGESTION = _command("refine", "{path}", "{root}/out/rtstruct.dcm", "--out", "{out}")
 CONVERTED = [
     _command("convert", "{path}", "--to", name, "--out", "{out}", "--scan", "{root}/series")
