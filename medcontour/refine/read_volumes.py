@@ -128,6 +128,11 @@ def _check_body(path: Path) -> None:
                 f"{path} keeps its voxels in another file; save it as one file, with its voxels "
                 "(.nrrd or .seg.nrrd)."
             )
+        skipped = (int(header.get(f"{what} skip", 0)) for what in ("line", "byte"))
+        if max(skipped) > path.stat().st_size:  # pynrrd would look for each of the lines
+            raise MedcontourError(
+                f"{path} has a header that skips more than the file holds; save it again."
+            )
         values = math.prod(int(size) for size in header["sizes"])
         encoding = str(header.get("encoding", "raw")).lower()
         if encoding not in _PACKED:

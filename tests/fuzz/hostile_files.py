@@ -204,7 +204,12 @@ def write_damaged(
 
 
 def try_one(
-    given: Given, action: Action, *, seconds: int = SECONDS, memory: int = MEMORY
+    given: Given,
+    action: Action,
+    *,
+    seconds: int = SECONDS,
+    patience: int = 10,
+    memory: int = MEMORY,
 ) -> Outcome:
     """Run an action on a file in a process of its own, and judge how it ends."""
     said = given.out.parent / "said"
@@ -218,7 +223,7 @@ def try_one(
             os._exit(0)
     os.close(write)
     report, hung = b"", False
-    until = time.monotonic() + 10 * seconds
+    until = time.monotonic() + patience * seconds
     while True:
         ready, _, _ = select.select([read], [], [], max(0.0, until - time.monotonic()))
         if not ready:
