@@ -11,7 +11,7 @@ from pydicom.multival import MultiValue
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 from pydicom.pixels.utils import pixel_array
-from pydicom.uid import UID
+from pydicom.uid import UID, RLELossless
 
 from medcontour.errors import MedcontourError
 from medcontour.scan.claims import check_claim
@@ -19,7 +19,7 @@ from medcontour.scan.claims import check_claim
 __all__ = [
     "PIXEL_KEYWORDS",
     "check_decoder",
-    "check_pixels",
+    "decoded",
     "frame_values",
     "numbers",
     "stored_window",
@@ -102,8 +102,7 @@ def frame_values(dataset: Dataset, frame: int | None, groups: Dataset, name: str
         )
     photometric = str(dataset.get("PhotometricInterpretation", ""))
     try:
-        check_pixels(dataset, name, 1 if frame is not None else None)
-        stored = pixel_array(dataset, index=frame)
+        stored = decoded(dataset, name, frame)
         if photometric == "PALETTE COLOR":
             stored = apply_color_lut(stored, dataset)
             bits = 8 * stored.dtype.itemsize
@@ -123,8 +122,11 @@ def frame_values(dataset: Dataset, frame: int | None, groups: Dataset, name: str
         ) from error
 
 
-def check_pixels(dataset: Dataset, name: str, frames: int | None = None) -> None:
-    """Refuse pixel data that claim to be more than they can be, before they are decoded.
+def decoded(dataset: Dataset, name: str, frame: int | None = None) -> npt.NDArray[Any]:
+    """Decode pixel data, unless they claim to be more than they can be.
+
+    RLE is left to pydicom's own decoder: pylibjpeg's ends the process' work with a panic, which is
+    no ``Exception``, where rows and columns are not those that were packed.
 
     Parameters
     ----------
@@ -132,19 +134,23 @@ def check_pixels(dataset: Dataset, name: str, frames: int | None = None) -> None
         A whole data set.
     name
         What to call it in a message.
-    frames
-        How many are decoded together; None: as many as it says (NumberOfFrames).
+    frame
+        The index of the frame from 0; None for all of them together.
 
     Raises
     ------
     MedcontourError
         When its rows, columns, samples and frames are more than its bytes can hold.
+    Exception
+        Whatever the decoders raise at damaged data.
     """
     stored = sum(len(dataset.get(keyword) or b"") for keyword in PIXEL_KEYWORDS)
     values = int(dataset.get("Rows") or 0) * int(dataset.get("Columns") or 0)
     values *= int(dataset.get("SamplesPerPixel") or 1)
-    values *= int(dataset.get("NumberOfFrames") or 1) if frames is None else frames
+    values *= int(dataset.get("NumberOfFrames") or 1) if frame is None else 1
     check_claim(values, stored, name)
+    rle = dataset.file_meta.get("TransferSyntaxUID") == RLELossless
+    return pixel_array(dataset, index=frame, decoding_plugin="pydicom" if rle else "")
 
 
 def _rescaled(stored: npt.NDArray[Any], groups: Dataset) -> FloatVoxels:

@@ -161,6 +161,19 @@ def test_dicom_that_claims_more_than_it_holds_is_refused(world: World, tmp_path:
         mc.read_scan(tmp_path / "slice.dcm")
 
 
+def test_packed_rows_that_are_not_as_many_as_said(world: World, tmp_path: Path) -> None:
+    """More of them are left out, as pydicom does; pylibjpeg's decoder panics. Fewer are refused."""
+    whole = mc.read_scan(world.root / "compressed0.dcm").voxels
+    dataset = pydicom.dcmread(world.root / "compressed0.dcm")
+    dataset.Rows -= 1
+    dataset.save_as(tmp_path / "slice.dcm")
+    np.testing.assert_array_equal(mc.read_scan(tmp_path / "slice.dcm").voxels, whole[:, :-1])
+    dataset.Rows += 2
+    dataset.save_as(tmp_path / "slice.dcm")
+    with pytest.raises(MedcontourError, match="cannot be decoded"):
+        mc.read_scan(tmp_path / "slice.dcm")
+
+
 def test_a_read_of_any_length_takes_what_is_there(tmp_path: Path) -> None:
     (tmp_path / "small").write_bytes(b"abc")
     with open_measured(tmp_path / "small") as file:
