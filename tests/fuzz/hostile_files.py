@@ -282,7 +282,9 @@ def _judge(end: dict[str, Any], given: Given, printed: str) -> Outcome:
         return Outcome("failed", f"traceback: {end['fault']}")
     if end.get("memory") or "MemoryError" in printed:
         return Outcome("failed", f"memory: more than was allowed\n{end}\n{printed}")
-    sentence = end.get("sentence", printed.strip() if end["code"] else "")
+    # libtiff, a C library within Pillow, writes its own lines to standard error.
+    lines = [line for line in printed.splitlines() if not line.startswith("tempfile.tif: ")]
+    sentence = end.get("sentence", "\n".join(lines).strip() if end["code"] else "")
     everything = printed + sentence
     for secret in SECRETS:
         if secret.casefold() in everything.casefold():
