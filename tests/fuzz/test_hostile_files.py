@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -241,6 +242,17 @@ def test_specks_are_fitted_quickly_and_kept(world: World, tmp_path: Path) -> Non
     assert all(c.quality["fit_dice"] > 0.9 for c in finding.outlines)
     areas = [c.area_mm2 for c in finding.outlines]
     np.testing.assert_allclose(areas, 0.5 * 0.8 * 1.3)  # halfway to the four neighbours
+
+
+@pytest.mark.parametrize("value", [1.5, True, "x", ["a"]])
+def test_classes_that_are_not_named_are_refused(world: World, tmp_path: Path, value) -> None:
+    shutil.copytree(world.root / "bundle", tmp_path / "bundle")
+    path = tmp_path / "bundle" / "configs" / "metadata.json"
+    metadata = json.loads(path.read_text())
+    metadata["network_data_format"]["outputs"]["pred"]["channel_def"] = value
+    path.write_text(json.dumps(metadata))
+    with pytest.raises(MedcontourError, match="does not number its classes from 0"):
+        mc.load_classifier(tmp_path / "bundle")
 
 
 def test_what_a_file_says_does_not_break_a_sentence() -> None:
