@@ -133,7 +133,7 @@ def labels_of(metadata: Mapping[str, Any], where: str) -> tuple[str, ...] | None
         labels = {int(index): str(label) for index, label in found.items()}
     except (AttributeError, ValueError):
         labels = {}
-    if sorted(labels) != list(range(len(found))):
+    if not labels or sorted(labels) != list(range(len(found))):
         raise MedcontourError(
             f"{where} has a channel_def that does not number its classes from 0; write it as "
             '{"0": "no lesion", "1": "lesion"}.'

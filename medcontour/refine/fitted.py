@@ -26,6 +26,9 @@ MOST = 8
 FINE = 96
 """Pixels along the longer side of an outline that is cut into parts."""
 
+SPECK = 6
+"""Pixels up to which an outline is fitted without a frame."""
+
 CORNERS = 256
 SECTORS = 36
 
@@ -67,10 +70,12 @@ def fit_outline(
     plane = PlaneGeometry(scan.rows, scan.columns, scan.pixel_spacing)
     corners = plane.from_index(torch.from_numpy(np.asarray(polygon_index, dtype=np.float64)))
     whole = region(corners.numpy())
+    row, column = scan.pixel_spacing
+    speck = SPECK * row * column / plane.unit_mm**2
     best: Fitted | None = None
     for count in range(1, MOST + 1):
         curves = (
-            _one(whole, corners, harmonics)
+            _one(whole, corners, harmonics, speck)
             if count == 1
             else _parts(whole, count, harmonics, enough)
         )
@@ -87,14 +92,17 @@ def fit_outline(
     return best
 
 
-def _one(whole: MultiPolygon, corners: torch.Tensor, harmonics: int) -> list[FourierContour]:
+def _one(
+    whole: MultiPolygon, corners: torch.Tensor, harmonics: int, smallest: float
+) -> list[FourierContour]:
     """One curve: to the polygon itself, or to the outer ring where that is no simple one."""
     if len(whole.geoms) == 1 and not whole.geoms[0].interiors:
         polygon = corners
     else:
         largest = max(whole.geoms, key=lambda part: part.area)
         polygon = torch.from_numpy(np.asarray(largest.exterior.coords)[:-1].copy())
-    return [fit_polygon(polygon, harmonics=harmonics)]
+    # On a speck a frame has nothing to hold on to, and is searched for long.
+    return [fit_polygon(polygon, harmonics=harmonics, frame=whole.area > smallest)]
 
 
 def _parts(whole: MultiPolygon, count: int, harmonics: int, enough: float) -> list[FourierContour]:

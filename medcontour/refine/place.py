@@ -8,13 +8,40 @@ import numpy as np
 import numpy.typing as npt
 
 from medcontour.errors import MedcontourError
-from medcontour.refine.shapes import FloatArray
+from medcontour.refine.shapes import Edited, FloatArray
 from medcontour.scan import Scan
 
-__all__ = ["frame_onto_slice", "nearest_slice", "slice_tolerance_mm", "volume_onto_scan"]
+__all__ = [
+    "check_near",
+    "frame_onto_slice",
+    "nearest_slice",
+    "slice_tolerance_mm",
+    "volume_onto_scan",
+]
 
+FAR = 10
 EXACT = 0.1
 """Voxels that a grid may be off, over its whole length, and still be the scan's: rounding."""
+
+
+def check_near(edited: Edited, scan: Scan, path: Path) -> None:
+    """Refuse polygons with points that are no numbers, or far outside the scan.
+
+    Raises
+    ------
+    MedcontourError
+        When a point lies further away than ten times the longer side of a slice.
+    """
+    reach = FAR * max(scan.rows, scan.columns)
+    for shape in edited.shapes:
+        if shape.polygon_lps_mm is None:
+            continue
+        index = scan.to_index(shape.polygon_lps_mm, shape.slice)
+        if not np.abs(index).max(initial=0.0) < reach:  # false for NaN as well
+            raise MedcontourError(
+                f"{path} holds a contour with points far outside the scan, or that are no numbers; "
+                "mend it, or give the scan that it was drawn on."
+            )
 
 
 def nearest_slice(points_lps: npt.ArrayLike, scan: Scan) -> tuple[int, FloatArray]:

@@ -11,6 +11,7 @@ import pydicom
 
 from medcontour.errors import MedcontourError
 from medcontour.export.header import discreetly
+from medcontour.refine.place import check_near
 from medcontour.refine.read_markups import read_markups
 from medcontour.refine.read_pictures import read_coco, read_png
 from medcontour.refine.read_rtstruct import read_rtstruct
@@ -18,6 +19,7 @@ from medcontour.refine.read_seg import read_seg
 from medcontour.refine.read_volumes import read_nifti_labels, read_nrrd
 from medcontour.refine.shapes import Edited, EditedShape
 from medcontour.scan import Scan
+from medcontour.scan.claims import open_measured
 from medcontour.suggestion import Suggestion
 
 __all__ = ["read_edited"]
@@ -48,7 +50,10 @@ def read_edited(path: str | os.PathLike[str], scan: Scan) -> Edited:
     """
     path = Path(path).expanduser()
     try:
-        return _read(path, scan)
+        with discreetly():
+            edited = _read(path, scan)
+        check_near(edited, scan, path)
+        return edited
     except MedcontourError:
         raise
     except FileNotFoundError as error:
@@ -87,13 +92,13 @@ def _read(path: Path, scan: Scan) -> Edited:
 
 
 def _read_dicom(path: Path, scan: Scan) -> Edited:
-    with discreetly():
-        dataset = pydicom.dcmread(path)
-        modality = dataset.get("Modality")
-        if modality == "RTSTRUCT":
-            return read_rtstruct(dataset, scan, path)
-        if modality == "SEG":
-            return read_seg(dataset, scan, path)
+    with open_measured(path) as stream:
+        dataset = pydicom.dcmread(stream)
+    modality = dataset.get("Modality")
+    if modality == "RTSTRUCT":
+        return read_rtstruct(dataset, scan, path)
+    if modality == "SEG":
+        return read_seg(dataset, scan, path)
     raise MedcontourError(f"{path} is a DICOM object of another kind; {KINDS}")
 
 

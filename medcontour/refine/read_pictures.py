@@ -14,6 +14,7 @@ from medcontour.errors import MedcontourError
 from medcontour.refine.read_volumes import volume_shapes
 from medcontour.refine.shapes import Edited, EditedShape
 from medcontour.scan import Scan
+from medcontour.scan.claims import check_claim
 
 __all__ = ["decode_rle", "read_coco", "read_png"]
 
@@ -72,6 +73,7 @@ def read_png(path: Path, scan: Scan) -> Edited:
         For a picture in colour, of another size than the scan, or a scan of several slices.
     """
     with Image.open(path) as image:
+        check_claim(image.width * image.height, path.stat().st_size, str(path))
         image.load()
         if image.mode not in ("L", "P", "1", "I;16", "I"):
             raise MedcontourError(

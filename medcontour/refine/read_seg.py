@@ -13,6 +13,7 @@ from medcontour.errors import MedcontourError
 from medcontour.refine.place import frame_onto_slice
 from medcontour.refine.shapes import Edited, EditedShape, FloatArray
 from medcontour.scan import Scan
+from medcontour.scan.pixels import decoded
 
 __all__ = ["read_seg"]
 
@@ -41,7 +42,7 @@ def read_seg(dataset: Dataset, scan: Scan, path: Path) -> Edited:
         for segment in dataset.SegmentSequence
     }
     kind = str(dataset.get("SegmentationType", "BINARY"))
-    frames = np.asarray(dataset.pixel_array)
+    frames = decoded(dataset, str(path))
     if frames.ndim == 2:
         frames = frames[None]
     scale = float(dataset.get("MaximumFractionalValue") or 255) if kind == "FRACTIONAL" else 1.0

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import bz2
+import math
 import re
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import nibabel as nib
 import nrrd
@@ -16,9 +19,18 @@ from medcontour.errors import MedcontourError
 from medcontour.refine.place import volume_onto_scan
 from medcontour.refine.shapes import Edited, EditedShape, FloatArray
 from medcontour.scan import Scan
+from medcontour.scan.claims import check_claim
+from medcontour.scan.nifti import check_voxels
 
 __all__ = ["read_nifti_labels", "read_nrrd", "volume_shapes"]
 
+BLOCK = 2**20
+_PACKED: dict[str, Callable[[], Any]] = {
+    "gz": lambda: zlib.decompressobj(47),
+    "gzip": lambda: zlib.decompressobj(47),
+    "bz2": bz2.BZ2Decompressor,
+    "bzip2": bz2.BZ2Decompressor,
+}
 LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _DESCRIPTION = re.compile(r'^\s*(\d+)(?:\s+\S+){6}\s+"(.*)"\s*$')
 # What NRRD calls the spaces of patients, as signs that turn them into LPS.
@@ -35,6 +47,7 @@ _SPACES = {
 def read_nifti_labels(path: Path, scan: Scan) -> Edited:
     """Read a NIfTI label map; names come from an ITK-SNAP description of the same name."""
     image: Any = nib.load(path)
+    check_voxels(image, path)
     labels = _whole(np.asarray(image.dataobj), path)
     while labels.ndim > 3 and labels.shape[-1] == 1:
         labels = labels[..., 0]
@@ -55,6 +68,7 @@ def read_nrrd(path: Path, scan: Scan) -> Edited:
     without them has its values alone. A volume cut to the segments' extent, as 3D Slicer saves
     it, lies where its own origin says.
     """
+    _check_body(path)
     data, header = nrrd.read(str(path))
     # pynrrd drops what is not ASCII; 3D Slicer writes names in UTF-8.
     lines = path.read_bytes().split(b"\n\n", 1)[0].decode("utf-8", "replace").splitlines()
@@ -100,6 +114,52 @@ def _whole(values: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:
             f"{path} holds fractions and is no label map; save the segmentation as whole numbers."
         )
     return _whole(np.rint(values).astype(np.int64), path)
+
+
+def _check_body(path: Path) -> None:
+    """Refuse voxels that stand in other files, or that are not as many as the header says.
+
+    pynrrd unpacks whatever is there, and reads whatever file a header names.
+    """
+    with path.open("rb") as file:
+        header = nrrd.read_header(file)
+        if any(key.replace(" ", "") == "datafile" for key in header):
+            raise MedcontourError(
+                f"{path} keeps its voxels in another file; save it as one file, with its voxels "
+                "(.nrrd or .seg.nrrd)."
+            )
+        skipped = (int(header.get(f"{what} skip", 0)) for what in ("line", "byte"))
+        if max(skipped) > path.stat().st_size:  # pynrrd would look for each of the lines
+            raise MedcontourError(
+                f"{path} has a header that skips more than the file holds; save it again."
+            )
+        values = math.prod(int(size) for size in header["sizes"])
+        encoding = str(header.get("encoding", "raw")).lower()
+        if encoding not in _PACKED:
+            check_claim(values, path.stat().st_size, str(path), 1)
+            return
+        # Eight bytes a value at most; what follows the voxels is counted with a lot to spare.
+        wanted, there = 8 * max(values, 1) + BLOCK, 0
+        for piece in _unpacked(file, _PACKED[encoding]()):
+            there += len(piece)
+            if there > wanted:
+                break
+    if there > wanted or values > there + BLOCK:
+        raise MedcontourError(
+            f"{path} holds another number of voxels than its header says: it is damaged or "
+            "truncated; save it again."
+        )
+
+
+def _unpacked(file: BinaryIO, unpacker: Any) -> Iterator[bytes]:
+    """Unpack the rest of a file, a piece at a time."""
+    waiting = file.read(BLOCK)
+    while waiting and not unpacker.eof:
+        yield unpacker.decompress(waiting, BLOCK)
+        waiting = getattr(unpacker, "unconsumed_tail", b"")
+        while not getattr(unpacker, "needs_input", True) and not unpacker.eof:
+            yield unpacker.decompress(b"", BLOCK)
+        waiting = waiting or file.read(BLOCK)
 
 
 def _itksnap_names(path: Path) -> dict[int, str]:

@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from medcontour.suggestion.model import Finding, PlacedContour, Status, Suggestion
+from medcontour.suggestion.model import Finding, PlacedContour, Suggestion
+from medcontour.suggestion.status import Status
 
 __all__ = [
     "area",

@@ -13,6 +13,7 @@ import pydicom
 from pydicom.dataset import Dataset
 
 from medcontour.errors import MedcontourError
+from medcontour.scan.claims import open_measured
 from medcontour.scan.headers import ImageFile, choose_series, damaged, image_files, text
 from medcontour.scan.pixels import (
     PIXEL_KEYWORDS,
@@ -306,7 +307,8 @@ def _read(
 def _whole(path: Path) -> Dataset:
     """Read a file whole; what of its header cannot be understood is left out."""
     try:
-        dataset = pydicom.dcmread(path)
+        with open_measured(path) as stream:
+            dataset = pydicom.dcmread(stream)
     except Exception as error:  # pydicom raises anything at damaged files.
         raise damaged(path) from error
     for tag in [tag for tag in dataset.keys() if not tag.is_private]:  # noqa: SIM118

@@ -14,6 +14,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID, MediaStorageDirectoryStorage
 
 from medcontour.errors import MedcontourError
+from medcontour.scan.claims import open_measured
 from medcontour.scan.quiet import quietly
 
 __all__ = [
@@ -141,7 +142,10 @@ def image_files(path: Path) -> list[ImageFile]:
     images, others, alien = [], Counter[str](), 0
     for file in _paths(path):
         try:
-            header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(_HEADER))
+            with open_measured(file) as stream:
+                header = pydicom.dcmread(
+                    stream, stop_before_pixels=True, specific_tags=list(_HEADER)
+                )
             for _ in chain(header.file_meta, header.iterall()):
                 pass  # parses every value now, nested ones too
         except InvalidDicomError as error:

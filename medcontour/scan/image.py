@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from medcontour.errors import MedcontourError
+from medcontour.scan.claims import check_claim
 from medcontour.scan.quiet import quietly
 from medcontour.scan.scan import Scan
 from medcontour.scan.values import check_values, grey_where_equal, spread_window
@@ -50,6 +51,7 @@ def read_image(path: Path) -> Scan:
             # Telephones add a preview or a depth map to a photograph (MPO); the first is meant.
             frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
             if frames == 1:
+                check_claim(image.width * image.height, path.stat().st_size, str(path))
                 image.load()
                 upright = ImageOps.exif_transpose(image)
                 if upright.mode not in _GREY:
@@ -58,6 +60,8 @@ def read_image(path: Path) -> Scan:
                 if upright.mode == "I" and _unsigned(image):
                     stored = stored.view(np.uint32)
                 pixels = stored.astype(np.float32)
+    except MedcontourError:
+        raise
     except Exception as error:  # Pillow's decoders raise anything at damaged files.
         raise MedcontourError(
             f"{path} cannot be read as an image: it is damaged, truncated or of a kind that is "

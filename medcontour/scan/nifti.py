@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -11,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from medcontour.errors import MedcontourError
+from medcontour.scan.claims import DEFLATE, check_claim
 from medcontour.scan.quiet import quietly
 from medcontour.scan.scan import FileGrid, Scan
 from medcontour.scan.values import check_values, grey_where_equal, spread_window
 
-__all__ = ["read_nifti"]
+__all__ = ["check_voxels", "read_nifti"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -105,6 +107,7 @@ def _load(path: Path) -> tuple[nibabel.Nifti1Image, npt.NDArray[np.float32]]:
         kind = next(kind for kind in kinds if kind.header_class.may_contain_header(start))
         image = kind.from_stream(stream)
         shape = tuple(int(length) for length in image.shape)
+        check_voxels(image, path)
         colour = image.get_data_dtype().names
         if _is_volume(shape) and image.get_data_dtype().kind != "c":
             if colour:
@@ -126,11 +129,26 @@ def _load(path: Path) -> tuple[nibabel.Nifti1Image, npt.NDArray[np.float32]]:
     )
 
 
+def check_voxels(image: nibabel.Nifti1Image, path: Path) -> None:
+    """Refuse a header that claims more voxels than its file can hold, before they are read.
+
+    Raises
+    ------
+    MedcontourError
+        With how many bytes are wanted and there.
+    """
+    wanted = math.prod(int(n) for n in image.shape) * image.get_data_dtype().itemsize
+    check_claim(wanted, path.stat().st_size, str(path), DEFLATE if _is_packed(path) else 1)
+
+
+def _is_packed(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"\x1f\x8b"
+
+
 def _opened(path: Path) -> BinaryIO:
     """Open a file for reading, unpacked where it starts as gzip does."""
-    with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    return cast(BinaryIO, gzip.open(path) if packed else path.open("rb"))
+    return cast(BinaryIO, gzip.open(path) if _is_packed(path) else path.open("rb"))
 
 
 def _is_volume(shape: tuple[int, ...]) -> bool:

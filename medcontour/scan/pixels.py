@@ -11,11 +11,19 @@ from pydicom.multival import MultiValue
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 from pydicom.pixels.utils import pixel_array
-from pydicom.uid import UID
+from pydicom.uid import UID, RLELossless
 
 from medcontour.errors import MedcontourError
+from medcontour.scan.claims import check_claim
 
-__all__ = ["PIXEL_KEYWORDS", "check_decoder", "frame_values", "numbers", "stored_window"]
+__all__ = [
+    "PIXEL_KEYWORDS",
+    "check_decoder",
+    "decoded",
+    "frame_values",
+    "numbers",
+    "stored_window",
+]
 
 FloatVoxels = npt.NDArray[np.float32]
 
@@ -94,7 +102,7 @@ def frame_values(dataset: Dataset, frame: int | None, groups: Dataset, name: str
         )
     photometric = str(dataset.get("PhotometricInterpretation", ""))
     try:
-        stored = pixel_array(dataset, index=frame)
+        stored = decoded(dataset, name, frame)
         if photometric == "PALETTE COLOR":
             stored = apply_color_lut(stored, dataset)
             bits = 8 * stored.dtype.itemsize
@@ -105,11 +113,44 @@ def frame_values(dataset: Dataset, frame: int | None, groups: Dataset, name: str
         if stored.ndim != 2:
             raise ValueError("neither grey nor colour")
         return _rescaled(stored, groups)
+    except MedcontourError:
+        raise
     except Exception as error:  # Decoders raise anything at damaged data.
         raise MedcontourError(
             f"{name} has pixel data that cannot be decoded: it is damaged or truncated; fetch it "
             "again, or have another tool write it (gdcmconv --raw IN OUT)."
         ) from error
+
+
+def decoded(dataset: Dataset, name: str, frame: int | None = None) -> npt.NDArray[Any]:
+    """Decode pixel data, unless they claim to be more than they can be.
+
+    RLE is left to pydicom's own decoder: pylibjpeg's ends the process' work with a panic, which is
+    no ``Exception``, where rows and columns are not those that were packed.
+
+    Parameters
+    ----------
+    dataset
+        A whole data set.
+    name
+        What to call it in a message.
+    frame
+        The index of the frame from 0; None for all of them together.
+
+    Raises
+    ------
+    MedcontourError
+        When its rows, columns, samples and frames are more than its bytes can hold.
+    Exception
+        Whatever the decoders raise at damaged data.
+    """
+    stored = sum(len(dataset.get(keyword) or b"") for keyword in PIXEL_KEYWORDS)
+    values = int(dataset.get("Rows") or 0) * int(dataset.get("Columns") or 0)
+    values *= int(dataset.get("SamplesPerPixel") or 1)
+    values *= int(dataset.get("NumberOfFrames") or 1) if frame is None else 1
+    check_claim(values, stored, name)
+    rle = dataset.file_meta.get("TransferSyntaxUID") == RLELossless
+    return pixel_array(dataset, index=frame, decoding_plugin="pydicom" if rle else "")
 
 
 def _rescaled(stored: npt.NDArray[Any], groups: Dataset) -> FloatVoxels:

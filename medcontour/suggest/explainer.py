@@ -34,7 +34,7 @@ from medcontour.suggest.found import Found, search
 from medcontour.suggest.outlines import choose_outlines
 from medcontour.suggest.planes import PlaneBatch, plane_geometry
 from medcontour.suggestion import Evidence, Finding, PlacedContour, Views
-from medcontour.suggestion.model import Status
+from medcontour.suggestion.status import Status
 
 __all__ = ["CHANCE_LEVEL", "POSITIVE", "Explainer"]
 

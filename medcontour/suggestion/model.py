@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 from medcontour.errors import MedcontourError, replacing
 from medcontour.scan import Scan
+from medcontour.suggestion.check import check_document, parse
+from medcontour.suggestion.status import Status
 
 if TYPE_CHECKING:
     from medcontour.suggestion.save import Saved
@@ -28,8 +30,6 @@ __all__ = [
 ]
 
 SCHEMA = "medcontour/suggestion/1"
-
-Status = Literal["suggested", "no better than chance", "collapsed", "drawn by a reader"]
 
 
 @dataclass(frozen=True)
@@ -283,13 +283,13 @@ class Suggestion:
         if path.is_dir():
             path = path / "suggestion.json"
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
+            document = parse(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise MedcontourError(
                 f"{path} cannot be read ({error.strerror}); give the suggestion.json, "
                 "or the folder, that `medcontour suggest` wrote."
             ) from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:  # nested more deeply than Python goes
             raise MedcontourError(
                 f"{path} is not a whole JSON file; run `medcontour suggest` again."
             ) from error
@@ -300,8 +300,9 @@ class Suggestion:
                 "give a suggestion.json written by `medcontour suggest`."
             )
         try:
+            check_document(document)
             return cls._from_document(document)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise MedcontourError(
                 f"{path} lacks or garbles a part of the schema ({error}); "
                 "run `medcontour suggest` again."
