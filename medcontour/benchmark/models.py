@@ -168,6 +168,21 @@ class Model:
         own = self.answer(images)
         return lambda inputs, which: torch.cosine_similarity(self.answer(inputs), own[which])
 
+    def explained(self, images: Tensor, *, cosine: bool) -> nn.Module:
+        """Give the network whose class is explained: of an embedding, one of likeness to itself.
+
+        Parameters
+        ----------
+        images
+            (B, C, H, W), whose own embeddings are meant.
+        cosine
+            Whether likeness is the cosine, whose gradient vanishes at the image itself, or the
+            dot product with the image's own direction; either is 1 for the image.
+        """
+        if self.answers != "embedding":
+            return self.network
+        return _Likeness(self.network, self.answer(images), cosine)
+
     def index_of(self, name: int | str) -> int:
         """Number of a class.
 
@@ -186,6 +201,28 @@ class Model:
                 "take the label column out of labels.csv to explain the network's own answer."
             )
         return folded.index(name.casefold())
+
+
+class _Likeness(nn.Module):
+    """(B, C, H, W) to (B, 2): likeness to one image's embedding, and 0 beside it.
+
+    The second column is what a softmax needs to follow the first.
+    """
+
+    def __init__(self, network: nn.Module, own: Tensor, cosine: bool) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("own", own.detach())
+        self.cosine = cosine
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        features = self.network(inputs)
+        own = self.own.expand(len(features), -1)
+        if self.cosine:
+            likeness = torch.cosine_similarity(features, own)
+        else:
+            likeness = (features * own).sum(1) / own.square().sum(1)
+        return torch.stack([likeness, torch.zeros_like(likeness)], 1)
 
 
 def model_of(

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from medcontour.benchmark.dataset import Dataset, Item, choose, read_pixels, write_list
-from medcontour.benchmark.methods import METHODS, Method, method_named
+from medcontour.benchmark.methods import METHODS, Explainer, attribution, method_named
 from medcontour.benchmark.metrics import (
     agreement,
     best_iou,
@@ -41,6 +41,11 @@ SHOWN = 6
 
 STEPS = 50
 """Of the insertion and deletion curves."""
+
+
+CONTOURS = ("extremal-contour", "extremal-contour-paper", "random")
+"""They follow an embedding's cosine (Eq. 6); the rest its dot product, which has a gradient at the
+image itself."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +181,7 @@ def run(
     model: Model | nn.Module,
     dataset: Dataset,
     out: Path | str,
-    methods: Sequence[str] | Mapping[str, Method] | None = None,
+    methods: Sequence[str] | Mapping[str, Explainer] | None = None,
     *,
     images: int = 100,
     seed: int = 0,
@@ -199,8 +204,8 @@ def run(
         The folder, which is there. ``images.csv`` is written to it first.
     methods
         Names from `METHODS`, or by name any callable
-        ``method(network, images (B, C, H, W), targets (B,))`` that gives maps and evaluations.
-        None: all of `METHODS`.
+        ``method(network, images (B, C, H, W), targets (B,))`` that gives maps, or an
+        `Attribution`. None: all of `METHODS`.
     images, seed, largest
         As of `choose`.
     runs
@@ -256,8 +261,8 @@ def asked_images(
 
 
 def _methods(
-    methods: Sequence[str] | Mapping[str, Method] | None, seed: int, runs: int
-) -> dict[str, list[Method]]:
+    methods: Sequence[str] | Mapping[str, Explainer] | None, seed: int, runs: int
+) -> dict[str, list[Explainer]]:
     if isinstance(methods, Mapping):
         return {name: [method] * runs for name, method in methods.items()}
     names = tuple(METHODS) if methods is None else tuple(dict.fromkeys(methods))
@@ -310,18 +315,19 @@ def _record(
     model: Model,
     asked: Asked,
     name: str,
-    repeats: list[Method],
+    repeats: list[Explainer],
     key: str,
     seed: int,
     out: Path | None,
 ) -> Record:
     try:
         begun = _now(model.device)
-        found = repeats[0](model.network, asked.inputs, asked.target)
+        network = model.explained(asked.inputs, cosine=name in CONTOURS)
+        found = attribution(repeats[0], network, asked.inputs, asked.target)
         seconds = _now(model.device) - begun
-        maps = found.maps.detach()[:, 0]
+        maps = found.maps[:, 0]
         others = [
-            method(model.network, asked.inputs, asked.target).maps.detach()[:, 0]
+            attribution(method, network, asked.inputs, asked.target).maps[:, 0]
             for method in repeats[1:]
         ]
         values = _judged(model, asked, maps, others, seed)
