@@ -20,7 +20,7 @@ REACH = 5  # cells, beyond which the kernel is under 0.02
 TEMPERATURE = 1 / 20  # of the smooth maximum
 LEVELS, WIDEST = 8, 20 / 224  # of the blurs, and the widest as a share of the shorter side
 RATE, MOMENTUM = 0.1, 0.9
-WEIGHT, GROWTH = 300.0, 2 ** (1 / 200)  # of the area term: it doubles every 200 steps of 800
+WEIGHT, SLOW_START = 300.0, 100.0  # of the area term, and what divides it at the first step
 AT_ONCE = 16
 
 
@@ -33,9 +33,10 @@ class SmoothMask(Method):
     smooth, of temperature 1/20. What is not kept is blurred, the more the lower the mask (a
     pyramid of eight Gaussians). The area is held by ``lambda mean((sorted mask - r_a)^2)``, where
     r_a has the asked share of ones, with lambda 300, twice as much every quarter of the steps.
-    Stochastic gradient descent of rate 0.1 with averaged gradients (momentum 0.9).
+    Gradient descent of rate 0.1 on averaged gradients (momentum 0.9).
 
-    Not as in TorchRay: no jitter of the image, and the maximum is taken on the coarse grid.
+    Not as published: lambda begins at 3 and reaches 300 in the first quarter; the maximum is
+    taken on the coarse grid; the image is not jittered.
 
     Each step is one image forward and backward: half an evaluation, for each area.
 
@@ -99,19 +100,28 @@ class SmoothMask(Method):
         wanted = (rank >= 1 - areas.unsqueeze(1)).to(pyramid)
         cells = pyramid.new_full((len(which), *mould.cells), 0.5, requires_grad=True)
         average = torch.zeros_like(cells)
-        weight = 0.0  # the first step is the answer's alone: it says where the mask may be low
         for step in range(self.steps):
             mask = mould(cells)
             kept = target_scores(model, _kept(pyramid, mask, which), targets)
             ordered = mask.flatten(1)[:, shuffled].sort(dim=1, stable=True).values
-            loss = weight * (ordered - wanted).square().mean(1) - kept
+            loss = _area_weight(step / self.steps) * (ordered - wanted).square().mean(1) - kept
             (slope,) = torch.autograd.grad(loss.sum(), cells)
-            weight = WEIGHT * GROWTH ** (step * 800 / self.steps)
             with torch.no_grad():
                 average.lerp_(slope, 1 - MOMENTUM)
                 cells.sub_(RATE * average).clamp_(0, 1)
         with torch.no_grad():
             return mould(cells).clamp(0, 1)
+
+
+def _area_weight(done: float) -> float:
+    """Lambda after a share of the steps.
+
+    Were it large at once, the area term would choose among values that are still equal, before
+    the answer has told them apart.
+    """
+    if done < 0.25:
+        return float(WEIGHT * SLOW_START ** (4 * done - 1))
+    return float(WEIGHT * 2 ** (4 * done - 1))
 
 
 def _chunks(values: Tensor) -> list[Tensor]:
