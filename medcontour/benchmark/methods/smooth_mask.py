@@ -76,7 +76,7 @@ class SmoothMask(Method):
         areas = images.new_tensor(self.areas).repeat(len(images))
         pyramid = _pyramid(images)
         found = [
-            self._search(model, pyramid, targets[some], some, share)
+            self._search(model, pyramid[some], targets[some], share)
             for some, share in zip(_chunks(which), _chunks(areas), strict=True)
         ]
         return torch.cat(found).view(len(images), count, *images.shape[2:])
@@ -86,10 +86,8 @@ class SmoothMask(Method):
         spent = BACKWARD * self.steps * len(self.areas)
         return Attribution(maps.float(), torch.full((len(images),), spent, device=images.device))
 
-    def _search(
-        self, model: nn.Module, pyramid: Tensor, targets: Tensor, which: Tensor, areas: Tensor
-    ) -> Tensor:
-        """(M, H, W) masks of the images `which` (M,) with the areas (M,)."""
+    def _search(self, model: nn.Module, pyramid: Tensor, targets: Tensor, areas: Tensor) -> Tensor:
+        """(M, H, W) masks of areas (M,) for the images of (M, LEVELS, C, H, W)."""
         extent = (pyramid.shape[-2], pyramid.shape[-1])
         pixels = extent[0] * extent[1]
         mould = _Mould(extent, pyramid)
@@ -98,11 +96,11 @@ class SmoothMask(Method):
         shuffled = shuffled.to(pyramid.device)
         rank = torch.arange(pixels, device=pyramid.device) / pixels
         wanted = (rank >= 1 - areas.unsqueeze(1)).to(pyramid)
-        cells = pyramid.new_full((len(which), *mould.cells), 0.5, requires_grad=True)
+        cells = pyramid.new_full((len(areas), *mould.cells), 0.5, requires_grad=True)
         average = torch.zeros_like(cells)
         for step in range(self.steps):
             mask = mould(cells)
-            kept = target_scores(model, _kept(pyramid, mask, which), targets)
+            kept = target_scores(model, _kept(pyramid, mask), targets)
             ordered = mask.flatten(1)[:, shuffled].sort(dim=1, stable=True).values
             loss = _area_weight(step / self.steps) * (ordered - wanted).square().mean(1) - kept
             (slope,) = torch.autograd.grad(loss.sum(), cells)
@@ -159,9 +157,9 @@ def _pyramid(images: Tensor) -> Tensor:
     return torch.stack([images, *(gaussian_blur(images, (s, s)) for s in sigmas)], 1)
 
 
-def _kept(pyramid: Tensor, mask: Tensor, which: Tensor) -> Tensor:
+def _kept(pyramid: Tensor, mask: Tensor) -> Tensor:
     """(M, C, H, W): sharp where the mask is 1, of the widest blur where it is 0."""
     place = (1 - mask).clamp(0, 1) * (LEVELS - 1)
     level = torch.arange(LEVELS, device=mask.device).view(1, -1, 1, 1)
     share = (1 - (place.unsqueeze(1) - level).abs()).clamp_min(0)
-    return torch.einsum("mlhw,mlchw->mchw", share, pyramid[which])
+    return torch.einsum("mlhw,mlchw->mchw", share, pyramid)
