@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import importlib
 import io
 import json
 from dataclasses import dataclass, field
@@ -90,7 +91,7 @@ class _Segments:
 
 def _published(folder: Path, file: Path) -> Dataset:
     try:
-        from pycocotools.coco import COCO
+        COCO = importlib.import_module("pycocotools.coco").COCO
     except ImportError as error:
         raise MedcontourError(
             "COCO's masks are read by pycocotools, which is not installed here: run pip install "

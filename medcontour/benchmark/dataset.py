@@ -164,9 +164,9 @@ def read_pixels(path: Path) -> FloatArray:
     """
     try:
         with Image.open(path) as image:
-            if image.mode not in _GREY:
-                image = image.convert("L" if image.mode in ("1", "LA", "La") else "RGB")
-            pixels = np.asarray(image, dtype=np.float32)
+            grey = "L" if image.mode in ("1", "LA", "La") else "RGB"
+            plain = image if image.mode in _GREY else image.convert(grey)
+            pixels = np.asarray(plain, dtype=np.float32)
     except Exception as error:  # Pillow's decoders raise anything at damaged files.
         raise MedcontourError(
             f"{path} cannot be read as an image: it is missing, damaged or of a kind that is not "
@@ -213,7 +213,7 @@ def choose(
     for index in np.random.default_rng(seed).permutation(len(names)):
         item = dataset.item(names[index])
         share = _share(item)
-        if share is None or 0 < share < largest or share and largest >= 1:
+        if share is None or (share > 0 and (share < largest or largest >= 1)):
             chosen.append((item, share))
             if len(chosen) == images:
                 break
@@ -235,7 +235,9 @@ def write_list(chosen: Sequence[tuple[Item, float | None]], file: Path) -> None:
         writer.writerow(("name", "file", "classes", "object_share"))
         for item, share in chosen:
             classes = " ".join(str(name) for name in item.classes)
-            writer.writerow((item.name, item.path.name, classes, "" if share is None else f"{share:.4f}"))
+            writer.writerow(
+                (item.name, item.path.name, classes, "" if share is None else f"{share:.4f}")
+            )
 
 
 def _share(item: Item) -> float | None:

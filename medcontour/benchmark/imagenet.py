@@ -100,9 +100,7 @@ def _warped(folder: Path) -> Dataset:
     return Dataset("imagenet", tuple(rows), item)
 
 
-def _first(
-    folder: Path, places: tuple[str, ...], look: Callable[[Path], list[Path]]
-) -> list[Path]:
+def _first(folder: Path, places: tuple[str, ...], look: Callable[[Path], list[Path]]) -> list[Path]:
     for place in places:
         if (folder / place).is_dir() and (found := look(folder / place)):
             return found
@@ -135,7 +133,7 @@ def _xml(folder: Path) -> _Found:
 
 def _boxes(file: Path) -> tuple[str, Boxes]:
     try:
-        tree = ElementTree.parse(file)
+        tree = ElementTree.parse(file).getroot()
         size = (int(_text(tree, "size/height")), int(_text(tree, "size/width")))
         corners = tuple(
             tuple(float(_text(box, side)) for side in ("xmin", "ymin", "xmax", "ymax"))
@@ -149,7 +147,7 @@ def _boxes(file: Path) -> tuple[str, Boxes]:
     return wnid, Boxes(corners, size)  # type: ignore[arg-type]
 
 
-def _text(tree: ElementTree.ElementTree | ElementTree.Element, path: str) -> str:  # type: ignore[type-arg]
+def _text(tree: ElementTree.Element, path: str) -> str:
     text = tree.findtext(path)
     if text is None:
         raise ValueError(path)

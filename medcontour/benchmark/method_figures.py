@@ -136,7 +136,10 @@ def draw_fidelity(model: Model, shown: Sequence[Asked]) -> Figure:
     for name, style in (("preserved", "-"), ("deleted", "--")):
         for prefix, color, label in (("", OURS, "contour"), ("random_", THEIRS, "random circles")):
             values = torch.stack(
-                [getattr(found, prefix + name).float().cpu().flatten(1).mean(1) for found, _ in maps]
+                [
+                    getattr(found, prefix + name).float().cpu().flatten(1).mean(1)
+                    for found, _ in maps
+                ]
             ).mean(0)
             curve.plot(AREAS, values, style, color=color, marker=".", label=f"{label}, {name}")
     curve.set_xlabel("area (share of the image)")

@@ -100,7 +100,8 @@ def summary(results: Results) -> dict[str, Any]:
         "methods": {
             method: {
                 metric.name: [
-                    number(v) for v in mean_interval([*results.values(method, metric.name).values()])
+                    number(v)
+                    for v in mean_interval([*results.values(method, metric.name).values()])
                 ]
                 for metric in _columns(results)
             }
@@ -152,8 +153,8 @@ def _notes(results: Results) -> Iterator[str]:
             "in relevance rank and mass."
         )
     yield (
-        "- Evaluations: forward and backward passes of one preserve + delete pair, or what a method "
-        "spends for its own, counted in pairs. Seconds: of this machine, one image at a time."
+        "- Evaluations: forward and backward passes of one preserve + delete pair, or what else a "
+        "method asks, counted in such pairs. Seconds: of this machine, one image at a time."
     )
     if results.left_out:
         reasons = Counter(results.left_out.values())

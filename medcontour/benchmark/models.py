@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -128,7 +129,7 @@ class Model:
     prepare: Callable[[FloatArray], Prepared]
     answers: Answers = "softmax"
     labels: tuple[str, ...] = field(default=(), repr=False)
-    device: torch.device = torch.device("cpu")
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     @cached_property
     def weights_sha256(self) -> str:
@@ -212,6 +213,7 @@ class _Likeness(nn.Module):
     def __init__(self, network: nn.Module, own: Tensor, cosine: bool) -> None:
         super().__init__()
         self.network = network
+        self.own: Tensor
         self.register_buffer("own", own.detach())
         self.cosine = cosine
 
@@ -295,8 +297,6 @@ def load_model(name: str, device: str = "cpu") -> Model:
 
 
 def _library(name: str) -> Any:
-    import importlib
-
     try:
         return importlib.import_module(name)
     except (ImportError, RuntimeError):  # RuntimeError: a torchvision of another torch
@@ -374,7 +374,7 @@ def _dino(device: str) -> Model:
     timm = _library("timm")
     if timm is None:
         raise MedcontourError(
-            f'{DINO} is built by timm, which is not installed here: run pip install '
+            f"{DINO} is built by timm, which is not installed here: run pip install "
             '"medcontour[benchmark]".'
         )
     network = timm.create_model("vit_base_patch16_224", num_classes=0)

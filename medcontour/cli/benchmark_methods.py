@@ -254,9 +254,7 @@ def _methods(text: str) -> list[str]:
     names = [*METHODS] if text == "all" else [name.strip() for name in text.split(",")]
     for name in names:
         if name not in METHODS:
-            raise MedcontourError(
-                f'There is no method "{name}"; choose from {", ".join(METHODS)}.'
-            )
+            raise MedcontourError(f'There is no method "{name}"; choose from {", ".join(METHODS)}.')
     return names
 
 
