@@ -29,6 +29,10 @@ Answers = Literal["softmax", "sigmoid", "probabilities", "embedding"]
 DINO = "dino-vitb16"
 DINO_FILE = "dino_vitbase16_pretrain.pth"
 DINO_URL = f"https://dl.fbaipublicfiles.com/dino/dino_vitbase16_pretrain/{DINO_FILE}"
+NATS = 1000.0
+"""Contours take a score that its background hardly changes, by under one nat, for one without an
+answer; a cosine, whose changes are small by nature, is counted in thousandths."""
+
 IMAGENET_MEAN, IMAGENET_SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 RESAMPLING = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -177,8 +181,8 @@ class Model:
         images
             (B, C, H, W), whose own embeddings are meant.
         cosine
-            Whether likeness is the cosine, whose gradient vanishes at the image itself, or the
-            dot product with the image's own direction; either is 1 for the image.
+            Whether likeness is the cosine, whose gradient vanishes at the image itself, times
+            1000; or the dot product with the image's own direction, 1 for the image.
         """
         if self.answers != "embedding":
             return self.network
@@ -221,7 +225,7 @@ class _Likeness(nn.Module):
         features = self.network(inputs)
         own = self.own.expand(len(features), -1)
         if self.cosine:
-            likeness = torch.cosine_similarity(features, own)
+            likeness = NATS * torch.cosine_similarity(features, own)
         else:
             likeness = (features * own).sum(1) / own.square().sum(1)
         return torch.stack([likeness, torch.zeros_like(likeness)], 1)

@@ -239,8 +239,7 @@ def run(
                 record = known.get(key)
                 if record is None:
                     record = _record(model, asked, name, repeats, key, seed, out if keep else None)
-                    with (out / "records.jsonl").open("a", encoding="utf-8") as lines:
-                        lines.write(json.dumps(asdict(record)) + "\n")
+                    _append(record, out / "records.jsonl")
                 results.records.append(record)
                 if keep and (file := out / "maps" / f"{key}.npy").is_file():
                     results.maps[item.name, name] = torch.from_numpy(np.load(file)).float()
@@ -372,6 +371,15 @@ def _now(device: torch.device) -> float:
     if device.type == "cuda":  # work that is queued is not done
         torch.cuda.synchronize(device)
     return time.perf_counter()
+
+
+def _append(record: Record, file: Path) -> None:
+    with file.open("ab+") as lines:
+        if lines.tell():
+            lines.seek(-1, 2)
+            if lines.read() != b"\n":  # the line at which a run was stopped
+                lines.write(b"\n")
+        lines.write(json.dumps(asdict(record)).encode() + b"\n")
 
 
 def _read(file: Path) -> Iterator[Record]:
