@@ -41,7 +41,7 @@ TARGETS = torch.tensor([1, 1])
 # As in the tables but for steps that only cost time here.
 QUICK: dict[str, Method] = {
     **{name: method_named(name) for name in METHODS if name != "extremal-contour-paper"},
-    "smooth-mask": SmoothMask((0.047,), steps=150),
+    "smooth-mask": SmoothMask((0.047,), steps=100),
     "rise": Rise(masks=400),
     "random": RandomContour(area=0.047),
 }
@@ -49,7 +49,7 @@ COSTS = {
     "gradient-shap": 10.0,
     "integrated-gradients": 25.0,
     "grad-cam++": 0.5,
-    "smooth-mask": 75.0,
+    "smooth-mask": 50.0,
     "rise": 100.0,
     "occlusion": 0.25 * (1 + 15 * 15),
     "random": 0.0,
@@ -108,7 +108,7 @@ def test_a_seed_repeats_and_another_one_changes(name: str, found: dict[str, Attr
         "gradient-shap": GradientShap,
         "rise": lambda seed: Rise(masks=400, seed=seed),
         "random": lambda seed: RandomContour(area=0.047, seed=seed),
-        "smooth-mask": lambda seed: SmoothMask((0.047,), steps=150, seed=seed),
+        "smooth-mask": lambda seed: SmoothMask((0.047,), steps=100, seed=seed),
     }[name]
     torch.manual_seed(99)  # of the caller: it must not matter
     again = kind(seed=0)(model, images, TARGETS).maps
@@ -199,22 +199,22 @@ def test_rise_tends_to_the_covariance_of_mask_and_answer() -> None:
 def test_smooth_masks_have_the_area_asked_for(area: float) -> None:
     model, images = planted.network(), planted.images()[:1]
     with held(model, images):
-        mask = SmoothMask((area,), steps=200).masks(model, images, TARGETS[:1])
+        mask = SmoothMask((area,), steps=120).masks(model, images, TARGETS[:1])
     assert float(mask.mean()) == pytest.approx(area, abs=0.02)
     assert 0 <= float(mask.min()) <= float(mask.max()) <= 1
 
 
 def test_smooth_masks_of_several_areas_are_searched_apart() -> None:
     model, images = planted.network(), planted.images()
-    method = SmoothMask((0.05, 0.2), steps=100)
+    method = SmoothMask((0.05, 0.2), steps=50)
     with held(model, images):
         masks = method.masks(model, images, TARGETS)
-        alone = SmoothMask((0.2,), steps=100).masks(model, images, TARGETS)
+        alone = SmoothMask((0.2,), steps=50).masks(model, images, TARGETS)
     assert masks.shape == (2, 2, planted.ROWS, planted.COLUMNS)
     assert torch.allclose(masks[:, 1], alone[:, 0], atol=0.02)
     result = method(model, images, TARGETS)
     assert torch.allclose(result.maps[:, 0], masks.mean(1), atol=1e-6)
-    assert result.evaluations.tolist() == [100.0, 100.0]
+    assert result.evaluations.tolist() == [50.0, 50.0]
 
 
 def test_the_mould_keeps_constants_and_the_pyramid_its_ends() -> None:
