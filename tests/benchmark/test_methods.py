@@ -245,20 +245,20 @@ def test_grad_cam_equals_the_package() -> None:
         assert torch.allclose(method(model, images, TARGETS).maps, own, atol=1e-4)
 
 
-def test_smooth_masks_agree_with_torchray() -> None:
+def test_smooth_masks_keep_what_torchray_keeps() -> None:
     torchray = pytest.importorskip(
         "torchray.attribution.extremal_perturbation", exc_type=ImportError
     )
-    # Its masks cannot be finer than 21 pixels.
-    model = nn.Sequential(nn.AvgPool2d(4), planted.network())
-    images = F.interpolate(planted.images()[:1], scale_factor=4)
-    theirs, _ = torchray.extremal_perturbation(model, images, 1, areas=[0.1], max_iter=300)
-    ours = SmoothMask((0.1,), steps=300)(model, images, TARGETS[:1]).maps
-    assert float(theirs.mean()) == pytest.approx(float(ours.mean()), abs=0.03)
-    square = F.interpolate(planted.squares()[:1], scale_factor=4)
-    # Both cover the square, which is half of what they may cover.
-    assert float((ours * square).sum() / square.sum()) > 0.8
-    assert float((theirs * square).sum() / square.sum()) > 0.8
+    # Its masks cannot be finer than 21 pixels, and reach their area late.
+    model = nn.Sequential(nn.AvgPool2d(3), planted.network()).eval()
+    images = F.interpolate(planted.images()[:1], scale_factor=3)
+    square = F.interpolate(planted.squares()[:1], scale_factor=3)
+    theirs, _ = torchray.extremal_perturbation(model, images, 1, areas=[0.1])
+    ours = SmoothMask((0.1,), steps=400)(model, images, TARGETS[:1]).maps
+    for mask in (ours, theirs):
+        assert float((mask * square).sum() / square.sum()) > 0.9
+    # The rest of the area may lie anywhere: ours is no larger than asked for.
+    assert float(ours.mean()) == pytest.approx(0.1, abs=0.02)
 
 
 def test_grad_cam_finds_the_last_layer_with_places() -> None:
