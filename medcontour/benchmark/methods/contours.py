@@ -111,8 +111,9 @@ class RandomContour(Method):
 
 def _drawn(image: Tensor, perturbation: Perturbation, seed: int) -> FourierContour:
     """One random curve for an image, on its device."""
-    digest = zlib.crc32(image.float().cpu().contiguous().numpy().tobytes())
-    chance = torch.Generator().manual_seed(seed * 2**32 + digest)
+    values = image.float().cpu().contiguous().numpy().tobytes()
+    # torch looks at the lowest 32 bits of a seed alone.
+    chance = torch.Generator().manual_seed(zlib.crc32(values, seed % 2**32))
     low, high = (bound.cpu() for bound in perturbation.bounds)
     center = low + torch.rand(1, 2, generator=chance) * (high - low)
     falling = torch.arange(1, HARMONICS + 1).pow(-1.0).view(1, -1, 1)

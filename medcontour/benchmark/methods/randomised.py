@@ -25,8 +25,9 @@ class LayerSimilarity:
     layer
         The lowest layer that was re-initialised; all above it were too.
     iou
-        Mean over images of the intersection over union of where a map reaches half of its
-        largest value: of a contour, the contour itself. 0 where either map is nowhere positive.
+        Mean over images of the intersection over union of where the positive part of a map is
+        above halfway between its smallest and its largest value: of a contour, the contour
+        itself. 0 where either map's positive part is constant.
     rank_correlation
         Mean over images of Spearman's correlation of the maps' pixels, ties at their mean rank.
         0 where a map is constant.
@@ -127,11 +128,15 @@ def similarity_under_randomisation(
 
 
 def _overlap(one: Tensor, other: Tensor) -> Tensor:
-    """(B,) intersection over union of the regions above half the largest value."""
-    top = one.amax(1, keepdim=True), other.amax(1, keepdim=True)
-    first, second = ((m >= t / 2) & (t > 0) for m, t in zip((one, other), top, strict=True))
-    union = (first | second).sum(1)
-    return (first & second).sum(1) / union.clamp_min(1)
+    """(B,) intersection over union of the regions above halfway."""
+    first, second = _above(one), _above(other)
+    return (first & second).sum(1) / (first | second).sum(1).clamp_min(1)
+
+
+def _above(maps: Tensor) -> Tensor:
+    positive = maps.clamp_min(0)
+    low, high = positive.amin(1, keepdim=True), positive.amax(1, keepdim=True)
+    return positive > (low + high) / 2
 
 
 def _ranked(one: Tensor, other: Tensor) -> float:

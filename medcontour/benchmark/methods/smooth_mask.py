@@ -142,7 +142,9 @@ class _Mould:
     def __call__(self, cells: Tensor) -> Tensor:
         """(M, h, w) to (M, H, W): 0 for zeros, 1 for ones, and up to a twentieth above."""
         side = 2 * REACH + 1
-        around = F.unfold(cells.unsqueeze(1), side, padding=REACH) * self._kernel
+        # Repeated at the border: with anything else it would be higher or lower than the rest.
+        padded = F.pad(cells.unsqueeze(1), (REACH,) * 4, mode="replicate")
+        around = F.unfold(padded, side) * self._kernel
         highest = (around * (around / TEMPERATURE).softmax(1)).sum(1, keepdim=True)
         coarse = (highest / self._highest).view(len(cells), 1, *self.cells)
         size = [self._step * count for count in self.cells]
