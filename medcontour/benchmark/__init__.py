@@ -7,14 +7,17 @@ from medcontour.benchmark.imagenet import read_imagenet
 from medcontour.benchmark.method_figures import write_figures
 from medcontour.benchmark.method_table import method_table, summary, write_results
 from medcontour.benchmark.methods import METHODS, Attribution, Explainer, method_named
-from medcontour.benchmark.models import Model, PhotoInput, load_model, model_of
+from medcontour.benchmark.model import Model, model_of
+from medcontour.benchmark.models import load_model
+from medcontour.benchmark.photo_input import PhotoInput
 from medcontour.benchmark.randomise import (
     Randomised,
     randomise,
     randomise_table,
     write_randomised,
 )
-from medcontour.benchmark.run import METRICS, Record, Results, run
+from medcontour.benchmark.record import METRICS, Record, Results
+from medcontour.benchmark.run import run
 from medcontour.benchmark.speed import Speed, measure_overhead, measure_speed, measure_warm_start
 from medcontour.benchmark.table import table, write_speed
 from medcontour.benchmark.work import Work, find_work, slice_runs

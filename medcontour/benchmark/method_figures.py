@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from medcontour.benchmark.intervals import mean_interval
-from medcontour.benchmark.models import Model
+from medcontour.benchmark.model import Model
 from medcontour.benchmark.published import published_rows
-from medcontour.benchmark.run import METRICS, Asked, Results
+from medcontour.benchmark.record import METRICS, Asked, Results
 from medcontour.errors import replacing
 from medcontour.explain import (
     BACKGROUNDS,

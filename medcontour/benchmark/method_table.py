@@ -12,7 +12,7 @@ from typing import Any
 
 from medcontour.benchmark.intervals import mean_interval
 from medcontour.benchmark.published import SOURCE, published_rows
-from medcontour.benchmark.run import METRICS, Metric, Results
+from medcontour.benchmark.record import METRICS, Metric, Results
 from medcontour.errors import MedcontourError, replacing
 
 __all__ = ["REFERENCE", "method_table", "summary", "write_results"]

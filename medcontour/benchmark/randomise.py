@@ -19,7 +19,7 @@ from medcontour.benchmark.methods import (
     method_named,
     similarity_under_randomisation,
 )
-from medcontour.benchmark.models import Model
+from medcontour.benchmark.model import Model
 from medcontour.benchmark.run import Progress, asked_images
 from medcontour.errors import MedcontourError, replacing
 

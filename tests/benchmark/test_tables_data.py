@@ -22,7 +22,7 @@ from medcontour.benchmark import (
     read_imagenet,
 )
 from medcontour.benchmark.dataset import read_pixels, write_list
-from medcontour.benchmark.models import truth_in
+from medcontour.benchmark.photo_input import truth_in
 from medcontour.errors import MedcontourError
 
 IMAGE = (40, 60)
