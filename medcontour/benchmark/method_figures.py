@@ -69,17 +69,17 @@ def draw_sheet(results: Results) -> Figure:
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, columns, squeeze=False)
     for line, asked in zip(axes, results.shown, strict=True):
-        picture = _picture(asked.inputs[0])
+        picture = _picture(asked)
         for axis in line:
             axis.imshow(picture)
             axis.set_axis_off()
-        line[0].contour(asked.truth[0].cpu().numpy(), [0.5], colors=TRUTH, linewidths=1)
+        line[0].contour(_upright(asked.truth[0], asked), [0.5], colors=TRUTH, linewidths=1)
         for axis, method in zip(line[1:], results.methods, strict=True):
             found = results.maps.get((asked.item.name, method))
             if found is None:
                 axis.text(0.5, 0.5, "no map", transform=axis.transAxes, ha="center")
                 continue
-            values = found.clamp_min(0).numpy()
+            values = _upright(found.clamp_min(0), asked)
             axis.imshow(values, cmap="inferno", alpha=0.55)
             if method.startswith("extremal") and values.min() < 0.5 < values.max():
                 axis.contour(values, [0.5], colors="#3498db", linewidths=1.2)
@@ -128,7 +128,7 @@ def draw_fidelity(model: Model, shown: Sequence[Asked]) -> Figure:
     axes = figure.subplots(1, len(shown) + 1, width_ratios=[1] * len(shown) + [1.6], squeeze=False)
     *pictures, curve = axes[0]
     for axis, asked, (found, lines) in zip(pictures, shown, maps, strict=True):
-        axis.imshow(_picture(asked.inputs[0]))
+        axis.imshow(_picture(asked))
         axis.set_axis_off()
         for k, mask in enumerate(lines):
             shade = 0.25 + 0.7 * k / len(found.areas)
@@ -161,14 +161,20 @@ def _areas(model: Model, asked: Asked) -> tuple[AreaMap, list[npt.NDArray[np.flo
         perturbation = Perturbation.of_images(images, background)
         found = area_map(perturbation, objective, AREAS)
         lines = [
-            curve.mask(perturbation.points).detach()[0].cpu().numpy() for curve in found.contours
+            _upright(curve.mask(perturbation.points).detach()[0], asked) for curve in found.contours
         ]
     return found, lines
 
 
-def _picture(inputs: Tensor) -> npt.NDArray[np.float32]:
-    """(C, H, W) of any values to (H, W, 3) from 0 to 1, by the input's own range."""
-    values = inputs.detach().float().cpu()
+def _upright(values: Tensor, asked: Asked) -> npt.NDArray[np.float32]:
+    """(H, W, ...) of the input as the image stands."""
+    shown = values.transpose(0, 1) if asked.turned else values
+    return shown.float().cpu().numpy()
+
+
+def _picture(asked: Asked) -> npt.NDArray[np.float32]:
+    """The input as (H, W, 3) from 0 to 1, by its own range."""
+    values = asked.inputs[0].detach().float().cpu()
     values = values[:3] if len(values) >= 3 else values[:1].expand(3, -1, -1)
     low, high = values.amin(), values.amax()
-    return ((values - low) / (high - low).clamp_min(1e-6)).permute(1, 2, 0).numpy()
+    return _upright(((values - low) / (high - low).clamp_min(1e-6)).permute(1, 2, 0), asked)

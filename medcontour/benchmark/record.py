@@ -84,12 +84,16 @@ class Asked:
         (1, H, W) bool.
     target
         (1,) int64: the class that is explained; 0 where the network has none.
+    turned
+        Whether the input's rows are the image's columns, as many MONAI networks take it: figures
+        turn it back.
     """
 
     item: Item
     inputs: Tensor
     truth: Tensor
     target: Tensor
+    turned: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +77,8 @@ def run(
     methods
         Names from `METHODS`, or by name any callable
         ``method(network, images (B, C, H, W), targets (B,))`` that gives maps, or an
-        `Attribution`. None: all of `METHODS`.
+        `Attribution`. None: all of `METHODS`. Records of one's own method are told apart by its
+        name, and where it is a dataclass (`ExtremalContour(area_weight=3.0)`) by its settings.
     images, seed, largest
         As of `choose`.
     runs
@@ -107,7 +108,9 @@ def run(
             if keep:
                 results.shown.append(asked)
             for name, repeats in named.items():
-                key = _key(model, asked, name, seed, len(repeats))
+                own = isinstance(methods, Mapping) and is_dataclass(repeats[0])
+                method = f"{name} {repeats[0]!r}" if own else name
+                key = _key(model, asked, method, seed, len(repeats))
                 record = known.get(key)
                 if record is None:
                     record = _record(model, asked, name, repeats, key, seed, out if keep else None)
@@ -168,8 +171,13 @@ def _asked(model: Model, item: Item, results: Results) -> Asked | None:
             results.left_out[item.name] = "the network takes it for something else"
             return None
         target = max(right, key=lambda index: float(answer[index])) if right else top
+    index = abs(prepared.index_from_input)
     return Asked(
-        item, inputs, truth[None].to(model.device), torch.tensor([target], device=model.device)
+        item,
+        inputs,
+        truth[None].to(model.device),
+        torch.tensor([target], device=model.device),
+        turned=bool(index[1, 1] > index[1, 0]),
     )
 
 

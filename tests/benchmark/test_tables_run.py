@@ -31,6 +31,7 @@ from medcontour.benchmark import (
     write_results,
 )
 from medcontour.benchmark.intervals import mean_interval
+from medcontour.benchmark.methods import Rise
 from medcontour.benchmark.published import published_rows
 from medcontour.cli.app import app
 from medcontour.errors import MedcontourError
@@ -116,7 +117,12 @@ def test_a_stopped_run_asks_no_image_twice(data: Path, model: Model, out: Path) 
     same = run(model, read_folder(data), out, {"perfect": again}, images=3)
     assert not again.asked
     assert str(same.records) == str(results.records)  # NaN is no equal of itself
-    # Another seed, another network: other work.
+    # Other settings, another network: other work.
+    one, other_one = (
+        run(model, read_folder(data), out, {"rise": Rise(masks)}, images=1) for masks in (40, 80)
+    )
+    assert one.values("rise", "evaluations") == {"scan2": 10.0}
+    assert other_one.values("rise", "evaluations") == {"scan2": 20.0}
     other = Perfect()
     changed = replace(model, network=_doubled(model.network))
     run(changed, read_folder(data), out, {"perfect": other}, images=3)
