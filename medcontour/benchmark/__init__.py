@@ -1,17 +1,64 @@
 """Presets, methods and networks compared on the same images by the same protocol."""
 
+from medcontour.benchmark.coco import read_coco
+from medcontour.benchmark.dataset import Boxes, Dataset, Item, Masks, choose
+from medcontour.benchmark.folder import Polygon, read_folder
+from medcontour.benchmark.imagenet import read_imagenet
+from medcontour.benchmark.method_figures import write_figures
+from medcontour.benchmark.method_table import method_table, summary, write_results
+from medcontour.benchmark.methods import METHODS, Attribution, Explainer, method_named
+from medcontour.benchmark.model import Model, model_of
+from medcontour.benchmark.models import load_model
+from medcontour.benchmark.photo_input import PhotoInput
+from medcontour.benchmark.randomise import (
+    Randomised,
+    randomise,
+    randomise_table,
+    write_randomised,
+)
+from medcontour.benchmark.record import METRICS, Record, Results
+from medcontour.benchmark.run import run
 from medcontour.benchmark.speed import Speed, measure_overhead, measure_speed, measure_warm_start
 from medcontour.benchmark.table import table, write_speed
 from medcontour.benchmark.work import Work, find_work, slice_runs
 
 __all__ = [
+    "METHODS",
+    "METRICS",
+    "Attribution",
+    "Boxes",
+    "Dataset",
+    "Explainer",
+    "Item",
+    "Masks",
+    "Model",
+    "PhotoInput",
+    "Polygon",
+    "Randomised",
+    "Record",
+    "Results",
     "Speed",
     "Work",
+    "choose",
     "find_work",
+    "load_model",
     "measure_overhead",
     "measure_speed",
     "measure_warm_start",
+    "method_named",
+    "method_table",
+    "model_of",
+    "randomise",
+    "randomise_table",
+    "read_coco",
+    "read_folder",
+    "read_imagenet",
+    "run",
     "slice_runs",
+    "summary",
     "table",
+    "write_figures",
+    "write_randomised",
+    "write_results",
     "write_speed",
 ]

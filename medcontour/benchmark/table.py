@@ -8,17 +8,16 @@ from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
 
-import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from medcontour.benchmark.intervals import mean_interval
 from medcontour.benchmark.speed import LEVEL, Record, Speed
 from medcontour.errors import replacing
 from medcontour.explain import PRESETS
 
 __all__ = ["table", "write_speed"]
 
-RESAMPLES = 2000
 BUDGETS = (25.0, 50.0)
 COLORS = {"paper": "#555555", "fast": "#c0392b"}
 
@@ -67,7 +66,7 @@ def table(speed: Speed) -> str:
         level = speed.level(work)
         for name in PRESETS:
             own = speed.of(work, name)
-            low, high = _interval([float(hit) for hit in level])
+            low, high = mean_interval([float(hit) for hit in level])[1:]
             share = f"{fmean(level):.2f} ({low:.2f} to {high:.2f})" if name == "fast" else ""
             lines.append(
                 f"| {work} | {len(own)} | {name} | {fmean(r.evaluations for r in own):.1f} "
@@ -120,15 +119,8 @@ def _value_at(record: Record, budget: float) -> float:
     return values[-1] if values else 1.0
 
 
-def _interval(values: list[float]) -> tuple[float, float]:
-    sample = np.asarray(values)
-    drawn = np.random.default_rng(0).integers(len(sample), size=(RESAMPLES, len(sample)))
-    low, high = np.percentile(sample[drawn].mean(1), (2.5, 97.5))
-    return float(low), float(high)
-
-
 def _mean(values: list[float]) -> str:
-    low, high = _interval(values)
+    low, high = mean_interval(values)[1:]
     return f"{fmean(values):.3f} ({low:.3f} to {high:.3f})"
 
 

@@ -106,6 +106,11 @@ class NetworkClassifier:
         return self._network
 
     @property
+    def outputs(self) -> Outputs:
+        """What the network gives."""
+        return self._outputs
+
+    @property
     def weights_sha256(self) -> str:
         """The SHA-256 of the weights as they are now, as hexadecimal digits.
 

@@ -1,0 +1,122 @@
+"""Explanation methods on photographs, with small networks that come as files.
+
+    python benchmarks/natural_images.py DATA --kind imagenet --images 10 --out OUT
+
+DATA holds ``imagenet_val`` or ``coco``, and ``classifiers`` with ``squeezenet1_0_dc.safetensors``
+(torchvision's SqueezeNet 1.0 with a padded last convolution). It shows how any network is compared
+from Python; networks with a name go through ``medcontour benchmark``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from medcontour import benchmark
+
+
+class Fire(nn.Module):
+    """SqueezeNet's block (Iandola et al. 2016): squeeze by 1 x 1, expand by 1 x 1 and 3 x 3."""
+
+    def __init__(self, channels: int, squeezed: int, expanded: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Conv2d(channels, squeezed, 1)
+        self.expand1x1 = nn.Conv2d(squeezed, expanded, 1)
+        self.expand3x3 = nn.Conv2d(squeezed, expanded, 3, padding=1)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(B, channels, H, W) to (B, 2 * expanded, H, W)."""
+        squeezed = self.squeeze(inputs).relu()
+        return torch.cat([self.expand1x1(squeezed).relu(), self.expand3x3(squeezed).relu()], 1)
+
+
+class SqueezeNet(nn.Module):
+    """SqueezeNet 1.0 with the names of torchvision's weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+        def pool() -> nn.Module:
+            return nn.MaxPool2d(3, 2, ceil_mode=True)
+
+        self.features = nn.Sequential(
+            nn.Conv2d(3, 96, 7, stride=2),
+            nn.ReLU(),
+            pool(),
+            Fire(96, 16, 64),
+            Fire(128, 16, 64),
+            Fire(128, 32, 128),
+            pool(),
+            Fire(256, 32, 128),
+            Fire(256, 48, 192),
+            Fire(384, 48, 192),
+            Fire(384, 64, 256),
+            pool(),
+            Fire(512, 64, 256),
+        )
+        last = nn.Conv2d(512, 1000, 1, padding=1)
+        self.classifier = nn.Sequential(
+            nn.Dropout(), last, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+        )
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(B, 3, 227, 227) to (B, 1000) logits."""
+        logits: Tensor = self.classifier(self.features(inputs))
+        return logits
+
+
+def squeezenet(weights: Path, device: str = "cpu") -> benchmark.Model:
+    """Load the network: RGB from 0 to 255 minus (123, 117, 104), warped to 227 x 227."""
+    network = SqueezeNet()
+    network.load_state_dict({name: value.float() for name, value in load_file(weights).items()})
+    prepare = benchmark.PhotoInput(
+        (227, 227),
+        resize=None,
+        mean=(123 / 255, 117 / 255, 104 / 255),
+        spread=(1 / 255, 1 / 255, 1 / 255),
+    )
+    return benchmark.model_of(network, prepare, name="squeezenet1_0", device=device)
+
+
+def main() -> None:
+    """Run the comparison and print its table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--kind", choices=["imagenet", "coco"], default="imagenet")
+    parser.add_argument("--images", type=int, default=100)
+    parser.add_argument("--methods", default=",".join(benchmark.METHODS))
+    parser.add_argument("--largest-box", type=float, default=0.5)
+    parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument("--fidelity", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--out", type=Path, required=True)
+    asked = parser.parse_args()
+    asked.out.mkdir(parents=True, exist_ok=True)
+    model = squeezenet(asked.data / "classifiers" / "squeezenet1_0_dc.safetensors", asked.device)
+    if asked.kind == "imagenet":
+        dataset = benchmark.read_imagenet(asked.data / "imagenet_val")
+    else:
+        dataset = benchmark.read_coco(asked.data / "coco")
+    results = benchmark.run(
+        model,
+        dataset,
+        asked.out,
+        asked.methods.split(","),
+        images=asked.images,
+        seed=asked.seed,
+        largest=asked.largest_box,
+        runs=asked.runs,
+        progress=lambda what, done, total: print(what, done, "of", total, flush=True),
+    )
+    benchmark.write_results(results, asked.out)
+    benchmark.write_figures(results, model, asked.out, asked.fidelity)
+    print(benchmark.method_table(results))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""The extremal contour as a method among others, and a random contour as the floor."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from medcontour.benchmark.methods.base import Attribution, Method
+from medcontour.contour import FourierContour
+from medcontour.explain import (
+    SHARP,
+    Background,
+    ExtremalContours,
+    ExtremalFit,
+    Perturbation,
+    check_area,
+)
+from medcontour.explain.area import scaled_to_area
+
+__all__ = ["ExtremalContour", "RandomContour"]
+
+HARMONICS = 5
+WAVINESS, FRAME = 0.25, 0.3  # standard deviations of the first harmonic and of the frame
+
+
+@dataclass(frozen=True)
+class ExtremalContour(Method):
+    """The soft mask at tau = 100 of a star-convex extremal contour.
+
+    Evaluations are those of the search; nothing in it is drawn at random.
+
+    Attributes
+    ----------
+    preset, background, area_weight
+        As `ExtremalContours` takes them.
+    seed
+        Changes nothing.
+    """
+
+    preset: str = "fast"
+    background: str | Background = "gaussian"
+    area_weight: float = 1.0
+    seed: int = 0
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """As the tables call it."""
+        return "extremal-contour" if self.preset == "fast" else f"extremal-contour-{self.preset}"
+
+    def fit(self, model: nn.Module, images: Tensor, targets: Tensor) -> ExtremalFit:
+        """Find the contours themselves."""
+        explain = ExtremalContours(
+            model, preset=self.preset, background=self.background, area_weight=self.area_weight
+        )
+        return explain.fit(images, targets)
+
+    def _explain(self, model: nn.Module, images: Tensor, targets: Tensor) -> Attribution:
+        fit = self.fit(model, images, targets)
+        points = Perturbation.of_images(images, images).points
+        maps = fit.contours.detach().mask(points, SHARP).unsqueeze(1)
+        return Attribution(maps.float(), fit.evaluations.float())
+
+
+@dataclass(frozen=True)
+class RandomContour(Method):
+    """A random star-convex contour: what a map reaches without looking at the image.
+
+    Its center is anywhere in the image, its shape a random curve of five harmonics in a random
+    frame, its area inside the image what is asked. It is drawn from the seed and the image's own
+    values, so that it does not depend on the batch that an image comes in.
+
+    Evaluations are 0: the network is asked for the area at most, and that search is the extremal
+    contour's own.
+
+    Attributes
+    ----------
+    seed
+        Another one draws other contours.
+    area
+        Share of the image to cover; None takes that of the extremal contour of the same image.
+    like
+        The extremal contour whose area is taken.
+    """
+
+    seed: int = 0
+    area: float | None = None
+    like: ExtremalContour = ExtremalContour()
+
+    name = "random"
+
+    def __post_init__(self) -> None:
+        if self.area is not None:
+            check_area(self.area)
+
+    def _explain(self, model: nn.Module, images: Tensor, targets: Tensor) -> Attribution:
+        perturbation = Perturbation.of_images(images, images)
+        plane = perturbation.plane
+        if self.area is None:
+            found = self.like.fit(model, images, targets).contours.detach()
+            share = found.area_inside(plane) / plane.area
+        else:
+            share = torch.full((len(images),), self.area, device=images.device)
+        drawn = FourierContour.cat([_drawn(image, perturbation, self.seed) for image in images])
+        curves = scaled_to_area(drawn, plane, share)
+        maps = curves.mask(perturbation.points, SHARP).unsqueeze(1)
+        return Attribution(maps.float(), torch.zeros(len(images), device=images.device))
+
+
+def _drawn(image: Tensor, perturbation: Perturbation, seed: int) -> FourierContour:
+    """One random curve for an image, on its device."""
+    values = image.float().cpu().contiguous().numpy().tobytes()
+    # torch looks at the lowest 32 bits of a seed alone.
+    chance = torch.Generator().manual_seed(zlib.crc32(values, seed % 2**32))
+    low, high = (bound.cpu() for bound in perturbation.bounds)
+    center = low + torch.rand(1, 2, generator=chance) * (high - low)
+    falling = torch.arange(1, HARMONICS + 1).pow(-1.0).view(1, -1, 1)
+    harmonics = WAVINESS * falling * torch.randn(1, HARMONICS, 2, generator=chance)
+    frame = FRAME * torch.randn(1, 2, generator=chance)
+    curve = FourierContour(center, torch.tensor([-1.0]), harmonics, frame)
+    return curve.to(image.device)

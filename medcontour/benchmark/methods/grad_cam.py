@@ -1,0 +1,135 @@
+"""Grad-CAM++ for convolutional networks and vision transformers, and for volumes."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from types import ModuleType
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from medcontour.benchmark.methods.base import BACKWARD, Attribution, Method, target_scores
+from medcontour.benchmark.methods.feature_layer import FeatureLayer, feature_layer
+from medcontour.errors import MedcontourError
+
+__all__ = ["GradCamPlusPlus"]
+
+SMALL, SMALLEST = 1e-6, 1e-7
+
+
+@dataclass(frozen=True)
+class GradCamPlusPlus(Method):
+    """Feature maps weighted by their gradients (Chattopadhyay et al. 2018).
+
+    Images by the package grad-cam where it can be imported (`library` says so), and otherwise by
+    the same formula on hooks of our own, which the tests hold against it; volumes by MONAI, one
+    at a time. MONAI's weights differ from the publication's: its sum runs over the product of
+    features and gradients. Maps are scaled to 0 to 1 each. One pass forward and backward an
+    image: half an evaluation; finding the layer is done once a batch and not counted.
+
+    Attributes
+    ----------
+    layer
+        Name of the module whose output is read; None chooses it (see `feature_layer`).
+    seed
+        Changes nothing.
+    """
+
+    layer: str | None = None
+    seed: int = 0
+
+    name = "grad-cam++"
+
+    @property
+    def dimensions(self) -> tuple[int, ...]:
+        """Images and volumes."""
+        return (4, 5)
+
+    @property
+    def library(self) -> str:
+        """What images are explained by: ``"grad-cam"`` or ``"medcontour"``."""
+        return "grad-cam" if _package() else "medcontour"
+
+    def _explain(self, model: nn.Module, images: Tensor, targets: Tensor) -> Attribution:
+        layer = feature_layer(model, images, targets, self.layer)
+        package = _package()
+        if images.ndim == 5:
+            maps = torch.cat(
+                [_by_monai(model, images[[k]], targets[[k]], layer) for k in range(len(images))]
+            )
+        elif package is not None:
+            maps = _by_package(package, model, images, targets, layer)
+        else:
+            maps = by_hooks(model, images, targets, layer)
+        spent = torch.full((len(images),), BACKWARD, device=images.device)
+        return Attribution(maps.detach().float(), spent)
+
+
+def _package() -> ModuleType | None:
+    """The package, where it and what it needs (torchvision) are installed."""
+    try:
+        import pytorch_grad_cam
+    except ImportError:
+        return None
+    found: ModuleType = pytorch_grad_cam
+    return found
+
+
+def _by_package(
+    package: ModuleType, model: nn.Module, images: Tensor, targets: Tensor, layer: FeatureLayer
+) -> Tensor:
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    wanted = [ClassifierOutputTarget(target) for target in targets.tolist()]
+    module = model.get_submodule(layer.name)
+    with package.GradCAMPlusPlus(model, [module], reshape_transform=layer.to_map) as explain:
+        found = explain(images.clone().requires_grad_(True), targets=wanted)
+    return torch.as_tensor(found).unsqueeze(1).to(images.device)
+
+
+def by_hooks(model: nn.Module, images: Tensor, targets: Tensor, layer: FeatureLayer) -> Tensor:
+    """(B, 1, H, W) by the publication's Eq. 10 and 19, scaled as the package does."""
+    features: list[Tensor] = []
+    slopes: list[Tensor] = []
+
+    def hook(module: nn.Module, inputs: object, output: Tensor) -> None:
+        features.append(output)
+        output.register_hook(slopes.append)  # type: ignore[no-untyped-call]
+
+    handle = model.get_submodule(layer.name).register_forward_hook(hook)
+    try:
+        own = images.clone().requires_grad_(True)
+        torch.autograd.grad(target_scores(model, own, targets).sum(), own)
+    finally:
+        handle.remove()
+    feature, slope = layer.to_map(features[0].detach()), layer.to_map(slopes[0].detach())
+    total = feature.sum((2, 3), keepdim=True)
+    share = slope**2 / (2 * slope**2 + total * slope**3 + SMALL)
+    share = torch.where(slope != 0, share, 0.0)
+    weight = (share * slope.relu()).sum((2, 3), keepdim=True)
+    maps = _scaled((weight * feature).sum(1, keepdim=True).relu())
+    extent = images.shape[2:]
+    return _scaled(F.interpolate(maps, extent, mode="bilinear", align_corners=False))
+
+
+def _by_monai(model: nn.Module, image: Tensor, target: Tensor, layer: FeatureLayer) -> Tensor:
+    from monai.visualize import GradCAMpp
+
+    # Its hooks stay, and it switches in-place layers: a copy takes them away with it.
+    # Its default postprocessing turns high into low.
+    explain = GradCAMpp(copy.deepcopy(model), layer.name, postprocessing=lambda maps: maps)
+    maps: Tensor = explain(image.clone().requires_grad_(True), class_idx=int(target))
+    if not bool(maps.isfinite().all()):
+        raise MedcontourError(
+            "Grad-CAM++ overflows on this network (MONAI takes the exponential of the logit); "
+            "divide its logits by a constant."
+        )
+    return _scaled(maps)
+
+
+def _scaled(maps: Tensor) -> Tensor:
+    """Each map from 0 to 1."""
+    maps = maps - maps.flatten(1).amin(1).view(-1, *(1,) * (maps.ndim - 1))
+    return maps / (SMALLEST + maps.flatten(1).amax(1).view(-1, *(1,) * (maps.ndim - 1)))

@@ -1,0 +1,272 @@
+"""Methods on the images of a data set, judged alike: the records that tables are made of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from medcontour.benchmark.dataset import Dataset, Item, choose, read_pixels, write_list
+from medcontour.benchmark.methods import METHODS, Explainer, attribution, method_named
+from medcontour.benchmark.metrics import (
+    agreement,
+    best_iou,
+    complexity,
+    deletion_auc,
+    faithfulness_correlation,
+    insertion_auc,
+    pointing_game,
+    relevance_mass,
+    relevance_rank,
+    sparseness,
+)
+from medcontour.benchmark.model import Model, model_of
+from medcontour.benchmark.photo_input import truth_in
+from medcontour.benchmark.record import Asked, Record, Results
+from medcontour.errors import MedcontourError
+from medcontour.explain import BACKGROUNDS, PRESETS
+
+__all__ = ["asked_images", "run"]
+
+Progress = Callable[[str, int, int], None]
+
+SHOWN = 6
+"""Of so many images the maps are kept, for the sheet."""
+
+STEPS = 50
+"""Of the insertion and deletion curves."""
+
+
+CONTOURS = ("extremal-contour", "extremal-contour-paper", "random")
+"""They follow an embedding's cosine (Eq. 6); the rest its dot product, which has a gradient at the
+image itself."""
+
+
+def run(
+    model: Model | nn.Module,
+    dataset: Dataset,
+    out: Path | str,
+    methods: Sequence[str] | Mapping[str, Explainer] | None = None,
+    *,
+    images: int = 100,
+    seed: int = 0,
+    largest: float = 1.0,
+    runs: int = 1,
+    progress: Progress | None = None,
+) -> Results:
+    """Ask every method about every image, and judge what it gives.
+
+    Records are added to ``out/records.jsonl`` as they come: a run that was stopped goes on there,
+    and asks again only what failed.
+
+    Parameters
+    ----------
+    model
+        A `Model`, or any network for photographs with ImageNet's usual preparation.
+    dataset
+        What to draw images from.
+    out
+        The folder, which is there. ``images.csv`` is written to it first.
+    methods
+        Names from `METHODS`, or by name any callable
+        ``method(network, images (B, C, H, W), targets (B,))`` that gives maps, or an
+        `Attribution`. None: all of `METHODS`. Records of one's own method are told apart by its
+        name, and where it is a dataclass (`ExtremalContour(area_weight=3.0)`) by its settings.
+    images, seed, largest
+        As of `choose`.
+    runs
+        Times each method is asked, with other seeds; two or more give the agreement of runs. The
+        first run's map is judged.
+    progress
+        Called with what is done, how much of it is done and how much there is.
+
+    Raises
+    ------
+    MedcontourError
+        For an unknown method, or a class that the network does not have.
+    """
+    out = Path(out)
+    model = model if isinstance(model, Model) else model_of(model)
+    named = _methods(methods, seed, runs)
+    chosen = choose(dataset, images, seed, largest)
+    write_list(chosen, out / "images.csv")
+    known = {record.key: record for record in _read(out / "records.jsonl") if not record.error}
+    results = Results(dataset.kind, model.name, tuple(named), [], {}, {}, {}, [], {})
+    (out / "maps").mkdir(exist_ok=True)
+    for count, (item, _) in enumerate(chosen):
+        asked = _asked(model, item, results)
+        if asked is not None:
+            results.truth_share[item.name] = float(asked.truth.float().mean())
+            keep = len(results.shown) < SHOWN
+            if keep:
+                results.shown.append(asked)
+            for name, repeats in named.items():
+                own = isinstance(methods, Mapping) and is_dataclass(repeats[0])
+                method = f"{name} {repeats[0]!r}" if own else name
+                key = _key(model, asked, method, seed, len(repeats))
+                record = known.get(key)
+                if record is None:
+                    record = _record(model, asked, name, repeats, key, seed, out if keep else None)
+                    _append(record, out / "records.jsonl")
+                results.records.append(record)
+                if keep and (file := out / "maps" / f"{key}.npy").is_file():
+                    results.maps[item.name, name] = torch.from_numpy(np.load(file)).float()
+        if progress:
+            progress(f"{dataset.kind}, {model.name}", count + 1, len(chosen))
+    return results
+
+
+def asked_images(
+    model: Model, dataset: Dataset, *, images: int, seed: int = 0, largest: float = 1.0
+) -> Iterator[Asked]:
+    """The same images as `run` asks about, without those that cannot be used."""
+    nothing = Results(dataset.kind, model.name, (), [], {}, {}, {}, [], {})
+    for item, _ in choose(dataset, images, seed, largest):
+        asked = _asked(model, item, nothing)
+        if asked is not None:
+            yield asked
+
+
+def _methods(
+    methods: Sequence[str] | Mapping[str, Explainer] | None, seed: int, runs: int
+) -> dict[str, list[Explainer]]:
+    if isinstance(methods, Mapping):
+        return {name: [method] * runs for name, method in methods.items()}
+    names = tuple(METHODS) if methods is None else tuple(dict.fromkeys(methods))
+    return {name: [method_named(name, seed=seed + k) for k in range(runs)] for name in names}
+
+
+def _asked(model: Model, item: Item, results: Results) -> Asked | None:
+    """Prepare an image; say in `results` why not where it cannot be."""
+    try:
+        pixels = read_pixels(item.path)
+        prepared = model.prepare(pixels)
+        truth = truth_in(prepared, item.truth((pixels.shape[0], pixels.shape[1])))
+    except (MedcontourError, OSError, ValueError) as error:
+        results.failed[item.name] = str(error)
+        return None
+    if not truth.any():
+        results.left_out[item.name] = "its object is not on the network's input"
+        return None
+    inputs = prepared.tensor[None].to(model.device)
+    if model.answers == "embedding":
+        target = 0
+    else:
+        answer = model.answer(inputs)[0]
+        right = [model.index_of(name) for name in item.classes]
+        if any(not 0 <= index < len(answer) for index in right):
+            raise MedcontourError(
+                f"{model.name} has {len(answer)} classes, but {item.name} is of class "
+                f"{max(right)}, counted from 0; give a network for these classes."
+            )
+        top = int(answer.argmax())
+        if item.must_recognise and top not in right:
+            results.left_out[item.name] = "the network takes it for something else"
+            return None
+        target = max(right, key=lambda index: float(answer[index])) if right else top
+    index = abs(prepared.index_from_input)
+    return Asked(
+        item,
+        inputs,
+        truth[None].to(model.device),
+        torch.tensor([target], device=model.device),
+        turned=bool(index[1, 1] > index[1, 0]),
+    )
+
+
+def _key(model: Model, asked: Asked, method: str, seed: int, runs: int) -> str:
+    digest = hashlib.sha256(asked.inputs.contiguous().cpu().numpy().tobytes())
+    digest.update(asked.truth.cpu().numpy().tobytes())
+    settings = [method, seed, runs, STEPS, repr(PRESETS.get("fast")), repr(PRESETS.get("paper"))]
+    network = [model.name, model.weights_sha256, model.answers, int(asked.target)]
+    digest.update(json.dumps([asked.item.name, settings, network]).encode())
+    return digest.hexdigest()[:16]
+
+
+def _record(
+    model: Model,
+    asked: Asked,
+    name: str,
+    repeats: list[Explainer],
+    key: str,
+    seed: int,
+    out: Path | None,
+) -> Record:
+    try:
+        begun = _now(model.device)
+        network = model.explained(asked.inputs, cosine=name in CONTOURS)
+        found = attribution(repeats[0], network, asked.inputs, asked.target)
+        seconds = _now(model.device) - begun
+        maps = found.maps[:, 0]
+        others = [
+            attribution(method, network, asked.inputs, asked.target).maps[:, 0]
+            for method in repeats[1:]
+        ]
+        values = _judged(model, asked, maps, others, seed)
+    except Exception as error:  # a method is anybody's code
+        text = str(error).strip().splitlines()
+        return Record(
+            asked.item.name,
+            name,
+            key,
+            error=f"{type(error).__name__}: {text[-1] if text else 'without a message'}",
+        )
+    values |= {"evaluations": float(found.evaluations.sum()), "seconds": seconds}
+    if out is not None:
+        np.save(out / "maps" / f"{key}.npy", maps[0].float().cpu().numpy())
+    return Record(asked.item.name, name, key, values)
+
+
+def _judged(
+    model: Model, asked: Asked, maps: Tensor, others: list[Tensor], seed: int
+) -> dict[str, float]:
+    truth, images = asked.truth, asked.inputs
+    score = model.score_of(images, asked.target)
+    blurred = BACKGROUNDS["blur"]
+    given = {
+        "relevance_rank": relevance_rank(maps, truth),
+        "relevance_mass": relevance_mass(maps, truth),
+        "complexity": complexity(maps),
+        "sparseness": sparseness(maps),
+        "faithfulness_10": faithfulness_correlation(score, images, maps, runs=10, seed=seed),
+        "faithfulness_100": faithfulness_correlation(score, images, maps, runs=100, seed=seed),
+        "insertion_auc": insertion_auc(score, images, maps, steps=STEPS, baseline=blurred),
+        "deletion_auc": deletion_auc(score, images, maps, steps=STEPS),
+        "pointing_game": pointing_game(maps, truth),
+        "best_iou": best_iou(maps, truth),
+    }
+    if others:
+        given["agreement"] = agreement(torch.stack([maps, *others]))
+    return {name: float(value[0]) for name, value in given.items()}
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":  # work that is queued is not done
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def _append(record: Record, file: Path) -> None:
+    with file.open("ab+") as lines:
+        if lines.tell():
+            lines.seek(-1, 2)
+            if lines.read() != b"\n":  # the line at which a run was stopped
+                lines.write(b"\n")
+        lines.write(json.dumps(asdict(record)).encode() + b"\n")
+
+
+def _read(file: Path) -> Iterator[Record]:
+    if not file.is_file():
+        return
+    for line in file.read_text(encoding="utf-8").splitlines():
+        try:
+            yield Record(**json.loads(line))
+        except (ValueError, TypeError):  # the line at which a run was stopped
+            continue

@@ -1,0 +1,264 @@
+"""The benchmark commands that compare explanation methods."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from medcontour.benchmark import (
+    METHODS,
+    Dataset,
+    load_model,
+    method_table,
+    randomise_table,
+    read_coco,
+    read_folder,
+    read_imagenet,
+    run,
+    summary,
+    write_figures,
+    write_randomised,
+    write_results,
+)
+from medcontour.benchmark import randomise as randomise_weights
+from medcontour.cli.app import progress_bars
+from medcontour.cli.benchmark import benchmark
+from medcontour.errors import MedcontourError
+from medcontour.suggestion.save import make_folder
+
+__all__ = ["coco", "folder", "imagenet", "randomise"]
+
+Model = Annotated[
+    str,
+    typer.Option(
+        help="A name of torchvision or timm, dino-vitb16, a MONAI bundle's folder or a TorchScript "
+        "file. The last two can run code: use only those you trust."
+    ),
+]
+Out = Annotated[
+    Path,
+    typer.Option(help="Folder for the tables and figures. A run that was stopped goes on there."),
+]
+Methods = Annotated[
+    str, typer.Option(help=f"Comma separated, or all: {', '.join(METHODS)}.", metavar="A,B|all")
+]
+Images = Annotated[int, typer.Option(min=1, help="How many, drawn by the seed.")]
+Seed = Annotated[int, typer.Option(help="Of the images drawn and of the methods.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")]
+Json = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
+Runs = Annotated[
+    int, typer.Option(min=1, help="Times each method is asked; 2 or more give their agreement.")
+]
+Fidelity = Annotated[
+    int, typer.Option(min=0, help="Images of the fidelity-area figure; each costs 8 contours.")
+]
+LargestBox = Annotated[
+    float,
+    typer.Option(
+        "--largest-box",
+        min=0.0,
+        max=1.0,
+        help="Leave out images of which the object covers this share or more, e.g. 0.5.",
+    ),
+]
+Target = Annotated[
+    str | None,
+    typer.Option(help="The class to explain in every image, by name or index; no labels needed."),
+]
+
+
+@benchmark.command()
+def imagenet(
+    data: Annotated[
+        Path,
+        typer.Option(
+            help="Validation images with the official box XML, or with Kaggle's "
+            "LOC_val_solution.csv, or images/ with a labels.csv."
+        ),
+    ],
+    out: Out,
+    model: Model = "resnet50",
+    methods: Methods = "all",
+    images: Images = 100,
+    largest_box: LargestBox = 1.0,
+    runs: Runs = 1,
+    fidelity: Fidelity = 0,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Compare explanation methods on ImageNet validation images and their boxes.
+
+        medcontour benchmark imagenet --data ILSVRC2012 --model resnet50 --out imagenet
+    """
+    _compare(
+        read_imagenet(data), model, methods, out, images, largest_box, runs, fidelity, seed,
+        device, as_json,
+    )  # fmt: skip
+
+
+@benchmark.command()
+def coco(
+    data: Annotated[
+        Path, typer.Option(help="val2017/ with annotations/instances_val2017.json beside it.")
+    ],
+    out: Out,
+    model: Model = "resnet50",
+    methods: Methods = "all",
+    images: Images = 100,
+    largest_box: LargestBox = 1.0,
+    runs: Runs = 1,
+    fidelity: Fidelity = 0,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Compare explanation methods on COCO images and their instance masks.
+
+        medcontour benchmark coco --data coco --model dino-vitb16 --out coco
+    """
+    _compare(
+        read_coco(data), model, methods, out, images, largest_box, runs, fidelity, seed, device,
+        as_json,
+    )  # fmt: skip
+
+
+@benchmark.command()
+def folder(
+    data: Annotated[
+        Path,
+        typer.Option(
+            help="images/ with masks/, boxes.csv, boxes.json, or a labels.csv with polygon_xy or "
+            "bbox; labels from a labels.csv with file and label."
+        ),
+    ],
+    out: Out,
+    model: Model,
+    methods: Methods = "all",
+    images: Images = 100,
+    largest_box: LargestBox = 1.0,
+    target: Target = None,
+    runs: Runs = 1,
+    fidelity: Fidelity = 0,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Compare explanation methods on your own images with masks or boxes.
+
+        medcontour benchmark folder --data scans --model bundle --target lesion --out table
+    """
+    _compare(
+        read_folder(data, target), model, methods, out, images, largest_box, runs, fidelity, seed,
+        device, as_json,
+    )  # fmt: skip
+
+
+@benchmark.command()
+def randomise(
+    data: Annotated[Path, typer.Option(help="A folder as of the command of that kind of data.")],
+    out: Out,
+    model: Model,
+    kind: Annotated[
+        Literal["imagenet", "coco", "folder"], typer.Option(help="How the folder is laid out.")
+    ] = "folder",
+    methods: Methods = "extremal-contour",
+    images: Images = 10,
+    largest_box: LargestBox = 1.0,
+    target: Target = None,
+    layers: Annotated[
+        int | None, typer.Option(min=1, help="Layers, from the last; default: all.")
+    ] = None,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Check that maps move away when the network's weights are made random, layer by layer.
+
+        medcontour benchmark randomise --data scans --model bundle --target lesion --out check
+    """
+    data_set = (
+        read_folder(data, target)
+        if kind == "folder"
+        else {"imagenet": read_imagenet, "coco": read_coco}[kind](data)
+    )
+    asked = _methods(methods)
+    loaded = load_model(model, device)
+    make_folder(out)
+    with progress_bars(quiet=as_json) as progress:
+        found = randomise_weights(
+            loaded, data_set, out, asked, images=images, seed=seed, largest=largest_box,
+            layers=layers, progress=progress,
+        )  # fmt: skip
+    files = write_randomised(found, out)
+    if as_json:
+        print(
+            json.dumps(
+                {
+                    "model": found.model,
+                    "images": found.images,
+                    "layers": found.layers,
+                    "methods": {
+                        method: {
+                            figure: [
+                                list(found.interval(method, layer, figure))
+                                for layer in range(len(found.layers))
+                            ]
+                            for figure in ("iou", "rank_correlation")
+                        }
+                        for method in found.similar
+                    },
+                    "files": files,
+                }
+            )
+        )
+        return
+    _say(randomise_table(found), files, out)
+
+
+def _compare(
+    data: Dataset,
+    model: str,
+    methods: str,
+    out: Path,
+    images: int,
+    largest: float,
+    runs: int,
+    fidelity: int,
+    seed: int,
+    device: str,
+    as_json: bool,
+) -> None:
+    asked = _methods(methods)
+    loaded = load_model(model, device)
+    make_folder(out)
+    with progress_bars(quiet=as_json) as progress:
+        results = run(
+            loaded, data, out, asked, images=images, seed=seed, largest=largest, runs=runs,
+            progress=progress,
+        )  # fmt: skip
+    files = ["images.csv", *write_results(results, out)]
+    files += write_figures(results, loaded, out, fidelity)
+    if as_json:
+        print(json.dumps(summary(results) | {"files": files}))
+        return
+    _say(method_table(results), files, out)
+
+
+def _methods(text: str) -> list[str]:
+    names = [*METHODS] if text == "all" else [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in METHODS:
+            raise MedcontourError(f'There is no method "{name}"; choose from {", ".join(METHODS)}.')
+    return names
+
+
+def _say(table: str, files: list[str], out: Path) -> None:
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(table, markup=False)
+    console.print(f"Wrote {', '.join(files)} in {escape(str(out))}.")
