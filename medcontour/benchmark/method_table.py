@@ -118,14 +118,14 @@ def method_table(results: Results) -> str:
     lines = [f"{results.model} on {len(results.truth_share)} images ({results.kind}).", ""]
     lines += [title, rule]
     for method in results.methods:
-        cells = [_cell([*results.values(method, m.name).values()]) for m in metrics]
+        cells = [_cell([*results.values(method, m.name).values()], m) for m in metrics]
         lines.append(f"| {method} | {' | '.join(cells)} |")
     others = [method for method in results.methods if method != REFERENCE]
     if REFERENCE in results.methods and others:
         lines += ["", f"Paired differences: the method minus {REFERENCE} on the same images.", ""]
         lines += [title, rule]
         for method in others:
-            cells = [_cell(_differences(results, method, m.name), signed=True) for m in metrics]
+            cells = [_cell(_differences(results, method, m.name), m, "+") for m in metrics]
             lines.append(f"| {method} | {' | '.join(cells)} |")
     theirs = published_rows(results.kind, results.model)
     if theirs:
@@ -217,12 +217,11 @@ def _arrow(metric: Metric) -> str:
     return "↑" if metric.better > 0 else "↓"
 
 
-def _cell(values: list[float], *, signed: bool = False) -> str:
+def _cell(values: list[float], metric: Metric, sign: str = "") -> str:
     mean, low, high = mean_interval(values)
     if math.isnan(mean):
         return "–"
-    sign = "+" if signed else ""
-    digits = 1 if max(abs(low), abs(high)) >= 20 else 3
+    digits = 1 if metric.name == "evaluations" else 3
     return f"{mean:{sign}.{digits}f} ({low:{sign}.{digits}f} to {high:{sign}.{digits}f})"
 
 
