@@ -94,7 +94,9 @@ def imagenet(
 ) -> None:
     """Compare explanation methods on ImageNet validation images and their boxes.
 
-    medcontour benchmark imagenet --data ILSVRC2012 --model resnet50 --out imagenet
+    For example:
+
+        medcontour benchmark imagenet --data ILSVRC2012 --model resnet50 --out imagenet
     """
     _compare(
         read_imagenet(data), model, methods, out, images, largest_box, runs, fidelity, seed,
@@ -120,7 +122,9 @@ def coco(
 ) -> None:
     """Compare explanation methods on COCO images and their instance masks.
 
-    medcontour benchmark coco --data coco --model dino-vitb16 --out coco
+    For example:
+
+        medcontour benchmark coco --data coco --model dino-vitb16 --out coco
     """
     _compare(
         read_coco(data), model, methods, out, images, largest_box, runs, fidelity, seed, device,
@@ -151,7 +155,9 @@ def folder(
 ) -> None:
     """Compare explanation methods on your own images with masks or boxes.
 
-    medcontour benchmark folder --data scans --model bundle --target lesion --out table
+    For example:
+
+        medcontour benchmark folder --data scans --model bundle --target lesion --out table
     """
     _compare(
         read_folder(data, target), model, methods, out, images, largest_box, runs, fidelity, seed,
@@ -180,7 +186,9 @@ def randomise(
 ) -> None:
     """Check that maps move away when the network's weights are made random, layer by layer.
 
-    medcontour benchmark randomise --data scans --model bundle --target lesion --out check
+    For example:
+
+        medcontour benchmark randomise --data scans --model bundle --target lesion --out check
     """
     data_set = (
         read_folder(data, target)
