@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from medcontour.benchmark.metrics import (
 from medcontour.benchmark.model import Model, model_of
 from medcontour.benchmark.photo_input import truth_in
 from medcontour.benchmark.record import Asked, Record, Results
+from medcontour.benchmark.record_lines import append_lines, read_lines
 from medcontour.errors import MedcontourError
 from medcontour.explain import BACKGROUNDS, PRESETS
 
@@ -114,7 +116,7 @@ def run(
                 record = known.get(key)
                 if record is None:
                     record = _record(model, asked, name, repeats, key, seed, out if keep else None)
-                    _append(record, out / "records.jsonl")
+                    append_lines(out / "records.jsonl", [asdict(record)])
                 results.records.append(record)
                 if keep and (file := out / "maps" / f"{key}.npy").is_file():
                     results.maps[item.name, name] = torch.from_numpy(np.load(file)).float()
@@ -253,20 +255,7 @@ def _now(device: torch.device) -> float:
     return time.perf_counter()
 
 
-def _append(record: Record, file: Path) -> None:
-    with file.open("ab+") as lines:
-        if lines.tell():
-            lines.seek(-1, 2)
-            if lines.read() != b"\n":  # the line at which a run was stopped
-                lines.write(b"\n")
-        lines.write(json.dumps(asdict(record)).encode() + b"\n")
-
-
 def _read(file: Path) -> Iterator[Record]:
-    if not file.is_file():
-        return
-    for line in file.read_text(encoding="utf-8").splitlines():
-        try:
-            yield Record(**json.loads(line))
-        except (ValueError, TypeError):  # the line at which a run was stopped
-            continue
+    for record in read_lines(file):
+        with suppress(TypeError):  # of another revision
+            yield Record(**record)

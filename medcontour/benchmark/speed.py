@@ -8,6 +8,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import fmean, median
@@ -16,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from medcontour.benchmark.record_lines import append_lines, read_lines
 from medcontour.benchmark.work import Work
 from medcontour.contour import FourierContour
 from medcontour.explain import (
@@ -181,8 +183,7 @@ def measure_speed(work: list[Work], out: Path, progress: Progress | None = None)
                 batch = [r for r, key in zip(old, keys, strict=True) if r and r.key == key]
                 if len(batch) < len(keys):
                     batch = _contours(kind, which, preset, keys)
-                    with file.open("a", encoding="utf-8") as lines:
-                        lines.writelines(json.dumps(asdict(r)) + "\n" for r in batch)
+                    append_lines(file, [asdict(record) for record in batch])
                 records += batch
                 if progress:
                     progress(f"{kind.name}, {name}", len(records), total)
@@ -190,13 +191,9 @@ def measure_speed(work: list[Work], out: Path, progress: Progress | None = None)
 
 
 def _read(file: Path) -> Iterator[Record]:
-    if not file.is_file():
-        return
-    for line in file.read_text(encoding="utf-8").splitlines():
-        try:
-            yield Record(**json.loads(line))
-        except (ValueError, TypeError):  # the line at which a run was stopped
-            continue
+    for record in read_lines(file):
+        with suppress(TypeError):  # of another revision
+            yield Record(**record)
 
 
 def _key(kind: Work, image: int, preset: Preset) -> str:

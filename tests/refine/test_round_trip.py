@@ -49,41 +49,12 @@ def written(suggestion: Suggestion, scan: Scan, name: str, folder: Path) -> Path
     return folder / exporter.filename
 
 
-def as_coco(suggestion: Suggestion, scan: Scan, path: Path) -> Path:
-    """Written by hand: x is the column + 0.5."""
-    annotations = [
-        {
-            "id": number,
-            "image_id": 10 + c.slice,
-            "category_id": 1,
-            "segmentation": [(scan.to_index(c.polygon_lps_mm, c.slice) + 0.5).ravel().tolist()],
-            "kind": c.kind,
-        }
-        for number, c in enumerate(
-            [*suggestion.contours("outline"), *suggestion.contours("evidence")]
-        )
-    ]
-    images = [
-        {"id": 10 + k, "height": scan.rows, "width": scan.columns, "slice": k}
-        for k in range(scan.slices)
-    ]
-    document = {
-        "images": images,
-        "annotations": annotations,
-        "categories": [{"id": 1, "name": "nodule"}],
-    }
-    path.write_text(json.dumps(document))
-    return path
-
-
 @pytest.mark.parametrize(
     ("name", "bound"), [("rtstruct", 0.05), ("markups", 0.2), ("coco", 0.05), ("json", 1e-9)]
 )
 def test_polygons_come_back(made, name: str, bound: float, tmp_path: Path) -> None:
     scan, suggestion, _ = made
-    if name == "coco":
-        path = as_coco(suggestion, scan, tmp_path / "coco.json")
-    elif name == "json":
+    if name == "json":
         path = tmp_path / "suggestion.json"
         suggestion.write_json(path)
     else:
