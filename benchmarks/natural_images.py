@@ -1,15 +1,19 @@
 """Explanation methods on photographs, with small networks that come as files.
 
-    python benchmarks/natural_images.py DATA --kind imagenet --images 10 --out OUT
+    python benchmarks/natural_images.py DATA --kind imagenet --images 100 --out OUT
 
 DATA holds ``imagenet_val`` or ``coco``, and ``classifiers`` with ``squeezenet1_0_dc.safetensors``
-(torchvision's SqueezeNet 1.0 with a padded last convolution). It shows how any network is compared
-from Python; networks with a name go through ``medcontour benchmark``.
+(torchvision's SqueezeNet 1.0 with a padded last convolution) and
+``mobilenet_v1_0.5_160.safetensors``, whose layers ``flatnet.py`` beside it builds: that file's code
+is run. It shows how any network is compared from Python; networks with a name go through
+``medcontour benchmark``.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
+import sys
 from pathlib import Path
 
 import torch
@@ -82,11 +86,39 @@ def squeezenet(weights: Path, device: str = "cpu") -> benchmark.Model:
     return benchmark.model_of(network, prepare, name="squeezenet1_0", device=device)
 
 
+class WithoutNone(nn.Module):
+    """A network of 1001 classes, without its first, which is none of ImageNet's."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(B, 3, H, W) to (B, 1000) logits."""
+        logits: Tensor = self.network(inputs)
+        return logits[:, 1:]
+
+
+def mobilenet(folder: Path, device: str = "cpu") -> benchmark.Model:
+    """Load MobileNet v1 0.5: RGB from -1 to 1, warped to 160 x 160."""
+    sys.path.insert(0, str(folder))
+    network = importlib.import_module("flatnet").FlatNet.load(
+        str(folder / "mobilenet_v1_0.5_160.safetensors")
+    )
+    prepare = benchmark.PhotoInput(
+        (160, 160), resize=None, mean=(0.5, 0.5, 0.5), spread=(0.5, 0.5, 0.5)
+    )
+    return benchmark.model_of(
+        WithoutNone(network), prepare, name="mobilenet_v1_0.5_160", device=device
+    )
+
+
 def main() -> None:
     """Run the comparison and print its table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--kind", choices=["imagenet", "coco"], default="imagenet")
+    parser.add_argument("--network", choices=["mobilenet", "squeezenet"], default="mobilenet")
     parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--methods", default=",".join(benchmark.METHODS))
     parser.add_argument("--largest-box", type=float, default=0.5)
@@ -97,7 +129,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
-    model = squeezenet(asked.data / "classifiers" / "squeezenet1_0_dc.safetensors", asked.device)
+    weights = asked.data / "classifiers"
+    if asked.network == "mobilenet":
+        model = mobilenet(weights, asked.device)
+    else:
+        model = squeezenet(weights / "squeezenet1_0_dc.safetensors", asked.device)
     if asked.kind == "imagenet":
         dataset = benchmark.read_imagenet(asked.data / "imagenet_val")
     else:
