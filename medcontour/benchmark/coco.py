@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import importlib
 import io
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from medcontour.benchmark.dataset import BoolArray, Dataset, Item
+from medcontour.benchmark.dataset import BoolArray, Dataset, Item, Truth
 from medcontour.errors import MedcontourError
 
 __all__ = ["read_coco"]
@@ -25,22 +25,25 @@ INSTANCES = (
     "annotations/instances.json",
 )
 IMAGES = ("val2017", "images", ".")
-CLASSES = "coco_to_imagenet.json"
+
+Classes = dict[str, tuple[int, ...]]
+"""Of a network, by index, that mean a COCO category, by name."""
 
 
-def read_coco(folder: Path) -> Dataset:
+def read_coco(folder: Path, categories: Path | None = None) -> Dataset:
     """Read COCO images with instance masks; crowds are left out.
 
     Parameters
     ----------
     folder
         Either ``val2017/`` and ``annotations/instances_val2017.json`` as published, which are
-        read by pycocotools; or ``images/``, ``panoptic/`` and an ``instances.json`` with segment
-        identifiers by image. A ``coco_to_imagenet.json`` (from the name of a COCO category to
-        the indices of the ImageNet classes that mean it) makes an item of each image and
-        category: those count for which the network's answer means the category. Without it the
-        truth is the union of all instances, as in the paper, and the network's own answer is
-        explained.
+        read by pycocotools; or ``images/``, ``panoptic/`` and an ``instances.json`` with the
+        segments of each image.
+    categories
+        None: the truth is the union of all instances, as in the paper, and the network's own
+        answer is explained. A JSON file that says which of the network's classes (by index) mean
+        a COCO category (by name), as ``{"zebra": [340]}``: each image and category in it is an
+        item, and those count for which the network's answer means the category.
 
     Raises
     ------
@@ -49,14 +52,15 @@ def read_coco(folder: Path) -> Dataset:
     """
     if not folder.is_dir():
         raise MedcontourError(f"There is no folder {folder}; give the one that holds COCO.")
+    classes = None if categories is None else _classes(categories)
     if (folder / "panoptic").is_dir() and (folder / "instances.json").is_file():
-        return _panoptic(folder)
+        return _panoptic(folder, classes)
     file = next((folder / name for name in INSTANCES if (folder / name).is_file()), None)
     if file is None:
         raise MedcontourError(
             f"{folder} holds no {INSTANCES[0]}; unpack annotations_trainval2017.zip there."
         )
-    return _published(folder, file)
+    return _published(folder, file, classes)
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ class _Segments:
         return np.isin(colours @ np.array([1, 256, 65536]), self.segments)
 
 
-def _published(folder: Path, file: Path) -> Dataset:
+def _published(folder: Path, file: Path, classes: Classes | None) -> Dataset:
     try:
         COCO = importlib.import_module("pycocotools.coco").COCO
     except ImportError as error:
@@ -107,64 +111,67 @@ def _published(folder: Path, file: Path) -> Dataset:
     place = next((p for p in IMAGES if any((folder / p).glob("*.jpg"))), None)
     if place is None:
         raise MedcontourError(f"{folder} holds no images; unpack val2017.zip there.")
-    classes = _classes(folder)
-    parts: dict[str, tuple[int, str, list[int]]] = {}
+    found = _Found(classes)
     for number, annotation in source.anns.items():
-        category, image = names[annotation["category_id"]], int(annotation["image_id"])
-        if annotation.get("iscrowd") or not (folder / place / pictures[image]).is_file():
-            continue
-        if classes and category not in classes:
-            continue
-        name = Path(pictures[image]).stem + (f" {category}" if classes else "")
-        parts.setdefault(name, (image, category, []))[2].append(int(number))
-
-    def item(name: str) -> Item:
-        image, category, annotations = parts[name]
-        return Item(
-            name,
-            folder / place / pictures[image],
-            _Instances(tuple(annotations), source),
-            classes.get(category, ()),
-            must_recognise=bool(classes),
-        )
-
-    return Dataset("coco", tuple(parts), item)
+        picture = pictures[int(annotation["image_id"])]
+        if not annotation.get("iscrowd") and (folder / place / picture).is_file():
+            found.add(folder / place / picture, names[annotation["category_id"]], int(number))
+    return found.dataset(lambda _, numbers: _Instances(numbers, source))
 
 
-def _panoptic(folder: Path) -> Dataset:
-    classes = _classes(folder)
+def _panoptic(folder: Path, classes: Classes | None) -> Dataset:
+    found = _Found(classes)
+    pictures = {}
     try:
         content = json.loads((folder / "instances.json").read_text(encoding="utf-8"))
-        pictures = {str(image["file"]): str(image["panoptic"]) for image in content["images"]}
-        parts: dict[str, tuple[str, str, tuple[int, ...]]] = {}
-        with (folder / "imagenet_pairs.csv").open(newline="", encoding="utf-8") as table:
-            for row in csv.DictReader(table):
-                segments = tuple(int(number) for number in row["segment_ids"].split())
-                name = f"{Path(row['file']).stem} {row['category']}"
-                parts[name] = (row["file"], row["category"], segments)
+        for image in content["images"]:
+            file = folder / "images" / str(image["file"])
+            pictures[file] = folder / "panoptic" / str(image["panoptic"])
+            for segment in image["segments"]:
+                if segment["isthing"] and not segment["iscrowd"]:
+                    found.add(file, str(segment["category"]), int(segment["id"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MedcontourError(
-            f"{folder} lacks an instances.json with its images, or an imagenet_pairs.csv with the "
-            "columns file, category and segment_ids; complete it."
+            f"{folder / 'instances.json'} does not list images with file, panoptic and segments "
+            "(id, category, isthing, iscrowd); get it again."
         ) from error
-
-    def item(name: str) -> Item:
-        file, category, segments = parts[name]
-        truth = _Segments(folder / "panoptic" / pictures[file], segments)
-        right = classes.get(category, ())
-        return Item(name, folder / "images" / file, truth, right, must_recognise=True)
-
-    return Dataset("coco", tuple(parts), item)
+    return found.dataset(lambda file, numbers: _Segments(pictures[file], numbers))
 
 
-def _classes(folder: Path) -> dict[str, tuple[int, ...]]:
-    file = folder / CLASSES
-    if not file.is_file():
-        return {}
+class _Found:
+    """Instances by image, or by image and category where categories are known."""
+
+    def __init__(self, classes: Classes | None) -> None:
+        self.classes = classes
+        self.parts: dict[str, tuple[Path, str, list[int]]] = {}
+
+    def add(self, file: Path, category: str, number: int) -> None:
+        """Add an instance, unless its category is none of those asked for."""
+        if self.classes is None:
+            name = file.stem
+        elif category in self.classes:
+            name = f"{file.stem} {category}"
+        else:
+            return
+        self.parts.setdefault(name, (file, category, []))[2].append(number)
+
+    def dataset(self, truth: Callable[[Path, tuple[int, ...]], Truth]) -> Dataset:
+        """Give what is there; `truth` of an image file and its instances' numbers."""
+
+        def item(name: str) -> Item:
+            file, category, numbers = self.parts[name]
+            right = () if self.classes is None else self.classes[category]
+            asked = self.classes is not None
+            return Item(name, file, truth(file, tuple(numbers)), right, must_recognise=asked)
+
+        return Dataset("coco", tuple(self.parts), item)
+
+
+def _classes(file: Path) -> Classes:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         return {str(name): tuple(int(k) for k in some) for name, some in content.items()}
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise MedcontourError(
-            f"{file} is no object of category names and lists of class indices; mend it."
+            f"{file} is no JSON object of category names and lists of class indices; mend it."
         ) from error

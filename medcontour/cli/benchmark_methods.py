@@ -113,6 +113,14 @@ def coco(
     model: Model = "resnet50",
     methods: Methods = "all",
     images: Images = 100,
+    categories: Annotated[
+        Path | None,
+        typer.Option(
+            help="A JSON file of the model's classes (by index) that mean a COCO category (by "
+            "name). Then a category's instances are the object, on images where the model names "
+            "it; otherwise all instances, and the model's own answer is explained."
+        ),
+    ] = None,
     largest_box: LargestBox = 1.0,
     runs: Runs = 1,
     fidelity: Fidelity = 0,
@@ -127,8 +135,8 @@ def coco(
         medcontour benchmark coco --data coco --model dino-vitb16 --out coco
     """
     _compare(
-        read_coco(data), model, methods, out, images, largest_box, runs, fidelity, seed, device,
-        as_json,
+        read_coco(data, categories), model, methods, out, images, largest_box, runs, fidelity,
+        seed, device, as_json,
     )  # fmt: skip
 
 

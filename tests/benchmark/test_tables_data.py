@@ -91,8 +91,8 @@ def test_coco_as_published_leaves_crowds_out(tmp_path: Path) -> None:
     assert truth[21:29, 31:39].all()
     assert 200 <= truth.sum() <= 242
     # With a list of what the categories are called on ImageNet, each is an item of its own.
-    (tmp_path / "coco_to_imagenet.json").write_text(json.dumps({"cat": [281, 282]}))
-    data = read_coco(tmp_path)
+    (tmp_path / "categories.json").write_text(json.dumps({"cat": [281, 282]}))
+    data = read_coco(tmp_path, tmp_path / "categories.json")
     assert data.names == ("000000000007 cat",)
     item = data.item("000000000007 cat")
     assert item.classes == (281, 282)
@@ -107,16 +107,22 @@ def test_coco_one_image_at_a_time(tmp_path: Path) -> None:
     panoptic[20:30, 30:40] = (9, 0, 0)
     (tmp_path / "panoptic").mkdir()
     Image.fromarray(panoptic).save(tmp_path / "panoptic" / "3.png")
-    (tmp_path / "instances.json").write_text(
-        json.dumps({"images": [{"file": "3.jpg", "panoptic": "3.png"}]})
-    )
-    (tmp_path / "imagenet_pairs.csv").write_text(
-        f"file,category,segment_ids\n3.jpg,zebra,{1 + 2 * 256 + 3 * 65536}\n"
-    )
-    (tmp_path / "coco_to_imagenet.json").write_text(json.dumps({"zebra": [340]}))
-    item = read_coco(tmp_path).item("3 zebra")
-    assert (item.truth(IMAGE) == box(slice(5, 15), slice(10, 20))).all()
+    zebra = {"id": 1 + 2 * 256 + 3 * 65536, "category": "zebra", "isthing": 1, "iscrowd": 0}
+    dog = {"id": 9, "category": "dog", "isthing": 1, "iscrowd": 0}
+    grass = {"id": 0, "category": "grass", "isthing": 0, "iscrowd": 0}
+    listed = {"file": "3.jpg", "panoptic": "3.png", "segments": [zebra, dog, grass]}
+    (tmp_path / "instances.json").write_text(json.dumps({"images": [listed]}))
+    zebras = box(slice(5, 15), slice(10, 20))
+    everything = read_coco(tmp_path).item("3")
+    assert (everything.truth(IMAGE) == zebras | box(slice(20, 30), slice(30, 40))).all()
+    assert not everything.must_recognise
+    (tmp_path / "categories.json").write_text(json.dumps({"zebra": [340]}))
+    item = read_coco(tmp_path, tmp_path / "categories.json").item("3 zebra")
+    assert (item.truth(IMAGE) == zebras).all()
     assert item.classes == (340,)
+    (tmp_path / "categories.json").write_text("[]")
+    with pytest.raises(MedcontourError, match=r"categories\.json is no JSON object"):
+        read_coco(tmp_path, tmp_path / "categories.json")
 
 
 def test_a_folder_with_masks_boxes_or_polygons(tmp_path: Path) -> None:
@@ -236,7 +242,7 @@ def test_the_real_folders(shared_data: Path) -> None:
         assert share is not None
         assert 0 < share < 0.5
         assert item.path.is_file()
-    pairs = read_coco(shared_data / "coco")
+    pairs = read_coco(shared_data / "coco", shared_data / "coco" / "coco_to_imagenet.json")
     zebra = pairs.item("000000000034 zebra")
     assert zebra.classes == (340,)
     assert zebra.truth((425, 640)).mean() == pytest.approx(0.3415, abs=0.001)
