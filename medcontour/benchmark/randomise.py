@@ -10,12 +10,15 @@ from pathlib import Path
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from medcontour.benchmark.dataset import Dataset, choose, write_list
 from medcontour.benchmark.intervals import mean_interval
 from medcontour.benchmark.methods import (
     Explainer,
     LayerSimilarity,
+    attribution,
+    likeness,
     method_named,
     similarity_under_randomisation,
 )
@@ -24,6 +27,8 @@ from medcontour.benchmark.run import Progress, asked_images
 from medcontour.errors import MedcontourError, replacing
 
 __all__ = ["Randomised", "randomise", "randomise_table", "write_randomised"]
+
+OTHER = "another image's map"
 
 
 @dataclass(frozen=True)
@@ -38,11 +43,15 @@ class Randomised:
         How many.
     similar
         By method, for each image: a value for each layer, from the top.
+    chance
+        By method, for each image: how like its map the one of another image is, both of the
+        trained network. A map that is no more like it has moved away. Empty for one image.
     """
 
     model: str
     images: int
     similar: dict[str, list[list[LayerSimilarity]]]
+    chance: dict[str, list[LayerSimilarity]]
 
     @property
     def layers(self) -> list[str]:
@@ -52,6 +61,10 @@ class Randomised:
     def interval(self, method: str, layer: int, figure: str) -> tuple[float, float, float]:
         """Mean and 95 % interval over images of ``"iou"`` or ``"rank_correlation"``."""
         return mean_interval([getattr(image[layer], figure) for image in self.similar[method]])
+
+    def chance_interval(self, method: str, figure: str) -> tuple[float, float, float]:
+        """Mean and 95 % interval of the same between maps of different images."""
+        return mean_interval([getattr(pair, figure) for pair in self.chance[method]])
 
 
 def randomise(
@@ -105,8 +118,12 @@ def randomise(
     if not usable:
         raise MedcontourError("None of the images can be used with this network; give others.")
     similar: dict[str, list[list[LayerSimilarity]]] = {name: [] for name in given}
+    trained: dict[str, list[Tensor]] = {name: [] for name in given}
     for count, asked in enumerate(usable):
         for name, method in given.items():
+            trained[name].append(
+                attribution(method, model.network, asked.inputs, asked.target).maps
+            )
             similar[name].append(
                 similarity_under_randomisation(
                     method, model.network, asked.inputs, asked.target, layers=layers, seed=seed
@@ -114,7 +131,15 @@ def randomise(
             )
         if progress:
             progress(f"randomised {model.name}", count + 1, len(usable))
-    return Randomised(model.name, len(usable), similar)
+    chance = {
+        name: [
+            likeness(OTHER, one, other)
+            for one, other in zip(maps, [*maps[1:], maps[0]], strict=True)
+            if one is not other and one.shape == other.shape
+        ]
+        for name, maps in trained.items()
+    }
+    return Randomised(model.name, len(usable), similar, chance)
 
 
 def randomise_table(found: Randomised) -> str:
@@ -129,11 +154,20 @@ def randomise_table(found: Randomised) -> str:
             for figure in ("iou", "rank_correlation")
         ]
         lines.append(f"| {name} | {' | '.join(cells)} |")
+    if found.images > 1:
+        cells = [
+            "{:.2f} ({:.2f} to {:.2f})".format(*found.chance_interval(method, figure))
+            for method in found.similar
+            for figure in ("iou", "rank_correlation")
+        ]
+        lines.append(f"| {OTHER} | {' | '.join(cells)} |")
     lines += [
         "",
         "- IoU of where a map reaches half of its largest value (of a contour, the contour), and "
         "Spearman's correlation of its pixels, each with the map of the trained network: 1 means "
         "that the map does not depend on the weights. Means with 95 % bootstrap intervals.",
+        f"- {OTHER.capitalize()}: how like each other maps of different images are. What is no "
+        "more like has moved away.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -160,6 +194,9 @@ def write_randomised(found: Randomised, out: Path) -> list[str]:
                 for figure in ("iou", "rank_correlation"):
                     numbers = (f"{v:.6g}" for v in found.interval(method, layer, figure))
                     writer.writerow((method, name, figure, found.images, *numbers))
+            for figure in ("iou", "rank_correlation"):
+                numbers = (f"{v:.6g}" for v in found.chance_interval(method, figure))
+                writer.writerow((method, OTHER, figure, len(found.chance[method]), *numbers))
     with replacing(out / "figures" / "randomised.png") as file:
         _figure(found).savefig(file, dpi=130, format="png")
     return ["table.md", "table.csv", "figures/randomised.png"]
@@ -176,11 +213,13 @@ def _figure(found: Randomised) -> Figure:
         for method in found.similar:
             steps = [found.interval(method, layer, name) for layer in range(len(found.layers))]
             mean, low, high = zip((1.0, 1.0, 1.0), *steps, strict=True)
-            axis.plot(places, mean, marker=".", label=method)
+            (line,) = axis.plot(places, mean, marker=".", label=method)
             axis.fill_between(places, low, high, alpha=0.15)
+            chance = found.chance_interval(method, name)[0]
+            axis.axhline(chance, color=line.get_color(), linestyle=":", linewidth=0.8)
         axis.set_title(f"{title} with the trained network's map", fontsize=9)
         axis.set_xticks(places, ["trained", *found.layers], rotation=90, fontsize=6)
         axis.grid(alpha=0.3)
     axes[0].legend(frameon=False, fontsize=8)
-    figure.supxlabel("random down to", fontsize=8)
+    figure.supxlabel("random down to; dotted: between different images", fontsize=8)
     return figure

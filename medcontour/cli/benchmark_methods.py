@@ -229,6 +229,14 @@ def randomise(
                         }
                         for method in found.similar
                     },
+                    "chance": {
+                        method: {
+                            figure: list(found.chance_interval(method, figure))
+                            for figure in ("iou", "rank_correlation")
+                        }
+                        for method, pairs in found.chance.items()
+                        if pairs
+                    },
                     "files": files,
                 }
             )

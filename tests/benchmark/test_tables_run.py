@@ -312,6 +312,9 @@ def test_randomised_weights_move_the_maps_away(data: Path, tmp_path: Path) -> No
     assert found.layers == ["last", "first"]
     assert found.interval("edges", 1, "iou")[0] == pytest.approx(1.0)
     assert found.interval("gradient", 1, "iou")[0] < 0.5
+    # A map that follows the image differs from image to image, whatever the weights.
+    assert found.chance_interval("edges", "iou")[0] < 0.5
+    assert [len(pairs) for pairs in found.chance.values()] == [3, 3]
 
 
 def test_the_randomisation_command(data: Path, tmp_path: Path, sample_data: Path) -> None:

@@ -16,6 +16,7 @@ from medcontour.benchmark.methods.grad_cam import GradCamPlusPlus
 from medcontour.benchmark.methods.gradients import GradientShap, IntegratedGradients
 from medcontour.benchmark.methods.randomised import (
     LayerSimilarity,
+    likeness,
     randomised,
     similarity_under_randomisation,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "attribution",
     "feature_layer",
     "held",
+    "likeness",
     "method_named",
     "randomised",
     "similarity_under_randomisation",

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from medcontour.benchmark.methods.base import Explainer, attribution
 
-__all__ = ["LayerSimilarity", "randomised", "similarity_under_randomisation"]
+__all__ = ["LayerSimilarity", "likeness", "randomised", "similarity_under_randomisation"]
 
 
 @dataclass(frozen=True)
@@ -120,11 +120,15 @@ def similarity_under_randomisation(
     original = attribution(method, model, images, targets).maps
     found = []
     for name, changed in randomised(model, layers, seed=seed):
-        maps = attribution(method, changed, images, targets).maps
-        pairs = [_ranked(one, other) for one, other in zip(original, maps, strict=True)]
-        overlap = _overlap(original.flatten(1), maps.flatten(1))
-        found.append(LayerSimilarity(name, float(overlap.mean()), float(np.mean(pairs))))
+        found.append(likeness(name, original, attribution(method, changed, images, targets).maps))
     return found
+
+
+def likeness(name: str, first: Tensor, second: Tensor) -> LayerSimilarity:
+    """Give how like two batches of maps (B, 1, H, W) are, under a layer's name."""
+    pairs = [_ranked(one, other) for one, other in zip(first, second, strict=True)]
+    overlap = _overlap(first.flatten(1), second.flatten(1))
+    return LayerSimilarity(name, float(overlap.mean()), float(np.mean(pairs)))
 
 
 def _overlap(one: Tensor, other: Tensor) -> Tensor:
