@@ -4,6 +4,7 @@ from medcontour.benchmark.coco import read_coco
 from medcontour.benchmark.dataset import Boxes, Dataset, Item, Masks, choose
 from medcontour.benchmark.folder import Polygon, read_folder
 from medcontour.benchmark.imagenet import read_imagenet
+from medcontour.benchmark.kinds_of_work import find_work, slice_runs
 from medcontour.benchmark.method_figures import write_figures
 from medcontour.benchmark.method_table import method_table, summary, write_results
 from medcontour.benchmark.methods import METHODS, Attribution, Explainer, method_named
@@ -18,9 +19,11 @@ from medcontour.benchmark.randomise import (
 )
 from medcontour.benchmark.record import METRICS, Record, Results
 from medcontour.benchmark.run import run
-from medcontour.benchmark.speed import Speed, measure_overhead, measure_speed, measure_warm_start
+from medcontour.benchmark.speed import Speed, measure_speed
+from medcontour.benchmark.step_cost import measure_overhead
 from medcontour.benchmark.table import table, write_speed
-from medcontour.benchmark.work import Work, find_work, slice_runs
+from medcontour.benchmark.warm_start import measure_warm_start
+from medcontour.benchmark.work import Work
 
 __all__ = [
     "METHODS",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import resource
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -25,12 +23,10 @@ from medcontour.explain import (
     Objective,
     Perturbation,
     Preset,
-    model_search,
     optimise,
-    soft_search,
 )
 
-__all__ = ["SHARES", "Record", "Speed", "measure_overhead", "measure_speed", "measure_warm_start"]
+__all__ = ["SHARES", "Record", "Speed", "measure_speed"]
 
 Progress = Callable[[str, int, int], None]
 
@@ -39,8 +35,6 @@ LEVEL = 0.01
 LEAST_EFFECT, LEAST_PIXELS, LARGEST_FRACTION = 0.1, 4, 0.7
 SHARES = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
 """Shares of a preset's most evaluations at which the contour on the way is judged as well."""
-
-PAIRS, STEPS = 9, 4
 
 
 @dataclass(frozen=True)
@@ -294,104 +288,3 @@ def _path(
     if keeps_best:
         values = values.cummin(0).values
     return [(evaluations, float(v)) for (evaluations, _), v in zip(seen, values, strict=True)]
-
-
-def measure_overhead(kind: Work) -> dict[str, float]:
-    """Time a step of either search against the bare pass of the network on the same batch.
-
-    Returns
-    -------
-    dict
-        ``"soft"`` and ``"model"``: median ratio over pairs timed one after the other.
-    """
-    which = slice(0, min(BATCH, len(kind)))
-    perturbation = kind.perturbation(which)
-    objective = kind.objective(perturbation, which)
-    rows = torch.arange(len(perturbation))
-    fast = replace(PRESETS["fast"], area_weight=kind.area_weight)
-    start = FourierContour.circles(torch.zeros(len(rows), 2), torch.full((len(rows),), 0.5))
-
-    def bare(steps: int) -> None:
-        for _ in range(steps):
-            both = torch.cat([perturbation.images, perturbation.background]).requires_grad_(True)
-            torch.autograd.grad(objective.similarity(both, rows.repeat(2)).sum(), both)
-
-    def soft(steps: int) -> None:
-        soft_search(perturbation, objective, rows, start, replace(fast, steps=steps))
-
-    def model(steps: int) -> None:
-        model_search(
-            perturbation,
-            objective,
-            rows,
-            start,
-            steps=steps,
-            area_weight=kind.area_weight,
-            spectral_weight=fast.spectral_weight,
-        )
-
-    def seconds(run: Callable[[int], None], steps: int) -> float:
-        begun = time.perf_counter()
-        run(steps)
-        return time.perf_counter() - begun
-
-    ratios: dict[str, list[float]] = {"soft": [], "model": []}
-    for _ in range(PAIRS):
-        for name, run in (("soft", soft), ("model", model)):
-            # The difference of two lengths is what the steps cost, without what comes once.
-            passes = seconds(bare, STEPS)
-            ratios[name].append((seconds(run, 1 + STEPS) - seconds(run, 1)) / passes)
-    return {name: median(values) for name, values in ratios.items()}
-
-
-def measure_warm_start(runs: list[Work]) -> dict[str, float]:
-    """Start each slice but the first of a run from its neighbour's contour.
-
-    Parameters
-    ----------
-    runs
-        Kinds of work whose images are consecutive slices of one lesion.
-
-    Returns
-    -------
-    dict
-        ``evaluations`` (mean), ``cold_evaluations`` of the same slices without a start,
-        ``level_share`` (objective within 0.01 of the cold start's, or better) and ``slices``.
-    """
-    warm: list[float] = []
-    cold: list[float] = []
-    level: list[bool] = []
-    for run in runs:
-        fast = replace(PRESETS["fast"], area_weight=run.area_weight)
-        before: FourierContour | None = None
-        for index in range(len(run)):
-            which = slice(index, index + 1)
-            perturbation = run.perturbation(which)
-            objective = run.objective(perturbation, which)
-            alone = optimise(perturbation, objective, fast)
-            if before is None:
-                before = alone.contours
-                continue
-            fit = optimise(perturbation, objective, fast, start=before)
-            before = fit.contours
-            losses = [
-                float(f.deleted - f.preserved + run.area_weight * f.area_fraction)
-                for f in (fit, alone)
-            ]
-            warm.append(float(fit.evaluations))
-            cold.append(float(alone.evaluations))
-            level.append(losses[0] <= losses[1] + LEVEL)
-    if not warm:
-        return {"slices": 0, "evaluations": 0.0, "cold_evaluations": 0.0, "level_share": 0.0}
-    return {
-        "slices": len(warm),
-        "evaluations": fmean(warm),
-        "cold_evaluations": fmean(cold),
-        "level_share": fmean(level),
-    }
-
-
-def peak_memory_mb() -> int:
-    """Of this process, in MB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024))

@@ -21,7 +21,7 @@ from medcontour.benchmark import (
     table,
     write_speed,
 )
-from medcontour.benchmark.speed import peak_memory_mb
+from medcontour.benchmark.step_cost import peak_memory_mb
 from medcontour.cli.app import app, progress_bars
 from medcontour.suggestion.save import make_folder
 
