@@ -29,8 +29,8 @@ import SimpleITK as sitk
 import slicerio
 from pycocotools.coco import COCO
 
+from medcontour.contour.regions import mask_polygons
 from medcontour.refine import deviation_mm, read_edited
-from medcontour.refine.regions import mask_polygons
 from medcontour.scan import Scan, read_scan
 from medcontour.suggestion import Suggestion, export, exporters, refusal
 

@@ -7,7 +7,13 @@ from medcontour.benchmark.imagenet import read_imagenet
 from medcontour.benchmark.kinds_of_work import find_work, slice_runs
 from medcontour.benchmark.method_figures import write_figures
 from medcontour.benchmark.method_table import method_table, summary, write_results
-from medcontour.benchmark.methods import METHODS, Attribution, Explainer, method_named
+from medcontour.benchmark.methods import (
+    METHODS,
+    Attribution,
+    Explainer,
+    ExtremalContour,
+    method_named,
+)
 from medcontour.benchmark.model import Model, model_of
 from medcontour.benchmark.models import load_model
 from medcontour.benchmark.photo_input import PhotoInput
@@ -32,6 +38,7 @@ __all__ = [
     "Boxes",
     "Dataset",
     "Explainer",
+    "ExtremalContour",
     "Item",
     "Masks",
     "Model",

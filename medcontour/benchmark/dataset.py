@@ -51,6 +51,8 @@ class Item:
         the network's own first answer is explained, whatever it is.
     must_recognise
         Whether the item only counts for a network whose first answer is one of `classes`.
+    spacing
+        Millimetres between rows, then between columns, where they are known.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Item:
     truth: Truth
     classes: tuple[int | str, ...] = ()
     must_recognise: bool = False
+    spacing: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +52,8 @@ def read_folder(folder: Path, target: str | None = None) -> Dataset:
         ``boxes.csv`` with the columns file, xmin, ymin, xmax, ymax, a row a box; ``boxes.json``,
         an object of file names and lists of such boxes; a ``labels.csv`` with a column
         ``polygon_xy`` (a list of corners) or ``bbox`` (a box). A ``labels.csv`` with the columns
-        file and label also says which class an image shows, by name or index.
+        file and label also says which class an image shows, by name or index; columns row_mm
+        and column_mm say the millimetres between its rows and between its columns.
     target
         The class to explain in every image, by name or index, whatever labels there are.
 
@@ -78,7 +80,8 @@ def read_folder(folder: Path, target: str | None = None) -> Dataset:
     def item(name: str) -> Item:
         label = target if target is not None else labels.get(name, {}).get("label")
         classes = () if not label else (int(label) if label.isdecimal() else label,)
-        return Item(name, files[name], places[name](), classes)
+        spacing = _spacing(labels.get(name, {}), folder / "labels.csv")
+        return Item(name, files[name], places[name](), classes, spacing=spacing)
 
     return Dataset("folder", names, item)
 
@@ -120,6 +123,22 @@ def _rows(file: Path) -> dict[str, dict[str, str]]:
         return {}
     with file.open(newline="", encoding="utf-8") as table:
         return {Path(row.get("file") or "").stem: row for row in csv.DictReader(table)}
+
+
+def _spacing(row: dict[str, str], file: Path) -> tuple[float, float] | None:
+    told = [row.get("row_mm"), row.get("column_mm")]
+    if not any(told):
+        return None
+    try:
+        between_rows, between_columns = (float(text or "") for text in told)
+    except ValueError:
+        between_rows = between_columns = 0.0
+    if not (0 < between_rows < math.inf and 0 < between_columns < math.inf):
+        raise MedcontourError(
+            f"{file} tells a pixel spacing that is not two positive numbers (row_mm, column_mm); "
+            "mend it, or leave both out for lengths in pixels."
+        )
+    return between_rows, between_columns
 
 
 def _boxes(some: list[Any], file: Path) -> Boxes:

@@ -11,6 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from medcontour.benchmark.intervals import mean_interval
+from medcontour.benchmark.outlines import NEAR, START
 from medcontour.benchmark.published import SOURCE, published_rows
 from medcontour.benchmark.record import METRICS, Metric, Results
 from medcontour.errors import MedcontourError, replacing
@@ -94,6 +95,7 @@ def summary(results: Results) -> dict[str, Any]:
     return {
         "data": results.kind,
         "model": results.model,
+        "unit": results.unit,
         "images": len(results.truth_share),
         "left_out": len(results.left_out),
         "errors": len(results.errors),
@@ -156,6 +158,8 @@ def _notes(results: Results) -> Iterator[str]:
         "- Evaluations: forward and backward passes of one preserve + delete pair, or what else a "
         "method asks, counted in such pairs. Seconds: of this machine, one image at a time."
     )
+    if results.unit:
+        yield from _outline_notes(results)
     if results.left_out:
         reasons = Counter(results.left_out.values())
         yield (
@@ -172,6 +176,28 @@ def _notes(results: Results) -> Iterator[str]:
         )
     else:
         yield "- Errors: none."
+
+
+def _outline_notes(results: Results) -> Iterator[str]:
+    """What the outlines are, and how many there are none of."""
+    lengths = {r.image: r.values["boundary"] for r in results.records if "boundary" in r.values}
+    if not lengths:
+        return
+    unit = "mm" if results.unit == "mm" else "pixels of the source image"
+    whole = fmean(lengths.values())
+    yield (
+        "- Outline: what the image itself offers (no classifier is asked) from a circle at the "
+        f"map's highest pixel that covers {START:g} of the input, or at the contour's middle and "
+        f"as large as the contour, against what a reader drew on {len(lengths)} of the images. "
+        f"Lengths in {unit}: drawing from nothing, the whole boundary is {whole:.1f} long "
+        "on average. Added path length is the part of it further than half a pixel from the "
+        f"outline; drawing saved, the share that is not, and (2 off) the share within {NEAR:g} "
+        f"{'mm' if results.unit == 'mm' else 'pixels'}. Without an outline: Dice 0, nothing saved, "
+        "no HD95."
+    )
+    without = Counter(r.method for r in results.records if r.values.get("outline_found") == 0)
+    counts = ", ".join(f"{method} {count}" for method, count in without.items())
+    yield f"- Images without an outline: {counts or 'none'}."
 
 
 def _columns(results: Results) -> list[Metric]:

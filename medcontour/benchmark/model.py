@@ -6,20 +6,18 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from medcontour.benchmark.answers import Answers, probabilities
 from medcontour.benchmark.dataset import FloatArray
 from medcontour.benchmark.photo_input import PhotoInput
 from medcontour.classifier.protocol import Prepared
 from medcontour.errors import MedcontourError
 from medcontour.explain.frozen import frozen
 
-__all__ = ["Answers", "Model", "model_of"]
-
-Answers = Literal["softmax", "sigmoid", "probabilities", "embedding"]
+__all__ = ["Model", "model_of"]
 
 NATS = 1000.0
 """Contours take a score that its background hardly changes, by under one nat, for one without an
@@ -76,9 +74,7 @@ class Model:
                 f"{self.name} gives outputs of shape {tuple(outputs.shape)}, not (images, "
                 "classes); wrap the network so that it does."
             )
-        if self.answers == "softmax":
-            return outputs.softmax(1)
-        return outputs.sigmoid() if self.answers == "sigmoid" else outputs
+        return probabilities(outputs, self.answers)
 
     def score_of(self, images: Tensor, targets: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
         """Give what the metrics ask: ``score(inputs (N, C, H, W), which (N,)) -> (N,)``.

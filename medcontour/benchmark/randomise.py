@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from medcontour.benchmark.asked import asked_images
 from medcontour.benchmark.dataset import Dataset, choose, write_list
 from medcontour.benchmark.intervals import mean_interval
 from medcontour.benchmark.methods import (
@@ -23,7 +24,7 @@ from medcontour.benchmark.methods import (
     similarity_under_randomisation,
 )
 from medcontour.benchmark.model import Model
-from medcontour.benchmark.run import Progress, asked_images
+from medcontour.benchmark.run import Progress
 from medcontour.errors import MedcontourError, replacing
 
 __all__ = ["Randomised", "randomise", "randomise_table", "write_randomised"]
@@ -111,7 +112,7 @@ def randomise(
     given: Mapping[str, Explainer] = (
         methods
         if isinstance(methods, Mapping)
-        else {name: method_named(name, seed=seed) for name in methods}
+        else {name: method_named(name, seed=seed, answers=model.answers) for name in methods}
     )
     write_list(choose(dataset, images, seed, largest), out / "images.csv")
     usable = list(asked_images(model, dataset, images=images, seed=seed, largest=largest))

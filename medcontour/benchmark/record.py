@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from medcontour.benchmark.dataset import Item
+from medcontour.benchmark.outlines import Drawing
 
 __all__ = ["METRICS", "Asked", "Metric", "Record", "Results"]
 
@@ -40,6 +41,12 @@ METRICS = (
     Metric("deletion_auc", "deletion AUC", -1),
     Metric("pointing_game", "pointing game", 1),
     Metric("best_iou", "best IoU", 1),
+    Metric("outline_dice", "outline Dice", 1),
+    Metric("outline_hd95", "outline HD95", -1),
+    Metric("outline_apl", "added path length", -1),
+    Metric("outline_saved", "drawing saved", 1),
+    Metric("outline_saved_near", "drawing saved (2 off)", 1),
+    Metric("outline_found", "outline found", 1),
     Metric("agreement", "agreement of runs", 1),
     Metric("evaluations", "evaluations", -1),
     Metric("seconds", "seconds", -1),
@@ -87,6 +94,8 @@ class Asked:
     turned
         Whether the input's rows are the image's columns, as many MONAI networks take it: figures
         turn it back.
+    drawing
+        The image's own pixels and what a reader drew on them, where outlines are asked for.
     """
 
     item: Item
@@ -94,6 +103,7 @@ class Asked:
     truth: Tensor
     target: Tensor
     turned: bool = False
+    drawing: Drawing | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +128,8 @@ class Results:
         The first images, for the sheet.
     maps
         By (image, method): the maps of the first images.
+    unit
+        Of the outlines' lengths, ``"mm"`` or ``"pixel"``; empty without outlines.
     """
 
     kind: str
@@ -129,6 +141,7 @@ class Results:
     truth_share: dict[str, float]
     shown: list[Asked] = field(repr=False)
     maps: dict[tuple[str, str], Tensor] = field(repr=False)
+    unit: str = ""
 
     @property
     def errors(self) -> list[Record]:

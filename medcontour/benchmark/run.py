@@ -14,8 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from medcontour.benchmark.dataset import Dataset, Item, choose, read_pixels, write_list
-from medcontour.benchmark.methods import METHODS, Explainer, attribution, method_named
+from medcontour.benchmark.asked import asked_of, unit_of
+from medcontour.benchmark.dataset import Dataset, choose, write_list
+from medcontour.benchmark.methods import (
+    METHODS,
+    Explainer,
+    ExtremalContour,
+    attribution,
+    method_named,
+)
 from medcontour.benchmark.metrics import (
     agreement,
     best_iou,
@@ -29,13 +36,12 @@ from medcontour.benchmark.metrics import (
     sparseness,
 )
 from medcontour.benchmark.model import Model, model_of
-from medcontour.benchmark.photo_input import truth_in
+from medcontour.benchmark.outlines import START
 from medcontour.benchmark.record import Asked, Record, Results
 from medcontour.benchmark.record_lines import append_lines, read_lines
-from medcontour.errors import MedcontourError
 from medcontour.explain import BACKGROUNDS, PRESETS
 
-__all__ = ["asked_images", "run"]
+__all__ = ["run"]
 
 Progress = Callable[[str, int, int], None]
 
@@ -44,11 +50,6 @@ SHOWN = 6
 
 STEPS = 50
 """Of the insertion and deletion curves."""
-
-
-CONTOURS = ("extremal-contour", "extremal-contour-paper", "random")
-"""They follow an embedding's cosine (Eq. 6); the rest its dot product, which has a gradient at the
-image itself."""
 
 
 def run(
@@ -61,6 +62,8 @@ def run(
     seed: int = 0,
     largest: float = 1.0,
     runs: int = 1,
+    contour: ExtremalContour | None = None,
+    outlines: bool = False,
     progress: Progress | None = None,
 ) -> Results:
     """Ask every method about every image, and judge what it gives.
@@ -86,33 +89,40 @@ def run(
     runs
         Times each method is asked, with other seeds; two or more give the agreement of runs. The
         first run's map is judged.
+    contour
+        Background and area weight of the extremal contours asked for by name; None: those of
+        photographs.
+    outlines
+        Whether the image's outline is grown from each map and held against what a reader drew
+        (see `Drawing`): its Dice, Hausdorff distance and added path length. Of images whose
+        object is given by boxes it is not.
     progress
         Called with what is done, how much of it is done and how much there is.
 
     Raises
     ------
     MedcontourError
-        For an unknown method, or a class that the network does not have.
+        For an unknown method, a class that the network does not have, or outlines in images of
+        which some have a pixel spacing and others none.
     """
     out = Path(out)
     model = model if isinstance(model, Model) else model_of(model)
-    named = _methods(methods, seed, runs)
+    named = _methods(methods, seed, runs, model, contour)
     chosen = choose(dataset, images, seed, largest)
+    unit = unit_of([item for item, _ in chosen]) if outlines else ""
     write_list(chosen, out / "images.csv")
     known = {record.key: record for record in _read(out / "records.jsonl") if not record.error}
-    results = Results(dataset.kind, model.name, tuple(named), [], {}, {}, {}, [], {})
+    results = Results(dataset.kind, model.name, tuple(named), [], {}, {}, {}, [], {}, unit)
     (out / "maps").mkdir(exist_ok=True)
     for count, (item, _) in enumerate(chosen):
-        asked = _asked(model, item, results)
+        asked = asked_of(model, item, results)
         if asked is not None:
             results.truth_share[item.name] = float(asked.truth.float().mean())
             keep = len(results.shown) < SHOWN
             if keep:
                 results.shown.append(asked)
             for name, repeats in named.items():
-                own = isinstance(methods, Mapping) and is_dataclass(repeats[0])
-                method = f"{name} {repeats[0]!r}" if own else name
-                key = _key(model, asked, method, seed, len(repeats))
+                key = _key(model, asked, _told(name, repeats[0], seed), seed, len(repeats))
                 record = known.get(key)
                 if record is None:
                     record = _record(model, asked, name, repeats, key, seed, out if keep else None)
@@ -125,62 +135,31 @@ def run(
     return results
 
 
-def asked_images(
-    model: Model, dataset: Dataset, *, images: int, seed: int = 0, largest: float = 1.0
-) -> Iterator[Asked]:
-    """The same images as `run` asks about, without those that cannot be used."""
-    nothing = Results(dataset.kind, model.name, (), [], {}, {}, {}, [], {})
-    for item, _ in choose(dataset, images, seed, largest):
-        asked = _asked(model, item, nothing)
-        if asked is not None:
-            yield asked
+def _told(name: str, method: Explainer, seed: int) -> str:
+    """Tell a method apart from others of its name by its settings."""
+    plain = repr(method_named(name, seed=seed)) if name in METHODS else ""
+    own = is_dataclass(method) and repr(method) != plain
+    return f"{name} {method!r}" if own else name
 
 
 def _methods(
-    methods: Sequence[str] | Mapping[str, Explainer] | None, seed: int, runs: int
+    methods: Sequence[str] | Mapping[str, Explainer] | None,
+    seed: int,
+    runs: int,
+    model: Model,
+    contour: ExtremalContour | None,
 ) -> dict[str, list[Explainer]]:
     if isinstance(methods, Mapping):
         return {name: [method] * runs for name, method in methods.items()}
     names = tuple(METHODS) if methods is None else tuple(dict.fromkeys(methods))
-    return {name: [method_named(name, seed=seed + k) for k in range(runs)] for name in names}
-
-
-def _asked(model: Model, item: Item, results: Results) -> Asked | None:
-    """Prepare an image; say in `results` why not where it cannot be."""
-    try:
-        pixels = read_pixels(item.path)
-        prepared = model.prepare(pixels)
-        truth = truth_in(prepared, item.truth((pixels.shape[0], pixels.shape[1])))
-    except (MedcontourError, OSError, ValueError) as error:
-        results.failed[item.name] = str(error)
-        return None
-    if not truth.any():
-        results.left_out[item.name] = "its object is not on the network's input"
-        return None
-    inputs = prepared.tensor[None].to(model.device)
-    if model.answers == "embedding":
-        target = 0
-    else:
-        answer = model.answer(inputs)[0]
-        right = [model.index_of(name) for name in item.classes]
-        if any(not 0 <= index < len(answer) for index in right):
-            raise MedcontourError(
-                f"{model.name} has {len(answer)} classes, but {item.name} is of class "
-                f"{max(right)}, counted from 0; give a network for these classes."
-            )
-        top = int(answer.argmax())
-        if item.must_recognise and top not in right:
-            results.left_out[item.name] = "the network takes it for something else"
-            return None
-        target = max(right, key=lambda index: float(answer[index])) if right else top
-    index = abs(prepared.index_from_input)
-    return Asked(
-        item,
-        inputs,
-        truth[None].to(model.device),
-        torch.tensor([target], device=model.device),
-        turned=bool(index[1, 1] > index[1, 0]),
-    )
+    # Of an embedding, likeness stands beside 0: logits of two classes.
+    answers = "softmax" if model.answers == "embedding" else model.answers
+    return {
+        name: [
+            method_named(name, seed=seed + k, answers=answers, contour=contour) for k in range(runs)
+        ]
+        for name in names
+    }
 
 
 def _key(model: Model, asked: Asked, method: str, seed: int, runs: int) -> str:
@@ -188,6 +167,8 @@ def _key(model: Model, asked: Asked, method: str, seed: int, runs: int) -> str:
     digest.update(asked.truth.cpu().numpy().tobytes())
     settings = [method, seed, runs, STEPS, repr(PRESETS.get("fast")), repr(PRESETS.get("paper"))]
     network = [model.name, model.weights_sha256, model.answers, int(asked.target)]
+    if asked.drawing is not None:
+        settings += ["outlines", START, asked.item.spacing]
     digest.update(json.dumps([asked.item.name, settings, network]).encode())
     return digest.hexdigest()[:16]
 
@@ -203,7 +184,10 @@ def _record(
 ) -> Record:
     try:
         begun = _now(model.device)
-        network = model.explained(asked.inputs, cosine=name in CONTOURS)
+        contour = getattr(repeats[0], "draws_contour", False)
+        # Contours follow an embedding's cosine (Eq. 6); the rest its dot product, which has a
+        # gradient at the image itself.
+        network = model.explained(asked.inputs, cosine=contour)
         found = attribution(repeats[0], network, asked.inputs, asked.target)
         seconds = _now(model.device) - begun
         maps = found.maps[:, 0]
@@ -212,6 +196,8 @@ def _record(
             for method in repeats[1:]
         ]
         values = _judged(model, asked, maps, others, seed)
+        if asked.drawing is not None:
+            values |= asked.drawing.figures(maps[0], contour=contour)
     except Exception as error:  # a method is anybody's code
         text = str(error).strip().splitlines()
         return Record(

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from medcontour.explain import (
-    BACKGROUNDS,
     EmbeddingObjective,
     Objective,
     Perturbation,
     TargetObjective,
+    mildest,
 )
 
 __all__ = ["Work"]
@@ -74,11 +74,6 @@ class Work:
             return EmbeddingObjective(self.embed, images, background, normalise=normalise)
         return TargetObjective(self.score, images, background, self.targets[which])
 
-    @torch.no_grad()
     def _background(self, images: Tensor, targets: Tensor) -> Tensor:
-        made = torch.stack([BACKGROUNDS[name](images) for name in self.backgrounds])
         rows = torch.arange(len(images))
-        odds = torch.stack([self.score(ground)[rows, targets] for ground in made])
-        removes = odds < 0
-        choice = torch.where(removes.any(0), removes.float().argmax(0), odds.argmin(0))
-        return made[choice, rows]
+        return mildest(images, lambda x: self.score(x)[rows, targets], self.backgrounds)[0]

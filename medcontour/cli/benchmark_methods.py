@@ -13,6 +13,7 @@ from rich.markup import escape
 from medcontour.benchmark import (
     METHODS,
     Dataset,
+    ExtremalContour,
     load_model,
     method_table,
     randomise_table,
@@ -26,9 +27,11 @@ from medcontour.benchmark import (
     write_results,
 )
 from medcontour.benchmark import randomise as randomise_weights
+from medcontour.benchmark.methods.contours import AUTO
 from medcontour.cli.app import progress_bars
 from medcontour.cli.benchmark import benchmark
 from medcontour.errors import MedcontourError
+from medcontour.explain import BACKGROUNDS
 from medcontour.suggestion.save import make_folder
 
 __all__ = ["coco", "folder", "imagenet", "randomise"]
@@ -155,6 +158,19 @@ def folder(
     images: Images = 100,
     largest_box: LargestBox = 1.0,
     target: Target = None,
+    area_weight: Annotated[
+        float,
+        typer.Option(
+            min=0.0, help="What area costs the extremal contours; photographs' objects take 1."
+        ),
+    ] = 3.0,
+    background: Annotated[
+        str,
+        typer.Option(
+            help="Of the extremal contours: auto (the mildest that takes the answer away, chosen "
+            f"image by image), {', '.join(BACKGROUNDS)}."
+        ),
+    ] = AUTO,
     runs: Runs = 1,
     fidelity: Fidelity = 0,
     seed: Seed = 0,
@@ -163,13 +179,21 @@ def folder(
 ) -> None:
     """Compare explanation methods on your own images with masks or boxes.
 
+    Where a reader drew masks or polygons, the outline that the image offers at each method's peak
+    is held against them: Dice, Hausdorff distance, and the drawing that it saves.
+
     For example:
 
         medcontour benchmark folder --data scans --model bundle --target lesion --out table
     """
+    if background not in (AUTO, *BACKGROUNDS):
+        raise MedcontourError(
+            f'There is no background "{background}"; choose from {AUTO}, {", ".join(BACKGROUNDS)}.'
+        )
+    contour = ExtremalContour(background=background, area_weight=area_weight)
     _compare(
         read_folder(data, target), model, methods, out, images, largest_box, runs, fidelity, seed,
-        device, as_json,
+        device, as_json, contour,
     )  # fmt: skip
 
 
@@ -257,14 +281,16 @@ def _compare(
     seed: int,
     device: str,
     as_json: bool,
+    medical: ExtremalContour | None = None,
 ) -> None:
+    """Compare; with `medical` settings of the extremal contours, outlines are judged as well."""
     asked = _methods(methods)
     loaded = load_model(model, device)
     make_folder(out)
     with progress_bars(quiet=as_json) as progress:
         results = run(
             loaded, data, out, asked, images=images, seed=seed, largest=largest, runs=runs,
-            progress=progress,
+            contour=medical, outlines=medical is not None, progress=progress,
         )  # fmt: skip
     files = ["images.csv", *write_results(results, out)]
     files += write_figures(results, loaded, out, fidelity)

@@ -10,6 +10,7 @@ from medcontour.explain.background import (
     GaussianBackground,
     InpaintBackground,
     TexturedBackground,
+    mildest,
 )
 from medcontour.explain.chance import ChanceTest, chance_test
 from medcontour.explain.dense import BoxObjective, RegionObjective
@@ -79,6 +80,7 @@ __all__ = [
     "evidence_polarity",
     "from_nine_starts",
     "judge_together",
+    "mildest",
     "model_search",
     "optimise",
     "optimise_several",

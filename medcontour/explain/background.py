@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,6 +20,7 @@ __all__ = [
     "InpaintBackground",
     "TexturedBackground",
     "gaussian_blur",
+    "mildest",
 ]
 
 Background = Callable[[Tensor], Tensor]
@@ -246,3 +247,41 @@ BACKGROUNDS: dict[str, Background] = {
 AUTOMATIC = ("blur", "gaussian", "wide", "mean")
 """What is tried, in this order, where the background is to be chosen: each costs a quarter of an
 evaluation."""
+
+
+@torch.no_grad()
+def mildest(
+    images: Tensor,
+    log_odds: Callable[[Tensor], Tensor],
+    names: Sequence[str] = AUTOMATIC,
+) -> tuple[Tensor, list[str]]:
+    """Give each image the mildest background that takes its answer away.
+
+    Parameters
+    ----------
+    images
+        (B, C, H, W).
+    log_odds
+        From (B, C, H, W) to (B,): below 0 the answer is gone. Where no background reaches that,
+        an image gets the one that lowers it most.
+    names
+        Of `BACKGROUNDS`, the mildest first.
+
+    Returns
+    -------
+    tuple
+        (B, C, H, W) backgrounds, and the name of each.
+
+    Examples
+    --------
+    >>> images = torch.zeros(1, 1, 64, 64)
+    >>> images[..., 24:40, 24:40] = 1.0
+    >>> mildest(images, lambda x: x[:, 0, 32, 32] - 0.5)[1]
+    ['wide']
+    """
+    made = torch.stack([BACKGROUNDS[name](images) for name in names])
+    odds = torch.stack([log_odds(ground).float() for ground in made])
+    removes = odds < 0
+    choice = torch.where(removes.any(0), removes.float().argmax(0), odds.argmin(0))
+    rows = torch.arange(len(images), device=images.device)
+    return made[choice, rows], [names[index] for index in choice.tolist()]

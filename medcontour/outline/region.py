@@ -183,9 +183,10 @@ def outline_candidates(
     radii = (own[:, None] * scales).clamp(1.5 * plane.pixel, 0.6 * min(plane.extent))
     centers = evidence.center.detach().float().repeat_interleave(tries, 0)
     curves = FourierContour.circles(centers, radii.flatten())
+    both = radii[:, ::2]  # the two polarities of a radius read the same blurred image
     smooth = torch.stack(
-        [_smoothed(image, plane, r) for image, rs in zip(images, radii, strict=True) for r in rs]
-    )
+        [_smoothed(image, plane, r) for image, rs in zip(images, both, strict=True) for r in rs]
+    ).repeat_interleave(2, 0)
     floor = 0.1 * images.flatten(1).std(-1).repeat_interleave(tries).clamp_min(1e-6)
 
     parameters = curves.tensors()

@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from medcontour.refine.figures import Figures, Pair, compare
+from medcontour.contour.figures import Figures, Pair, compare
+from medcontour.contour.regions import region, union
 from medcontour.refine.match import Matched
-from medcontour.refine.regions import plane_mm, region, union
+from medcontour.refine.place import plane_mm
 from medcontour.refine.slice_edit import SliceEdit
 from medcontour.scan import Scan
 

@@ -13,7 +13,7 @@ from scipy.cluster.vq import kmeans2
 from shapely import MultiPolygon
 
 from medcontour.contour import FourierContour, PlaneGeometry, fit_mask, fit_polygon
-from medcontour.refine.regions import region, union
+from medcontour.contour.regions import region, union
 from medcontour.refine.shapes import FloatArray
 from medcontour.scan import Scan
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from medcontour.contour.regions import polygon_area
 from medcontour.errors import MedcontourError
 from medcontour.refine.edit_report import EditReport, edit_report
 from medcontour.refine.fitted import Fitted, fit_outline
 from medcontour.refine.match import Matched, match
+from medcontour.refine.place import plane_mm
 from medcontour.refine.read import read_edited
-from medcontour.refine.regions import plane_mm, polygon_area
 from medcontour.refine.slice_edit import Drawn, SliceEdit
 from medcontour.scan import Scan, read_scan
 from medcontour.suggestion import Finding, PlacedContour, Suggestion

@@ -10,13 +10,9 @@ from typing import Literal
 
 from shapely import MultiPolygon
 
+from medcontour.contour.regions import mask_polygons, region, union
 from medcontour.export import Label, labels
-from medcontour.refine.regions import (
-    mask_polygons,
-    plane_mm,
-    region,
-    union,
-)
+from medcontour.refine.place import plane_mm
 from medcontour.refine.shapes import Edited, EditedShape
 from medcontour.refine.slice_edit import (
     Drawn,

@@ -15,6 +15,7 @@ __all__ = [
     "check_near",
     "frame_onto_slice",
     "nearest_slice",
+    "plane_mm",
     "slice_tolerance_mm",
     "volume_onto_scan",
 ]
@@ -54,6 +55,15 @@ def nearest_slice(points_lps: npt.ArrayLike, scan: Scan) -> tuple[int, FloatArra
         distances.append((points - affine[:3, 3]) @ (normal / np.linalg.norm(normal)))
     k = int(np.argmin([np.abs(d).mean() for d in distances]))
     return k, distances[k]
+
+
+def plane_mm(polygon_lps_mm: npt.ArrayLike, scan: Scan, k: int) -> FloatArray:
+    """Points of slice `k`, LPS mm (n, 3), as (n, 2) mm along its rows and its columns.
+
+    For an image without physical size the unit is the pixel.
+    """
+    row, column = scan.pixel_spacing
+    return scan.to_index(polygon_lps_mm, k) * (column, row)
 
 
 def slice_tolerance_mm(scan: Scan) -> float:

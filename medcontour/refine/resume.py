@@ -9,10 +9,10 @@ import torch
 
 from medcontour.classifier import Classifier
 from medcontour.contour import FourierContour, fit_polygon
+from medcontour.contour.regions import region
 from medcontour.errors import MedcontourError
 from medcontour.explain import PRESETS
 from medcontour.refine.job import Refined
-from medcontour.refine.regions import region
 from medcontour.scan import Scan
 from medcontour.suggest.explainer import Explainer
 from medcontour.suggest.planes import plane_batches, plane_geometry

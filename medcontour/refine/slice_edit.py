@@ -11,18 +11,18 @@ import numpy.typing as npt
 from scipy import ndimage
 from shapely import LinearRing, MultiPolygon
 
-from medcontour.export import Label, label_volume, labels
-from medcontour.export.coverage import pixel_coverage
-from medcontour.export.rasterise import pixel_mask
-from medcontour.refine.regions import (
+from medcontour.contour.regions import (
     deviation_mm,
     distances,
     keyhole,
     mask_polygons,
-    plane_mm,
     region,
     union,
 )
+from medcontour.export import Label, label_volume, labels
+from medcontour.export.coverage import pixel_coverage
+from medcontour.export.rasterise import pixel_mask
+from medcontour.refine.place import plane_mm
 from medcontour.refine.shapes import Edited, EditedShape, FloatArray
 from medcontour.scan import Scan
 from medcontour.suggestion import PlacedContour, Suggestion

@@ -26,6 +26,7 @@ from medcontour.explain import (
     TargetObjective,
     chance_test,
     judge_together,
+    mildest,
 )
 from medcontour.outline import Outline
 from medcontour.scan import Scan
@@ -134,18 +135,10 @@ class Explainer:
     @torch.no_grad()
     def backgrounds(self, inputs: Tensor) -> tuple[Tensor, list[str], float]:
         """Background of each image, its name, and what choosing it cost in evaluations."""
-        names = list(AUTOMATIC) if self.background == "auto" else [self.background]
-        made = torch.stack([BACKGROUNDS[name](inputs) for name in names])  # (names, B, C, H, W)
-        if len(names) == 1:
-            return made[0], names * len(inputs), 0.0
-        odds = torch.stack(
-            [self.classifier.score(images)[:, self.target].float() for images in made]
-        )
-        removes = odds < 0  # the probability falls under one half
-        first = removes.float().argmax(0)
-        choice = torch.where(removes.any(0), first, odds.argmin(0))
-        rows = torch.arange(len(inputs), device=inputs.device)
-        return made[choice, rows], [names[c] for c in choice.tolist()], len(names) / 4
+        if self.background != "auto":
+            return BACKGROUNDS[self.background](inputs), [self.background] * len(inputs), 0.0
+        made, chosen = mildest(inputs, lambda x: self.classifier.score(x)[:, self.target])
+        return made, chosen, len(AUTOMATIC) / 4
 
     def _evidence(
         self,

@@ -54,9 +54,17 @@ class Method(ABC):
 
     Modes, ``requires_grad``, gradients, hooks and the random states of torch, numpy and Python
     are what they were before the call.
+
+    Attributes
+    ----------
+    name
+        As the tables call it.
+    draws_contour
+        Whether its maps are masks of a contour, at least one half inside; others have a peak.
     """
 
     name: str
+    draws_contour = False
 
     def __call__(self, model: nn.Module, images: Tensor, targets: Tensor) -> Attribution:
         """Explain one class of each image.

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
-from medcontour.benchmark.methods.base import Attribution, Method
+from medcontour.benchmark.answers import Answers, probabilities
+from medcontour.benchmark.methods.base import FORWARD, Attribution, Method
 from medcontour.contour import FourierContour
 from medcontour.explain import (
+    AUTOMATIC,
     SHARP,
     Background,
     ExtremalContours,
     ExtremalFit,
     Perturbation,
     check_area,
+    mildest,
 )
 from medcontour.explain.area import scaled_to_area
 
 __all__ = ["ExtremalContour", "RandomContour"]
 
+AUTO = "auto"
 HARMONICS = 5
 WAVINESS, FRAME = 0.25, 0.3  # standard deviations of the first harmonic and of the frame
 
@@ -35,7 +39,10 @@ class ExtremalContour(Method):
     Attributes
     ----------
     preset, background, area_weight
-        As `ExtremalContours` takes them.
+        As `ExtremalContours` takes them; the background ``"auto"`` is the mildest that takes the
+        answer away, chosen image by image for one evaluation.
+    answers
+        What the network's outputs mean, for that choice; see `Model.answers`.
     seed
         Changes nothing.
     """
@@ -43,7 +50,10 @@ class ExtremalContour(Method):
     preset: str = "fast"
     background: str | Background = "gaussian"
     area_weight: float = 1.0
+    answers: Answers = "softmax"
     seed: int = 0
+
+    draws_contour = True
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -52,10 +62,22 @@ class ExtremalContour(Method):
 
     def fit(self, model: nn.Module, images: Tensor, targets: Tensor) -> ExtremalFit:
         """Find the contours themselves."""
+        background, spent = self.background, 0.0
+        if background == AUTO:
+            made = self._mildest(model, images, targets)
+            background, spent = (lambda _: made), FORWARD * len(AUTOMATIC)
         explain = ExtremalContours(
-            model, preset=self.preset, background=self.background, area_weight=self.area_weight
+            model, preset=self.preset, background=background, area_weight=self.area_weight
         )
-        return explain.fit(images, targets)
+        fit = explain.fit(images, targets)
+        return replace(fit, evaluations=fit.evaluations + spent)
+
+    def _mildest(self, model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
+        def log_odds(inputs: Tensor) -> Tensor:
+            shares = probabilities(model(inputs), self.answers)
+            return shares.gather(1, targets.unsqueeze(1)).squeeze(1).logit()
+
+        return mildest(images, log_odds)[0]
 
     def _explain(self, model: nn.Module, images: Tensor, targets: Tensor) -> Attribution:
         fit = self.fit(model, images, targets)
@@ -90,6 +112,7 @@ class RandomContour(Method):
     like: ExtremalContour = ExtremalContour()
 
     name = "random"
+    draws_contour = True
 
     def __post_init__(self) -> None:
         if self.area is not None:

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from medcontour.benchmark.answers import Answers, probabilities
 from medcontour.benchmark.methods.base import FORWARD, Attribution, Method, needed
 
 __all__ = ["Occlusion", "Rise"]
@@ -33,6 +34,8 @@ class Rise(Method):
         noise in the map.
     cells, heads
         Cells of the coarse grid along each side, and the chance that one is kept.
+    answers
+        What the network's outputs mean: how they become probabilities; see `Model.answers`.
     seed
         Of the masks.
     """
@@ -40,6 +43,7 @@ class Rise(Method):
     masks: int = 1000
     cells: int = 7
     heads: float = 0.5
+    answers: Answers = "softmax"
     seed: int = 0
 
     name = "rise"
@@ -51,8 +55,9 @@ class Rise(Method):
         for drawn in self._drawn(extent):
             mask = drawn.to(images)
             for index, image in enumerate(images):
-                answers = model(image * mask).reshape(len(mask), -1)
-                share = answers.softmax(1)[:, targets[index]].view(-1, 1, 1, 1)
+                outputs = model(image * mask).reshape(len(mask), -1)
+                shares = probabilities(outputs, self.answers)
+                share = shares[:, targets[index]].view(-1, 1, 1, 1)
                 maps[index] += (share * mask).sum(0)
         maps = maps / (self.masks * self.heads)
         spent = torch.full((len(images),), FORWARD * self.masks, device=images.device)

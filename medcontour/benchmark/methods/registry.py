@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
+from medcontour.benchmark.answers import Answers
 from medcontour.benchmark.methods.base import Method
 from medcontour.benchmark.methods.contours import ExtremalContour, RandomContour
 from medcontour.benchmark.methods.covering import Occlusion, Rise
@@ -14,23 +16,29 @@ from medcontour.errors import MedcontourError
 
 __all__ = ["METHODS", "method_named"]
 
-_MADE: dict[str, Callable[[int], Method]] = {
-    "extremal-contour": lambda seed: ExtremalContour(seed=seed),
-    "extremal-contour-paper": lambda seed: ExtremalContour("paper", seed=seed),
-    "gradient-shap": lambda seed: GradientShap(seed=seed),
-    "integrated-gradients": lambda seed: IntegratedGradients(seed=seed),
-    "grad-cam++": lambda seed: GradCamPlusPlus(seed=seed),
-    "smooth-mask": lambda seed: SmoothMask(seed=seed),
-    "rise": lambda seed: Rise(seed=seed),
-    "occlusion": lambda seed: Occlusion(seed=seed),
-    "random": lambda seed: RandomContour(seed=seed),
+_MADE: dict[str, Callable[[ExtremalContour], Method]] = {
+    "extremal-contour": lambda own: own,
+    "extremal-contour-paper": lambda own: replace(own, preset="paper"),
+    "gradient-shap": lambda own: GradientShap(seed=own.seed),
+    "integrated-gradients": lambda own: IntegratedGradients(seed=own.seed),
+    "grad-cam++": lambda own: GradCamPlusPlus(seed=own.seed),
+    "smooth-mask": lambda own: SmoothMask(seed=own.seed),
+    "rise": lambda own: Rise(answers=own.answers, seed=own.seed),
+    "occlusion": lambda own: Occlusion(seed=own.seed),
+    "random": lambda own: RandomContour(seed=own.seed, like=own),
 }
 
 METHODS: tuple[str, ...] = tuple(_MADE)
 """The names of the methods, in the order of the tables."""
 
 
-def method_named(name: str, *, seed: int = 0) -> Method:
+def method_named(
+    name: str,
+    *,
+    seed: int = 0,
+    answers: Answers = "softmax",
+    contour: ExtremalContour | None = None,
+) -> Method:
     """Make a method with the settings it has in the tables.
 
     Other settings: make the class itself (`Rise(masks=4000)`).
@@ -41,6 +49,11 @@ def method_named(name: str, *, seed: int = 0) -> Method:
         One of `METHODS`.
     seed
         Of what the method draws at random; others do not depend on it.
+    answers
+        What the network's outputs mean, for the methods that need probabilities; see
+        `Model.answers`.
+    contour
+        Background and area weight of the extremal contours; None: those of photographs.
 
     Raises
     ------
@@ -59,4 +72,4 @@ def method_named(name: str, *, seed: int = 0) -> Method:
     """
     if name not in _MADE:
         raise MedcontourError(f'There is no method "{name}"; choose from {", ".join(METHODS)}.')
-    return _MADE[name](seed)
+    return _MADE[name](replace(contour or ExtremalContour(), answers=answers, seed=seed))

@@ -11,31 +11,21 @@ from shapely import LinearRing, MultiPolygon, Point, Polygon
 from shapely.ops import nearest_points
 from skimage import measure
 
-from medcontour.refine.shapes import FloatArray
-from medcontour.scan import Scan
-
 __all__ = [
+    "FloatArray",
     "deviation_mm",
     "distances",
     "keyhole",
     "mask_polygons",
-    "plane_mm",
     "polygon_area",
     "region",
     "union",
 ]
 
+FloatArray = npt.NDArray[np.float64]
+
 HALF = 0.5
 CLEAR = 1e-3  # how far a value of one half is moved off the level that boundaries are drawn at
-
-
-def plane_mm(polygon_lps_mm: npt.ArrayLike, scan: Scan, k: int) -> FloatArray:
-    """Points of slice `k`, LPS mm (n, 3), as (n, 2) mm along its rows and its columns.
-
-    For an image without physical size the unit is the pixel.
-    """
-    row, column = scan.pixel_spacing
-    return scan.to_index(polygon_lps_mm, k) * (column, row)
 
 
 def region(polygon: npt.ArrayLike) -> MultiPolygon:

@@ -9,8 +9,7 @@ import numpy as np
 import shapely
 from shapely import MultiPolygon
 
-from medcontour.refine.regions import distances
-from medcontour.refine.shapes import FloatArray
+from medcontour.contour.regions import FloatArray, distances
 
 __all__ = ["Figures", "Pair", "compare"]
 
@@ -84,7 +83,7 @@ def compare(pairs: Sequence[Pair], added_beyond: float = 0.5) -> Figures:
 
     Examples
     --------
-    >>> from medcontour.refine.regions import region
+    >>> from medcontour.contour.regions import region
     >>> square = region([[0, 0], [10, 0], [10, 10], [0, 10]])
     >>> wider = region([[0, 0], [20, 0], [20, 10], [0, 10]])
     >>> figures = compare([(square, wider, None)])
