@@ -13,10 +13,10 @@ from monai.metrics import compute_hausdorff_distance, compute_surface_dice
 from shapely import MultiPolygon
 from skimage.draw import polygon2mask
 
+from medcontour.contour.figures import compare
+from medcontour.contour.regions import keyhole, region
 from medcontour.refine import deviation_mm
 from medcontour.refine.edit_report import EditReport, FindingEdit
-from medcontour.refine.figures import compare
-from medcontour.refine.regions import keyhole, region
 
 ANGLES = np.arange(512) * 2 * np.pi / 512
 

@@ -19,11 +19,12 @@ from PIL import Image
 
 import medcontour as mc
 from medcontour.contour import FourierContour
+from medcontour.contour.regions import keyhole, region, union
 from medcontour.errors import MedcontourError
 from medcontour.export.rasterise import pixel_mask
 from medcontour.refine import read_edited
 from medcontour.refine.fitted import fit_outline
-from medcontour.refine.regions import keyhole, plane_mm, region, union
+from medcontour.refine.place import plane_mm
 from medcontour.scan import Scan
 from medcontour.suggest.planes import plane_geometry
 from medcontour.suggestion import Suggestion, export

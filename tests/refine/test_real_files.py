@@ -11,9 +11,10 @@ import pytest
 import SimpleITK as sitk
 
 import medcontour as mc
+from medcontour.contour.regions import region
 from medcontour.errors import MedcontourError
 from medcontour.refine import Edited, read_edited
-from medcontour.refine.regions import plane_mm, region
+from medcontour.refine.place import plane_mm
 from medcontour.scan import Scan
 
 pytestmark = pytest.mark.shared_data

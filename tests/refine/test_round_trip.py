@@ -21,9 +21,10 @@ from PIL import Image, ImageDraw
 from skimage.draw import polygon2mask
 
 import medcontour as mc
+from medcontour.contour.regions import mask_polygons, region
 from medcontour.export.rasterise import pixel_mask
 from medcontour.refine import deviation_mm, read_edited
-from medcontour.refine.regions import mask_polygons, plane_mm, region
+from medcontour.refine.place import plane_mm
 from medcontour.scan import Scan
 from medcontour.suggestion import Suggestion, export
 
