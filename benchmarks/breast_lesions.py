@@ -42,7 +42,7 @@ from medcontour.contour import FourierContour, PlaneGeometry
 from medcontour.explain import BACKGROUNDS, Perturbation, TargetObjective
 from medcontour.explain.chance import chance_curves
 from medcontour.scan import Scan
-from medcontour.suggest.body import body_mask
+from medcontour.shortcuts import body_mask
 from medcontour.suggest.outlines import choose_outlines
 from medcontour.suggest.planes import PlaneBatch, plane_batches, plane_geometry
 

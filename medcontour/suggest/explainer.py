@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -30,10 +30,11 @@ from medcontour.explain import (
 )
 from medcontour.outline import Outline
 from medcontour.scan import Scan
-from medcontour.suggest.body import body_mask
+from medcontour.shortcuts import body_mask
 from medcontour.suggest.found import Found, search
 from medcontour.suggest.outlines import choose_outlines
 from medcontour.suggest.planes import PlaneBatch, plane_geometry
+from medcontour.suggest.shortcut import ShortcutCheck, check_shortcut
 from medcontour.suggestion import Evidence, Finding, PlacedContour, Views
 from medcontour.suggestion.status import Status
 
@@ -106,8 +107,10 @@ class Explainer:
                 if of == index and outline is not None and status != "collapsed"
             ]
             curves = fit.curves[index]
+            shortcut = self._shortcut(curves, k, scores[k])
+            evidence = replace(evidence, shortcut_evaluations=shortcut.evaluations)
             quality: list[dict[str, Any]] = [
-                {"background": names[index]} for _ in range(len(curves))
+                {"background": names[index], **shortcut.record} for _ in range(len(curves))
             ]
             for own, gain in zip(quality, fit.gains[index], strict=False):
                 own["gain"] = gain
@@ -128,7 +131,7 @@ class Explainer:
                     self._placed_outline(perturbation, answer, outline, index, k)
                     for outline in followed
                 ),
-                note=self._note(evidence, followed, names[index], status, fit, index, k),
+                note=self._note(evidence, followed, names[index], status, fit, index, shortcut),
             )
             yield finding, self._views(batch, *self._variants(perturbation, curves, index))
 
@@ -182,6 +185,11 @@ class Explainer:
             background_similarity=embedding.background_similarity[index].item(),
         )
         return evidence, test.p_value <= CHANCE_LEVEL
+
+    def _shortcut(self, curves: FourierContour, k: int, score: float) -> ShortcutCheck:
+        points = plane_geometry(self.scan).pixel_centres()
+        region = curves.to("cpu").contains(points).any(0).numpy()
+        return check_shortcut(self.scan, self.classifier, self.target, k, region, score)
 
     def body(self, perturbation: Perturbation, k: int) -> Tensor:
         """(M, 2) plane coordinates of the slice's body that the network has in sight."""
@@ -260,18 +268,9 @@ class Explainer:
         status: Status,
         fit: Found,
         index: int,
-        k: int,
+        shortcut: ShortcutCheck,
     ) -> str:
-        notes = []
-        centers = plane_geometry(self.scan).to_index(fit.curves[index].center.cpu()).round().int()
-        body = body_mask(self.grey(k))
-        last = np.array(body.shape) - 1
-        rows_columns = np.clip(centers.flip(-1).numpy(), 0, last)
-        if not body[rows_columns[:, 0], rows_columns[:, 1]].all():
-            notes.append(
-                "The evidence lies outside the body: the classifier may go by something that is "
-                "not the patient."
-            )
+        notes = list(shortcut.warnings.values())
         if fit.pruned[index]:
             notes.append(
                 f"Contours looked for and dropped because they add nothing: {fit.pruned[index]}."

@@ -28,6 +28,7 @@ from medcontour.scan import Scan
 from medcontour.suggest.explainer import CHANCE_LEVEL, POSITIVE, Explainer
 from medcontour.suggest.planes import plane_batches
 from medcontour.suggest.privacy import path_without_patient
+from medcontour.suggest.shortcut import shortcut_notes
 from medcontour.suggestion import (
     ClassifierReference,
     Finding,
@@ -188,7 +189,11 @@ def suggest(
             "evaluations_per_contour": round(float(np.mean(evaluations)), 2) if findings else None,
         },
         views=tuple(views),
-        notes=(*scan.notes, *_doubts(scores, classifier, choice)),
+        notes=(
+            *scan.notes,
+            *_doubts(scores, classifier, choice),
+            *shortcut_notes(scan, findings),
+        ),
         source=scan,
     )
 

@@ -113,6 +113,8 @@ class Evidence:
     background_similarity
         ``c_b``: cosine of the embeddings of background and original. Near 1 the background
         removes nothing and contours collapse.
+    shortcut_evaluations
+        The same count for the check for shortcuts: a half where the slice has marks to fill in.
     """
 
     preserved: float
@@ -125,6 +127,7 @@ class Evidence:
     evaluations: float
     chance_evaluations: float
     background_similarity: float
+    shortcut_evaluations: float = 0.0
 
 
 @dataclass(frozen=True)
