@@ -19,7 +19,7 @@ from medcontour.explain import ExtremalContours, quantus_explain
 from medcontour.refine import Refined, refine
 from medcontour.scan import Scan, read_scan
 from medcontour.suggest import contour_map, robustness, suggest
-from medcontour.suggestion import Suggestion, export, exporters
+from medcontour.suggestion import Suggestion, export, exporters, push
 
 __all__ = [
     "ExtremalContours",
@@ -31,6 +31,7 @@ __all__ = [
     "export",
     "exporters",
     "load_classifier",
+    "push",
     "quantus_explain",
     "read_scan",
     "refine",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import settings
+from orthanc_server import Orthanc, orthanc_missing, running_orthanc
 
 # The same examples every time, so that a green main stays green; explore with another profile:
 # python -m pytest --hypothesis-profile=explore
@@ -33,6 +35,8 @@ def _missing(marker: str) -> str | None:
         return f"not installed: {', '.join(absent)}" if absent else None
     if marker == "browser" and not shutil.which("chromium"):
         return "not installed: chromium"
+    if marker == "orthanc":
+        return orthanc_missing()
     if marker == "gpu" and not torch.cuda.is_available():
         return "no CUDA device"
     return None
@@ -56,3 +60,10 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def sample_data() -> Path:
     return ROOT / "sample_data"
+
+
+@pytest.fixture
+def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
+    """A running Orthanc that holds nothing yet; its tests carry the marker `orthanc`."""
+    with running_orthanc(tmp_path_factory.mktemp("orthanc")) as server:
+        yield server

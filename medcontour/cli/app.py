@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 import medcontour as mc
+from medcontour.cli.archive import formats_to_push, push_written, tell_stored
 from medcontour.cli.info import describe
 from medcontour.errors import MedcontourError
 from medcontour.explain import MOST
@@ -56,7 +58,11 @@ def _medcontour() -> None:
 @app.command()
 def suggest(
     scan: Annotated[
-        str, typer.Argument(help="A DICOM folder or file, a NIfTI file, a PNG, JPEG or TIFF.")
+        str,
+        typer.Argument(
+            help="A DICOM folder or file, a NIfTI file, a PNG, JPEG or TIFF; or a series in an "
+            "archive: dicomweb+https://HOST/ROOT#SERIES_UID (who you are: docs/dicomweb.md)."
+        ),
     ],
     classifier: Annotated[
         str,
@@ -133,6 +139,14 @@ def suggest(
     series: Annotated[
         str | None, typer.Option(help="SeriesInstanceUID, where a folder holds several.")
     ] = None,
+    push: Annotated[
+        bool,
+        typer.Option(
+            "--push",
+            help="Store the result in the archive that SCAN is in: SEG and RTSTRUCT, or the DICOM "
+            "objects among --export. What it has already is not sent again.",
+        ),
+    ] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
     seed: Annotated[int, typer.Option(help="Seed of the chance curves.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
@@ -144,12 +158,13 @@ def suggest(
         medcontour suggest sample_data/ct_study --classifier sample_data/nodule_classifier --out out
     """
     asked = asked_formats(export)
+    pushed = formats_to_push(asked, scan) if push else []
     chosen = _slices(slices)
     many = _contours(contours)
     loaded = mc.load_classifier(classifier, device=device)
     read = mc.read_scan(scan, series=series)
     # What cannot be written is said before the work, not after it.
-    for name in asked or []:
+    for name in {*(asked or []), *pushed}:
         if sentence := refusal(read, name):
             raise MedcontourError(sentence)
     make_folder(out)
@@ -171,6 +186,7 @@ def suggest(
             progress=progress,
         )
     saved = suggestion.save(out, formats=asked, include_weak=include_weak)
+    stored = push_written(saved, out, scan) if push else None
     if as_json:
         findings = [
             {
@@ -190,11 +206,14 @@ def suggest(
                     "left_out": saved.left_out,
                     "findings": findings,
                     "run": suggestion.run,
+                    "stored": None if stored is None else [asdict(each) for each in stored],
                 }
             )
         )
         return
     _tell(suggestion, saved.files, saved.left_out, out, include_weak)
+    if stored is not None:
+        tell_stored(stored)
 
 
 @app.command()
@@ -226,7 +245,13 @@ def convert(
 
 @app.command()
 def info(
-    path: Annotated[Path, typer.Argument(help="A scan, a MONAI bundle or a suggestion.")],
+    path: Annotated[
+        str,
+        typer.Argument(
+            help="A scan, a MONAI bundle, a suggestion, or an archive (dicomweb+https://HOST/ROOT, "
+            "whose series are listed)."
+        ),
+    ],
     series: Annotated[
         str | None,
         typer.Option(help="SeriesInstanceUID, where a folder holds several. Default: list them."),
@@ -239,10 +264,12 @@ def info(
         print(json.dumps(facts))
         return
     table = Table(show_header=False, box=None)
+    table.add_column(overflow="fold")  # a UID is of use as a whole only
     for name, value in facts.items():
         if name == "series":
             for found in value:
-                size = "{modality}, {columns} x {rows} x {slices}".format(**found)
+                shape = "{columns} x {rows} x {slices}" if "rows" in found else "{images} images"
+                size = f"{{modality}}, {shape}".format(**found)
                 table.add_row(escape(found["uid"] or "without a UID"), size)
         else:
             table.add_row(name.replace("_", " "), escape(str(value)))

@@ -7,22 +7,33 @@ from pathlib import Path
 from typing import Any
 
 import medcontour as mc
+from medcontour.dicomweb import is_address, list_remote, parse_address
 from medcontour.errors import MedcontourError
 from medcontour.scan import list_series
+from medcontour.scan.quiet import quietly
 
 __all__ = ["describe"]
 
 
-def describe(path: Path, series: str | None = None) -> dict[str, Any]:
-    """Facts about a scan, a MONAI bundle or a suggestion.
+def describe(where: str, series: str | None = None) -> dict[str, Any]:
+    """Facts about a scan, a MONAI bundle, a suggestion or an archive.
 
-    A folder of several DICOM series is listed, unless one of them is chosen by its UID.
+    A folder of several DICOM series is listed, and an archive, unless one of its series is chosen
+    by its UID.
 
     Raises
     ------
     MedcontourError
         When the path is none of them.
     """
+    if is_address(where):
+        address = parse_address(where, series)
+        if address.series is None:
+            with quietly():
+                listed = [asdict(found) for found in list_remote(address)]
+            return {"kind": "archive", "series": listed}
+        return _scan(mc.read_scan(where, series=series))
+    path = Path(where)
     if path.suffix == ".json" or (path / "suggestion.json").is_file():
         return _suggestion(mc.Suggestion.read_json(path))
     if (path / "configs").is_dir():

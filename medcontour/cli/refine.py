@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from rich.table import Table
 
 import medcontour as mc
 from medcontour.cli.app import app, asked_formats, progress_bars
+from medcontour.cli.archive import formats_to_push, push_written, tell_stored
 from medcontour.errors import MedcontourError, replacing
 from medcontour.refine import EditReport, Refined, resume, scan_of, write_pictures
 from medcontour.suggestion import refusal
@@ -55,6 +57,14 @@ def refine(
         str | None,
         typer.Option(help="Formats to write the edit in, comma separated; see suggest."),
     ] = None,
+    push: Annotated[
+        bool,
+        typer.Option(
+            "--push",
+            help="Store the edit in the archive that the scan is in, as new objects that refer to "
+            "those they began from: SEG and RTSTRUCT, or the DICOM objects among --export.",
+        ),
+    ] = False,
     device: Annotated[str, typer.Option(help="With --resume: cpu, cuda, cuda:1, ...")] = "cpu",
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
@@ -68,15 +78,20 @@ def refine(
 
         medcontour refine out out/rtstruct.dcm --out refined --export rtstruct,seg
     """
-    formats = asked_formats(export) or []
+    asked = asked_formats(export)
     if resume_search and classifier is None:
         raise typer.BadParameter("--resume searches with a classifier; give --classifier")
     before = mc.Suggestion.read_json(suggestion)
+    formats = asked or []
+    where = scan or before.settings.get("scan")
+    if push:
+        pushed = formats_to_push(asked, where)
+        formats = [*formats, *(name for name in pushed if name not in formats)]
     read = scan_of(before, scan)
     for name in formats:
         if sentence := refusal(read, name):
             raise MedcontourError(sentence)
-    refined = mc.refine(before, edited, read)
+    refined = mc.refine(suggestion, edited, read)
     again = None
     if resume_search and classifier is not None:
         loaded = mc.load_classifier(classifier, device=device)
@@ -87,11 +102,19 @@ def refine(
     files = [*saved.files, *_write_report(refined, out)]
     if again is not None:
         files += [f"resumed/{name}" for name in again.save(out / "resumed", formats).files]
+    stored = push_written(saved, out, where) if push else None
     if as_json:
         document: dict[str, Any] = json.loads(refined.report.to_json())
-        print(json.dumps({"out": str(out), "files": files, "left_out": saved.left_out} | document))
+        document |= {"out": str(out), "files": files, "left_out": saved.left_out}
+        print(
+            json.dumps(
+                document | {"stored": None if stored is None else [asdict(each) for each in stored]}
+            )
+        )
         return
     _tell(refined.report, files, saved.left_out, out)
+    if stored is not None:
+        tell_stored(stored)
 
 
 def _write_report(refined: Refined, out: Path) -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from highdicom.base import SOPClass
 from pydicom.dataset import Dataset
-from pydicom.uid import ImplicitVRLittleEndian, RTStructureSetStorage, generate_uid
+from pydicom.uid import ImplicitVRLittleEndian, RTStructureSetStorage
 from pydicom.valuerep import format_number_as_ds
 
 from medcontour.errors import replacing
@@ -30,9 +30,12 @@ from medcontour.export.header import (
 from medcontour.export.labels import Kind, Label, labels
 from medcontour.scan.scan import Scan
 from medcontour.suggestion.exporter import Exporter, NothingToWrite
+from medcontour.suggestion.identity import object_uid
 from medcontour.suggestion.model import PlacedContour, Suggestion
 
 __all__ = ["exporter", "write"]
+
+NAME = "rtstruct"
 
 # Retired, yet what every structure set names for the study: the attribute is of type 1.
 DETACHED_STUDY_MANAGEMENT = "1.2.840.10008.3.1.2.3.1"
@@ -80,9 +83,9 @@ def _structure_set(suggestion: Suggestion, scan: Scan, images: Sequence[Dataset]
     # Implicit VR: explicit VR holds no more than 64 KiB of points in one contour.
     dataset: Dataset = SOPClass(
         study_instance_uid=source.StudyInstanceUID,
-        series_instance_uid=generate_uid(),
+        series_instance_uid=object_uid(suggestion, NAME, "series"),
         series_number=1,
-        sop_instance_uid=generate_uid(),
+        sop_instance_uid=object_uid(suggestion, NAME),
         sop_class_uid=RTStructureSetStorage,
         instance_number=1,
         modality="RTSTRUCT",
@@ -101,6 +104,11 @@ def _structure_set(suggestion: Suggestion, scan: Scan, images: Sequence[Dataset]
     dataset.PositionReferenceIndicator = source.get("PositionReferenceIndicator", "")
     dataset.StructureSetLabel = MANUFACTURER
     dataset.StructureSetDate, dataset.StructureSetTime = now()
+    if before := suggestion.predecessors.get(NAME):
+        predecessor = Dataset()
+        predecessor.ReferencedSOPClassUID = RTStructureSetStorage
+        predecessor.ReferencedSOPInstanceUID = before.sop_instance_uid
+        dataset.PredecessorStructureSetSequence = [predecessor]
     dataset.ReferencedFrameOfReferenceSequence = [_referenced_frame(scan, images)]
     dataset.ApprovalStatus = "UNAPPROVED"
     return dataset
@@ -195,4 +203,4 @@ def _refuses(scan: Scan) -> str | None:
     return lacking(scan)
 
 
-exporter = Exporter("rtstruct", "rtstruct.dcm", write, _refuses)
+exporter = Exporter(NAME, "rtstruct.dcm", write, _refuses)

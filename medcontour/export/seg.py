@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from highdicom.seg import (
     SegmentationTypeValues,
     SegmentDescription,
 )
+from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
-from pydicom.uid import generate_uid
+from pydicom.sr.codedict import codes
 
 from medcontour.errors import replacing
 from medcontour.export.header import (
@@ -35,7 +37,8 @@ from medcontour.export.labels import CATEGORY, TYPE, Label
 from medcontour.export.rasterise import Volume, label_coverage, label_masks
 from medcontour.scan.scan import Scan
 from medcontour.suggestion.exporter import Exporter, NothingToWrite, on_request
-from medcontour.suggestion.model import Suggestion
+from medcontour.suggestion.identity import object_uid
+from medcontour.suggestion.model import ObjectReference, Suggestion
 
 __all__ = [
     "exporter",
@@ -46,11 +49,12 @@ __all__ = [
     "write_labelmap",
 ]
 
-_SERIES_NUMBERS = {
-    SegmentationTypeValues.BINARY: 2,
-    SegmentationTypeValues.LABELMAP: 3,
-    SegmentationTypeValues.FRACTIONAL: 4,
+_NAMES = {
+    SegmentationTypeValues.BINARY: "seg",
+    SegmentationTypeValues.LABELMAP: "seg-labelmap",
+    SegmentationTypeValues.FRACTIONAL: "seg-fractional",
 }
+_SERIES_NUMBERS = {kind: number for number, kind in enumerate(_NAMES, start=2)}
 
 # Kinds of image for which DICOM demands a frame of reference; others go pixel for pixel.
 _PLACED = ("CT", "MR", "PT")
@@ -134,17 +138,18 @@ def _segmentation(
         pixels = pixels[order]
     else:
         pixels = np.stack([volume[order] for _, volume in volumes], axis=-1)
+    name = _NAMES[kind]
     dataset = Segmentation(
         source_images=images,
         pixel_array=pixels,
         segmentation_type=kind,
         segment_descriptions=[
-            _description(number, label, suggestion)
+            _description(number, label, suggestion, name)
             for number, (label, _) in enumerate(volumes, start=1)
         ],
-        series_instance_uid=generate_uid(),
+        series_instance_uid=object_uid(suggestion, name, "series"),
         series_number=_SERIES_NUMBERS[kind],
-        sop_instance_uid=generate_uid(),
+        sop_instance_uid=object_uid(suggestion, name),
         instance_number=1,
         manufacturer=MANUFACTURER,
         manufacturer_model_name=MANUFACTURER,
@@ -160,7 +165,26 @@ def _segmentation(
     if scan.frame_of_reference_uid is None:
         # Type 2C of the General Image module where there is no patient coordinate system.
         dataset.PatientOrientation = images[0].get("PatientOrientation", "")
+    dimensions = object_uid(suggestion, name, "dimensions")
+    for item in (*dataset.DimensionOrganizationSequence, *dataset.DimensionIndexSequence):
+        item.DimensionOrganizationUID = dimensions
+    if before := suggestion.predecessors.get(name):
+        _refer_to(before, dataset)
     return dataset
+
+
+def _refer_to(before: ObjectReference, dataset: Dataset) -> None:
+    """Name the segmentation that this one was made from (PS3.3 C.12.4, and C.12.2)."""
+    image = Dataset()
+    image.ReferencedSOPClassUID = dataset.SOPClassUID
+    image.ReferencedSOPInstanceUID = before.sop_instance_uid
+    series = Dataset()
+    series.SeriesInstanceUID = before.series_instance_uid
+    series.ReferencedInstanceSequence = [deepcopy(image)]
+    dataset.ReferencedSeriesSequence = [*dataset.get("ReferencedSeriesSequence", ()), series]
+    purpose = codes.DCM.SourceImageForImageProcessingOperation
+    image.PurposeOfReferenceCodeSequence = [CodedConcept.from_code(purpose)]
+    dataset.SourceImageSequence = [image]
 
 
 def _sources(scan: Scan) -> tuple[list[Dataset], list[int]]:
@@ -174,7 +198,9 @@ def _sources(scan: Scan) -> tuple[list[Dataset], list[int]]:
     return images, list(range(scan.slices))
 
 
-def _description(number: int, label: Label, suggestion: Suggestion) -> SegmentDescription:
+def _description(
+    number: int, label: Label, suggestion: Suggestion, name: str
+) -> SegmentDescription:
     return SegmentDescription(
         segment_number=number,
         segment_label=long_string(label.name),
@@ -182,7 +208,7 @@ def _description(number: int, label: Label, suggestion: Suggestion) -> SegmentDe
         segmented_property_type=TYPE,
         algorithm_type=generation(suggestion),
         algorithm_identification=algorithm_identification(),
-        tracking_uid=generate_uid(),
+        tracking_uid=object_uid(suggestion, name, f"segment {number}"),
         tracking_id=long_string(label.name),
         display_color=CIELabColor.from_rgb(*label.colour(suggestion.editable)),
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from medcontour.contour.regions import polygon_area
+from medcontour.dicomweb import is_address
 from medcontour.errors import MedcontourError
 from medcontour.refine.edit_report import EditReport, edit_report
 from medcontour.refine.fitted import Fitted, fit_outline
@@ -18,7 +19,8 @@ from medcontour.refine.place import plane_mm
 from medcontour.refine.read import read_edited
 from medcontour.refine.slice_edit import Drawn, SliceEdit
 from medcontour.scan import Scan, read_scan
-from medcontour.suggestion import Finding, PlacedContour, Suggestion
+from medcontour.suggestion import Finding, ObjectReference, PlacedContour, Suggestion
+from medcontour.suggestion.written import written_objects
 
 __all__ = ["Refined", "refine", "scan_of"]
 
@@ -72,7 +74,8 @@ def refine(
     Parameters
     ----------
     suggestion
-        What was suggested, or the path of its ``suggestion.json``.
+        What was suggested, or the path of its ``suggestion.json``. DICOM objects beside that file
+        are named as predecessors in what is exported of the edit.
     edited
         The edited file: RTSTRUCT, DICOM SEG, NIfTI or NRRD label map, ``.seg.nrrd``, Markups (a
         file or their folder), COCO JSON, label PNG, or ``suggestion.json``.
@@ -92,8 +95,12 @@ def refine(
     0.93
     >>> refined.suggestion.save("refined/", formats=["seg"])  # doctest: +SKIP
     """
+    predecessors: dict[str, ObjectReference] = {}
     if not isinstance(suggestion, Suggestion):
-        suggestion = Suggestion.read_json(Path(suggestion))
+        path = Path(suggestion)
+        suggestion = Suggestion.read_json(path)
+        written = written_objects(path if path.is_dir() else path.parent, suggestion)
+        predecessors = {name: found.reference for name, found in written.items() if found.current}
     scan = scan or scan_of(suggestion)
     if tuple(suggestion.scan.shape) != tuple(scan.voxels.shape[:3]):
         raise MedcontourError(
@@ -119,6 +126,7 @@ def refine(
         findings=tuple(findings),
         settings=settings,
         edited=suggestion.edited or report.changed,
+        predecessors=predecessors if report.changed else suggestion.predecessors,
         views=(),
         source=scan,
     )
@@ -139,6 +147,8 @@ def scan_of(suggestion: Suggestion, where: str | os.PathLike[str] | None = None)
     if not path:
         raise MedcontourError("The suggestion does not say where its scan is; give the scan.")
     series = suggestion.scan.series_instance_uid
+    if is_address(path):
+        return read_scan(path, series=series)
     if not Path(path).expanduser().is_dir():
         return read_scan(path)
     return read_scan(path, series=series)

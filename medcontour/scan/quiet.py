@@ -9,12 +9,12 @@ from contextlib import contextmanager
 
 __all__ = ["quietly"]
 
-_LOGGERS = ("pydicom", "nibabel.global", "PIL")
+_LOGGERS = ("pydicom", "nibabel.global", "PIL", "dicomweb_client", "retrying", "urllib3")
 
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Keep pydicom, nibabel and Pillow from warning and logging inside the block.
+    """Keep pydicom, nibabel, Pillow and the network's libraries from warning and logging here.
 
     Their messages quote header values ("Invalid value for VR DA: ..."), which may be a
     patient's, and come once for every slice.

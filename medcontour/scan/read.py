@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from medcontour.dicomweb import is_address
 from medcontour.errors import MedcontourError
 from medcontour.scan.dicom import read_dicom
 from medcontour.scan.headers import DICOM_ENDINGS
 from medcontour.scan.image import read_image
 from medcontour.scan.nifti import read_nifti
+from medcontour.scan.remote import read_remote
 from medcontour.scan.scan import Scan
 
 __all__ = ["read_scan"]
@@ -26,7 +28,8 @@ def read_scan(path: str | os.PathLike[str], *, series: str | None = None) -> Sca
     ----------
     path
         A folder with one DICOM series (searched with its subfolders), one DICOM file, a NIfTI
-        file (.nii, .nii.gz), or a PNG, JPEG or TIFF image. A file's kind is told by its content
+        file (.nii, .nii.gz), or a PNG, JPEG or TIFF image; or, as text, the address of a series in
+        an archive, ``dicomweb+https://HOST/ROOT#SERIES_UID``. A file's kind is told by its content
         first and by its name only where that says nothing.
     series
         The SeriesInstanceUID (0020,000E) to read where a folder holds several series.
@@ -39,8 +42,8 @@ def read_scan(path: str | os.PathLike[str], *, series: str | None = None) -> Sca
     Raises
     ------
     MedcontourError
-        For everything that a user can mend: see the readers `read_dicom`, `read_nifti` and
-        `read_image` for what each of them refuses.
+        For everything that a user can mend: see the readers `read_dicom`, `read_nifti`,
+        `read_image` and `read_remote` for what each of them refuses.
 
     Examples
     --------
@@ -52,6 +55,8 @@ def read_scan(path: str | os.PathLike[str], *, series: str | None = None) -> Sca
     >>> scan.voxels.shape, scan.units
     ((1, 3, 4), 'pixel')
     """
+    if is_address(path):
+        return read_remote(str(path), series)
     path = Path(path).expanduser()
     try:
         if path.is_dir():

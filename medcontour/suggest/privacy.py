@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from medcontour.dicomweb import is_address
 from medcontour.scan import Scan
 
 __all__ = ["path_without_patient"]
@@ -23,7 +24,12 @@ def path_without_patient(scan: Scan) -> str | None:
         for keyword in ("PatientName", "PatientID", "PatientBirthDate")
     )
     telling = [*name.replace("^", " ").replace("=", " ").split(), number, birth]
-    path = scan.source.casefold()
+    path = scan.source
+    if is_address(path):
+        path = path.partition("#")[
+            0
+        ]  # a UID's digits may be anything's; it is in the result anyway
+    path = path.casefold()
     if any(word.casefold() in path for word in telling if len(word) >= SHORTEST):
         return None
     return scan.source

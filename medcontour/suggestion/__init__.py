@@ -14,6 +14,7 @@ from medcontour.suggestion.model import (
     ClassifierReference,
     Evidence,
     Finding,
+    ObjectReference,
     PlacedContour,
     ScanReference,
     Suggestion,
@@ -26,6 +27,7 @@ from medcontour.suggestion.one_slice import (
     RobustnessRun,
     SliceResult,
 )
+from medcontour.suggestion.push import push
 from medcontour.suggestion.save import Saved
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "Finding",
     "MapLevel",
     "NothingToWrite",
+    "ObjectReference",
     "PlacedContour",
     "Robustness",
     "RobustnessRun",
@@ -49,5 +52,6 @@ __all__ = [
     "format_names",
     "is_picture",
     "on_request",
+    "push",
     "refusal",
 ]

@@ -6,6 +6,8 @@ import json
 import math
 from typing import Any, get_args
 
+from pydicom.uid import UID
+
 from medcontour.suggestion.status import Status
 
 __all__ = ["check_document", "parse"]
@@ -58,6 +60,9 @@ def check_document(document: dict[str, Any]) -> None:
     _need("edited", isinstance(document["edited"], bool))
     for name in ("settings", "run", "slice_scores"):
         _need(name, isinstance(document[name], dict))
+    for reference in document.get("predecessors", {}).values():
+        uids = all(isinstance(uid, str) and UID(uid).is_valid for uid in reference.values())
+        _need("predecessors", uids)
     _need("slice_scores", all(_number(n) for n in document["slice_scores"].values()))
     for name in ("scan", "outline", "preset", "background", "objective"):
         _need(f"settings.{name}", isinstance(document["settings"].get(name), (str, type(None))))

@@ -23,6 +23,7 @@ __all__ = [
     "ClassifierReference",
     "Evidence",
     "Finding",
+    "ObjectReference",
     "PlacedContour",
     "ScanReference",
     "Suggestion",
@@ -150,6 +151,14 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class ObjectReference:
+    """A DICOM object that was written from a suggestion."""
+
+    sop_instance_uid: str
+    series_instance_uid: str
+
+
+@dataclass(frozen=True)
 class Views:
     """What the classifier was shown for one finding, on the slice's own pixel grid.
 
@@ -183,6 +192,8 @@ class Suggestion:
         Whether a person changed the contours (exports then say SEMIAUTOMATIC).
     notes
         What the reader of the scan had to say of it.
+    predecessors
+        By export format: the DICOM object that an edit began from. What is exported refers to it.
     views
         Per finding (by its place in `findings`), for the report; not part of the JSON.
     source
@@ -197,6 +208,7 @@ class Suggestion:
     run: dict[str, Any]
     edited: bool = False
     notes: tuple[str, ...] = ()
+    predecessors: dict[str, ObjectReference] = field(default_factory=dict)
     views: tuple[Views, ...] = field(default=(), repr=False, compare=False)
     source: Scan | None = field(default=None, repr=False, compare=False)
 
@@ -265,6 +277,7 @@ class Suggestion:
         document["slice_scores"] = {str(k): v for k, v in self.slice_scores.items()}
         document["edited"] = self.edited
         document["notes"] = list(self.notes)
+        document["predecessors"] = {k: asdict(v) for k, v in self.predecessors.items()}
         document["run"] = self.run
         return json.dumps(document, indent=1, allow_nan=False) + "\n"
 
@@ -326,6 +339,10 @@ class Suggestion:
             run=dict(document["run"]),
             edited=bool(document["edited"]),
             notes=tuple(document["notes"]),
+            predecessors={
+                name: ObjectReference(**item)
+                for name, item in document.get("predecessors", {}).items()
+            },
         )
 
 

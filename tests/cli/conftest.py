@@ -3,29 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from small_files import Answer, write_bundle, write_series
-
-from medcontour.cli import main
-
-
-def _call(arguments: list[object], capsys: pytest.CaptureFixture[str]) -> Answer:
-    before = sys.argv
-    sys.argv = ["medcontour", *map(str, arguments)]
-    code = 0
-    try:
-        with warnings.catch_warnings():
-            main()
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    finally:
-        sys.argv = before
-    return Answer(code, *capsys.readouterr())
+from small_files import Answer, call, write_bundle, write_series
 
 
 @pytest.fixture
@@ -34,7 +16,7 @@ def medcontour(
 ) -> Callable[..., Answer]:
     """Call the command line's entry point: arguments in, exit code and both streams out."""
     monkeypatch.setenv("COLUMNS", "200")
-    return lambda *arguments: _call(list(arguments), capsys)
+    return lambda *arguments: call(list(arguments), capsys)
 
 
 @pytest.fixture(scope="session")

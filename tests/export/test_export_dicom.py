@@ -140,10 +140,36 @@ def test_patient_and_study_are_those_of_the_source(
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_each_write_is_a_new_instance(name: str, scan: Scan, tmp_path: Path) -> None:
+def test_the_same_content_is_the_same_object(name: str, scan: Scan, tmp_path: Path) -> None:
+    """An archive that holds it needs it no second time; another content never takes its place."""
     suggestion = case_suggestion(scan, AXIAL)
-    uids = {exported(name, suggestion, scan, tmp_path).SOPInstanceUID for _ in range(2)}
-    assert len(uids) == 2
+    first, second = (_without_times(exported(name, suggestion, scan, tmp_path)) for _ in range(2))
+    assert first == second
+    moved = [
+        replace(c, polygon_lps_mm=c.polygon_lps_mm + np.array([0.01, 0, 0]))
+        for c in suggestion.contours("outline")
+    ]
+    finding = replace(suggestion.findings[0], outlines=tuple(moved[:1]))
+    others = (
+        replace(suggestion, edited=True),
+        replace(suggestion, findings=(finding, *suggestion.findings[1:])),
+        replace(suggestion, run={"medcontour": "another version"}),
+    )
+    for other in others:
+        written = exported(name, other, scan, tmp_path)
+        assert written.SOPInstanceUID != first.SOPInstanceUID
+        assert written.SeriesInstanceUID != first.SeriesInstanceUID
+
+
+def _without_times(dataset: Dataset) -> Dataset:
+    """Leave out when it was written."""
+    for keyword in ("InstanceCreation", "Content", "StructureSet", "Series"):
+        for kind in ("Date", "Time"):
+            if keyword + kind in dataset:
+                del dataset[keyword + kind]
+    for equipment in dataset.get("ContributingEquipmentSequence", ()):
+        equipment.pop("ContributionDateTime", None)
+    return dataset
 
 
 @pytest.mark.parametrize("name", FILES)
