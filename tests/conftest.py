@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -27,6 +29,18 @@ def _shared_data() -> Path:
     return Path(os.environ.get("MEDCONTOUR_SHARED_DATA", ROOT.parent / "shared" / "data"))
 
 
+LIBRARIES = {"torchvision": ("torchvision", "timm", "pytorch_grad_cam"), "quantus": ("quantus",)}
+
+
+@functools.cache
+def _imports(name: str) -> bool:
+    try:
+        importlib.import_module(name)
+    except (ImportError, RuntimeError):  # RuntimeError: a torchvision of another torch
+        return False
+    return True
+
+
 def _missing(marker: str) -> str | None:
     if marker == "shared_data" and not _shared_data().is_dir():
         return f"the folder of real data is not at {_shared_data()} (MEDCONTOUR_SHARED_DATA)"
@@ -37,6 +51,9 @@ def _missing(marker: str) -> str | None:
         return "not installed: chromium"
     if marker == "orthanc":
         return orthanc_missing()
+    if marker in LIBRARIES:
+        absent = [name for name in LIBRARIES[marker] if not _imports(name)]
+        return f"cannot be imported: {', '.join(absent)}" if absent else None
     if marker == "gpu" and not torch.cuda.is_available():
         return "no CUDA device"
     return None

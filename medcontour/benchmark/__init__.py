@@ -17,6 +17,12 @@ from medcontour.benchmark.methods import (
 from medcontour.benchmark.model import Model, model_of
 from medcontour.benchmark.models import load_model
 from medcontour.benchmark.photo_input import PhotoInput
+from medcontour.benchmark.photograph import (
+    Evidence,
+    Photograph,
+    explain_photograph,
+    write_photograph,
+)
 from medcontour.benchmark.randomise import (
     Randomised,
     randomise,
@@ -37,12 +43,14 @@ __all__ = [
     "Attribution",
     "Boxes",
     "Dataset",
+    "Evidence",
     "Explainer",
     "ExtremalContour",
     "Item",
     "Masks",
     "Model",
     "PhotoInput",
+    "Photograph",
     "Polygon",
     "Randomised",
     "Record",
@@ -50,6 +58,7 @@ __all__ = [
     "Speed",
     "Work",
     "choose",
+    "explain_photograph",
     "find_work",
     "load_model",
     "measure_overhead",
@@ -68,6 +77,7 @@ __all__ = [
     "summary",
     "table",
     "write_figures",
+    "write_photograph",
     "write_randomised",
     "write_results",
     "write_speed",

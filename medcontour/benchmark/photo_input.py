@@ -33,8 +33,8 @@ class PhotoInput:
     size
         (rows, columns) of the input.
     resize
-        Length of the shorter side after resizing, before the middle is cropped; None: the whole
-        image is warped to `size`.
+        Length of the shorter side after resizing, before the middle is cropped; (rows, columns):
+        the whole image is warped to those first; None: it is warped to `size`.
     mean, spread
         Of the values from 0 to 1, by channel: ``(value - mean) / spread``.
     interpolation
@@ -48,7 +48,7 @@ class PhotoInput:
     """
 
     size: tuple[int, int] = (224, 224)
-    resize: int | None = 256
+    resize: int | tuple[int, int] | None = 256
     mean: tuple[float, ...] = IMAGENET_MEAN
     spread: tuple[float, ...] = IMAGENET_SPREAD
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
@@ -67,12 +67,11 @@ class PhotoInput:
                 "take; save it with 8 bits."
             )
         rows, columns = pixels.shape[:2]
-        if self.resize is None:
-            height, width = self.size
-        else:  # as torchvision's Resize
-            scale = self.resize / min(rows, columns)
-            height = self.resize if rows <= columns else int(rows * scale)
-            width = self.resize if columns <= rows else int(columns * scale)
+        if isinstance(self.resize, int):  # as torchvision's Resize, cut to whole pixels as there
+            height = self.resize if rows <= columns else int(self.resize * rows / columns)
+            width = self.resize if columns <= rows else int(self.resize * columns / rows)
+        else:
+            height, width = self.resize or self.size
         picture = Image.fromarray(pixels.astype(np.uint8)).convert("RGB")
         picture = picture.resize((width, height), RESAMPLING[self.interpolation])
         top, left = round((height - self.size[0]) / 2), round((width - self.size[1]) / 2)

@@ -1,6 +1,13 @@
 """The command line: a thin face of the Python API."""
 
-from medcontour.cli import benchmark, benchmark_methods, one_slice, push, refine  # noqa: F401  (they enter the app)
+from medcontour.cli import (  # noqa: F401  (they enter the app)
+    benchmark,
+    benchmark_methods,
+    explain,
+    one_slice,
+    push,
+    refine,
+)
 from medcontour.cli.app import main
 
 __all__ = ["main"]

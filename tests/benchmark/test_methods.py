@@ -232,9 +232,8 @@ def test_the_mould_keeps_constants_and_the_pyramid_its_ends() -> None:
     assert torch.allclose(_kept(pyramid, torch.zeros_like(ones)), pyramid[:, -1], atol=1e-6)
 
 
+@pytest.mark.torchvision
 def test_grad_cam_equals_the_package() -> None:
-    package = pytest.importorskip("pytorch_grad_cam", exc_type=ImportError)
-    assert package
     method = GradCamPlusPlus()
     assert method.library == "grad-cam"
     for model in (planted.network(), planted.Transformer().eval()):

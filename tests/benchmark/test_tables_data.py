@@ -180,8 +180,10 @@ def test_the_truth_goes_where_the_image_goes(rows: int, columns: int, resize: in
     assert torch.equal(found[sure], prepared.tensor[0][sure] > 0.5)
 
 
+@pytest.mark.torchvision
 def test_photographs_are_prepared_as_torchvision_does() -> None:
-    transforms = pytest.importorskip("torchvision.transforms")
+    from torchvision import transforms
+
     pixels = np.random.default_rng(0).integers(0, 256, (300, 411, 3)).astype(np.uint8)
     usual = transforms.Compose(
         [

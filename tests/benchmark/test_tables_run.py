@@ -350,13 +350,3 @@ def test_what_cannot_be_done_is_a_sentence(
     monkeypatch.setattr("medcontour.benchmark.models._library", lambda name: None)
     assert "pip install" in said("folder", *common, "--model", "resnet50")
     assert "built by timm" in said("folder", *common, "--model", "dino-vitb16")
-
-
-def test_weights_that_are_not_there_say_where_they_belong(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pytest.importorskip("torchvision")
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr("urllib.request.urlopen", lambda *a, **k: (_ for _ in ()).throw(OSError()))
-    with pytest.raises(MedcontourError, match=r"resnet50-.*\.pth as .*checkpoints"):
-        load_model("resnet50")

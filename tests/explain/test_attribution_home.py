@@ -147,8 +147,10 @@ def test_signature_and_use_are_captums() -> None:
     assert peak_cell(maps) == peak_cell(judge) == [6, 11, 8]
 
 
+@pytest.mark.quantus
 def test_it_is_an_explain_func_of_quantus() -> None:
-    quantus = pytest.importorskip("quantus")
+    import quantus
+
     network, images = cells(), squares()
     targets = np.array([6, 11, 3])
     truth = np.zeros((3, 1, 24, 32), dtype=bool)

@@ -1,0 +1,79 @@
+"""The command that explains one photograph."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+import medcontour as mc
+from medcontour.benchmark import explain_photograph, load_model, write_photograph
+from medcontour.cli.app import app
+from medcontour.suggestion.save import make_folder
+
+__all__ = ["explain"]
+
+
+@app.command()
+def explain(
+    image: Annotated[str, typer.Argument(help="A photograph: a PNG, JPEG or TIFF.")],
+    model: Annotated[
+        str,
+        typer.Option(
+            help="A name of torchvision or timm, dino-vitb16, a MONAI bundle's folder or a "
+            "TorchScript file. The last two can run code: use only those you trust."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the results; made if it is not there.")],
+    target: Annotated[
+        str | None,
+        typer.Option(help="The class, by name or index. Default: the network's own answer."),
+    ] = None,
+    preset: Annotated[
+        Literal["fast", "paper"],
+        typer.Option(help="fast: at most 50 evaluations; paper: 1000."),
+    ] = "fast",
+    background: Annotated[
+        Literal["blur", "gaussian", "inpaint", "wide", "texture", "mean"],
+        typer.Option(help="What stands where evidence is taken away, from the mildest."),
+    ] = "gaussian",
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
+    seed: Annotated[int, typer.Option(help="Seed of the random places.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Show what in a photograph speaks for a network's answer: the evidence contour.
+
+    Writes **overlay.png** (the photograph with the contour) and **explanation.json** (the class,
+    what the contour keeps and takes away of its probability, how random places compare, and the
+    contour as (column, row) pixel index, pixel centres are integers). Of a network without
+    classes, such as dino-vitb16, its embedding is explained. For example:
+
+        medcontour explain dog.jpg --model resnet50 --out dog
+    """
+    scan = mc.read_scan(image)
+    network = load_model(model, device)
+    found = explain_photograph(
+        scan, network, target, preset=preset, background=background, seed=seed
+    )
+    make_folder(out)
+    files = write_photograph(found, scan, out)
+    if as_json:
+        print(json.dumps({"out": str(out), "files": files, **asdict(found)}))
+        return
+    evidence = found.evidence
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(
+        f"{escape(found.title)}: {evidence.measure} {evidence.original:.3f}; with only the contour "
+        f"kept {evidence.preserved:.3f}, with it taken away {evidence.deleted:.3f} (at random "
+        f"places {evidence.random_preserved:.3f} and {evidence.random_deleted:.3f}, p "
+        f"{evidence.p_value:.2f}). It covers {100 * found.area_fraction:.3g} % of what the network "
+        "is shown."
+    )
+    for note in found.notes:
+        console.print(f"Note: {note}")
+    console.print(f"Wrote {', '.join(files)} in {escape(str(out))}.")

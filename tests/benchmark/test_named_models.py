@@ -1,0 +1,235 @@
+"""Networks by name, with random weights where the published ones belong: what is loaded, how it
+takes a photograph, and what is said when the weights are not there."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import numpy as np
+import pytest
+import random_weights
+import torch
+from PIL import Image
+from skimage import data as pictures
+
+from medcontour.benchmark import Model, load_model
+from medcontour.errors import MedcontourError
+
+pytestmark = pytest.mark.torchvision
+
+CNN, VIT, WARPED, FEATURES = (
+    "resnet18.a1_in1k",
+    "vit_tiny_patch16_224",
+    "convnextv2_nano.fcmae_ft_in22k_in1k_384",
+    "vit_small_patch16_224.dino",
+)
+# Resized to 256, a photograph of 98 x 147 has 384 columns; by way of 256 / 98 it would have 383.
+SIZES = [None, (98, 147), (147, 98), (500, 375)]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache of our own, and no other."""
+    import huggingface_hub
+
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TORCH_HOME", str(folder))
+        patch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(folder / "hub"))
+        yield folder
+    shutil.rmtree(folder)  # networks are large
+
+
+def _photograph(size: tuple[int, int] | None) -> Image.Image:
+    picture = Image.fromarray(pictures.rocket())
+    return picture.resize(size[::-1]) if size else picture
+
+
+def _prepared_alike(model: Model, judge: Callable[[Image.Image], torch.Tensor]) -> None:
+    for size in SIZES:
+        photograph = _photograph(size)
+        found = model.prepare(np.asarray(photograph, dtype=np.float32)).tensor
+        torch.testing.assert_close(found, judge(photograph))
+
+
+@pytest.mark.parametrize("name", ["resnet50", "vit_b_16"])
+def test_torchvisions_networks_are_as_torchvision_uses_them(home: Path, name: str) -> None:
+    from torchvision import models
+
+    state = random_weights.torchvision_state(home, name)
+    model = load_model(name)
+    assert random_weights.same_state(model.network, state)
+    assert not any(module.training for module in model.network.modules())
+    weights = models.get_model_weights(name).IMAGENET1K_V1
+    _prepared_alike(model, weights.transforms())
+    assert (model.name, model.answers) == (name, "softmax")
+    assert model.labels == tuple(weights.meta["categories"])
+    theirs = models.get_model(name, weights=None).eval()
+    theirs.load_state_dict(state)
+    image = weights.transforms()(_photograph(None))[None]
+    with torch.no_grad():
+        torch.testing.assert_close(model.answer(image), theirs(image).softmax(1))
+
+
+@pytest.mark.parametrize("name", [CNN, VIT, WARPED, FEATURES])
+def test_timms_networks_are_as_timm_uses_them(home: Path, name: str) -> None:
+    import timm
+
+    state = random_weights.timm_state(home, name)
+    model = load_model(name)
+    assert random_weights.same_state(model.network, state)
+    assert not any(module.training for module in model.network.modules())
+    used = timm.data.resolve_model_data_config(model.network)
+    _prepared_alike(model, timm.data.create_transform(**used, is_training=False))
+    if name == FEATURES:
+        assert (model.answers, model.labels) == ("embedding", ())
+    else:
+        assert (model.answers, len(model.labels)) == ("softmax", 1000)
+        assert model.index_of("tench, Tinca tinca") == 0
+        assert model.labels[999].startswith("toilet tissue")
+
+
+def test_dino_gives_its_class_token(home: Path) -> None:
+    from torchvision import transforms
+
+    state = random_weights.dino_state(home)
+    model = load_model("dino-vitb16")
+    assert random_weights.same_state(model.network, state)
+    assert not any(module.training for module in model.network.modules())
+    assert (model.answers, model.labels) == ("embedding", ())
+    # As DINO's own evaluation takes images.
+    usual = transforms.Compose(
+        [
+            transforms.Resize(256, interpolation=transforms.InterpolationMode.BICUBIC),
+            transforms.CenterCrop(224),
+            transforms.ToTensor(),
+            transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        ]
+    )
+    _prepared_alike(model, usual)
+    image = usual(_photograph(None))[None]
+    with torch.no_grad():
+        tokens = model.network.forward_features(image)
+    assert tokens.shape == (1, 197, 768)
+    torch.testing.assert_close(model.answer(image), tokens[:, 0])
+
+
+class _Code:
+    """What runs a command when it is unpickled."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (os.mkdir, (str(self.file),))
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [("resnet18", "resnet18-f37072fd.pth"), ("dino-vitb16", "dino_vitbase16_pretrain.pth")],
+)
+def test_a_file_that_would_run_code_is_refused(
+    name: str, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    where = tmp_path / "hub" / "checkpoints" / file
+    where.parent.mkdir(parents=True)
+    torch.save({"conv1.weight": _Code(tmp_path / "run")}, where)
+    with pytest.raises(MedcontourError, match=rf"{file} does not hold the weights of {name}"):
+        load_model(name)
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(pickle.UnpicklingError):
+        torch.load(where, weights_only=True)
+
+
+def test_weights_of_another_network_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    where = tmp_path / "hub" / "checkpoints" / "resnet18-f37072fd.pth"
+    where.parent.mkdir(parents=True)
+    torch.save({"weight": torch.zeros(3)}, where)
+    with pytest.raises(MedcontourError, match="delete it, so that it is fetched again"):
+        load_model("resnet18")
+    where.write_bytes(b"half a file")
+    with pytest.raises(MedcontourError, match="delete it, so that it is fetched again"):
+        load_model("resnet18")
+
+
+def test_what_is_fetched_must_have_the_published_hash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other"
+    other.write_bytes(b"something else")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(torch.hub, "urlopen", lambda request: urlopen(other.as_uri()))
+    with pytest.raises(MedcontourError, match=r"could not be fetched \(RuntimeError\)") as caught:
+        load_model("resnet18")
+    assert "invalid hash value" in str(caught.value.__cause__)
+    assert not any(path.is_file() for path in (tmp_path / "home").rglob("*"))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("fcn_resnet50", "Neither torchvision nor timm has a classifier"),
+        ("resnet51", "Neither torchvision nor timm has a classifier"),
+        ("deepseek_vit_412m", "crop mode border"),
+        ("vit_base_patch16_18x2_224", "timm has no weights"),
+    ],
+)
+def test_networks_that_are_not_taken(name: str, words: str) -> None:
+    with pytest.raises(MedcontourError, match=words):
+        load_model(name)
+
+
+ASK = "import sys; from medcontour.benchmark import load_model; print(load_model(sys.argv[1]).name)"
+
+
+@pytest.mark.parametrize("name", ["resnet18", CNN])
+def test_without_a_network_the_sentence_says_what_to_put_where(name: str, tmp_path: Path) -> None:
+    nowhere = "http://127.0.0.1:9"
+    environment = {
+        **{key: value for key, value in os.environ.items() if "proxy" not in key.lower()},
+        "TORCH_HOME": str(tmp_path / "torch"),
+        "HF_HOME": str(tmp_path / "huggingface"),
+        "https_proxy": nowhere,
+        "http_proxy": nowhere,
+    }
+
+    def ask(**more: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", ASK, name]
+        return subprocess.run(
+            command, env=environment | more, capture_output=True, text=True, timeout=300
+        )
+
+    # Where the hub cannot be reached it tries for long; told that it is offline, it does not.
+    refused = ask(HF_HUB_OFFLINE="1")
+    assert refused.returncode == 1
+    said = refused.stderr.splitlines()[-1]
+    assert f"The weights of {name} are not in the cache and could not be fetched" in said
+    if name == CNN:
+        where = tmp_path / "huggingface" / "hub"
+        made = tmp_path / "elsewhere"
+        state = random_weights.timm_state(made, name)
+        assert '"hf download timm/resnet18.a1_in1k"' in said
+        assert said.endswith(f"into {where}.")
+        folder = said.split("put the folder ")[1].split(",")[0]
+        shutil.copytree(made / "hub" / folder, where / folder)
+    else:
+        state = random_weights.torchvision_state(tmp_path / "elsewhere", name)
+        url, where = said.split(", put ")[1].rstrip(".").split(" as ")
+        [file] = (tmp_path / "elsewhere").rglob("*.pth")
+        assert url == f"https://download.pytorch.org/models/{file.name}"
+        shutil.move(file, where)
+    assert state
+    found = ask()
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.split() == [name]
