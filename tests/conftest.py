@@ -37,6 +37,8 @@ def _missing(marker: str) -> str | None:
         return "not installed: chromium"
     if marker == "orthanc":
         return orthanc_missing()
+    if marker == "monailabel" and not os.environ.get("MEDCONTOUR_MONAILABEL"):
+        return "no environment made by plugins/monailabel/setup.sh (MEDCONTOUR_MONAILABEL)"
     if marker == "gpu" and not torch.cuda.is_available():
         return "no CUDA device"
     return None
