@@ -18,7 +18,7 @@ from medcontour.errors import MedcontourError
 from medcontour.explain import ExtremalContours, quantus_explain
 from medcontour.refine import Refined, refine
 from medcontour.scan import Scan, read_scan
-from medcontour.suggest import contour_map, robustness, suggest
+from medcontour.suggest import contour_map, robustness, snap, suggest
 from medcontour.suggestion import Suggestion, export, exporters, push
 
 __all__ = [
@@ -36,5 +36,6 @@ __all__ = [
     "read_scan",
     "refine",
     "robustness",
+    "snap",
     "suggest",
 ]

@@ -54,6 +54,8 @@ def _missing(marker: str) -> str | None:
     if marker in LIBRARIES:
         absent = [name for name in LIBRARIES[marker] if not _imports(name)]
         return f"cannot be imported: {', '.join(absent)}" if absent else None
+    if marker == "monailabel" and not os.environ.get("MEDCONTOUR_MONAILABEL"):
+        return "no environment made by plugins/monailabel/setup.sh (MEDCONTOUR_MONAILABEL)"
     if marker == "gpu" and not torch.cuda.is_available():
         return "no CUDA device"
     return None

@@ -136,6 +136,10 @@ def suggest(
             "slower on others. Everything is judged in float32.",
         ),
     ] = "float32",
+    most_evaluations: Annotated[
+        int | None,
+        typer.Option(help="What the scan may cost; the surest slices come first. Default: all."),
+    ] = None,
     series: Annotated[
         str | None, typer.Option(help="SeriesInstanceUID, where a folder holds several.")
     ] = None,
@@ -182,6 +186,7 @@ def suggest(
             objective=objective,
             outline=outline,
             precision=precision,
+            most_evaluations=most_evaluations,
             seed=seed,
             progress=progress,
         )

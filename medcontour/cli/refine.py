@@ -15,8 +15,8 @@ from rich.table import Table
 import medcontour as mc
 from medcontour.cli.app import app, asked_formats, progress_bars
 from medcontour.cli.archive import formats_to_push, push_written, tell_stored
-from medcontour.errors import MedcontourError, replacing
-from medcontour.refine import EditReport, Refined, resume, scan_of, write_pictures
+from medcontour.errors import MedcontourError
+from medcontour.refine import EditReport, resume, scan_of, write_report
 from medcontour.suggestion import refusal
 from medcontour.suggestion.save import make_folder
 
@@ -99,33 +99,19 @@ def refine(
             again = resume(refined, loaded, progress)
     make_folder(out)
     saved = refined.suggestion.save(out, formats)
-    files = [*saved.files, *_write_report(refined, out)]
+    files = [*saved.files, *write_report(refined, out)]
     if again is not None:
         files += [f"resumed/{name}" for name in again.save(out / "resumed", formats).files]
     stored = push_written(saved, out, where) if push else None
     if as_json:
         document: dict[str, Any] = json.loads(refined.report.to_json())
         document |= {"out": str(out), "files": files, "left_out": saved.left_out}
-        print(
-            json.dumps(
-                document | {"stored": None if stored is None else [asdict(each) for each in stored]}
-            )
-        )
+        document["stored"] = None if stored is None else [asdict(each) for each in stored]
+        print(json.dumps(document))
         return
     _tell(refined.report, files, saved.left_out, out)
     if stored is not None:
         tell_stored(stored)
-
-
-def _write_report(refined: Refined, out: Path) -> list[str]:
-    for name, text in (
-        ("edit_report.json", refined.report.to_json()),
-        ("edit_report.md", refined.report.to_markdown()),
-    ):
-        with replacing(out / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-    pictures = write_pictures(refined, out / "before_after")
-    return ["edit_report.json", "edit_report.md", *(["before_after"] if pictures else [])]
 
 
 def _tell(report: EditReport, files: list[str], left_out: dict[str, str], out: Path) -> None:

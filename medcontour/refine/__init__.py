@@ -8,6 +8,7 @@ from medcontour.refine.picture import write_pictures
 from medcontour.refine.read import read_edited
 from medcontour.refine.resume import resume
 from medcontour.refine.shapes import Edited, EditedShape
+from medcontour.refine.written import write_report
 
 __all__ = [
     "EditReport",
@@ -22,4 +23,5 @@ __all__ = [
     "resume",
     "scan_of",
     "write_pictures",
+    "write_report",
 ]

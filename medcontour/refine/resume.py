@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from medcontour.classifier import Classifier
-from medcontour.contour import FourierContour, fit_polygon
 from medcontour.contour.regions import region
 from medcontour.errors import MedcontourError
-from medcontour.explain import PRESETS
 from medcontour.refine.job import Refined
 from medcontour.scan import Scan
-from medcontour.suggest.explainer import Explainer
-from medcontour.suggest.planes import plane_batches, plane_geometry
+from medcontour.suggest.from_start import explain_from, start_curve
+from medcontour.suggest.planes import plane_geometry
 from medcontour.suggestion import Finding, PlacedContour, Suggestion, Views
 
 __all__ = ["resume"]
@@ -69,9 +68,9 @@ def resume(
     done, views = [], []
     for number, finding in enumerate(changed):
         outline = max(finding.outlines, key=lambda c: c.area_mm2)
-        for fresh, view in _again(suggestion, scan, classifier, finding, outline):
-            done.append(fresh)
-            views.append(view)
+        fresh, view = _again(suggestion, scan, classifier, finding, outline)
+        done.append(fresh)
+        views.append(view)
         if progress:
             progress("optimise", number + 1, len(changed))
     return replace(suggestion, findings=tuple(done), views=tuple(views), edited=False, source=scan)
@@ -83,35 +82,24 @@ def _again(
     classifier: Classifier,
     finding: Finding,
     outline: PlacedContour,
-) -> Iterator[tuple[Finding, Views]]:
+) -> tuple[Finding, Views]:
     settings = suggestion.settings
-    preset = settings["preset"]
-    (batch,) = plane_batches(scan, classifier, [finding.slice], 1)
-    with torch.no_grad():
-        target = classifier.labels.index(suggestion.classifier.target_name)
-        score = float(classifier.score(batch.inputs)[0, target].sigmoid())
-    explainer = Explainer(
-        scan=scan,
-        classifier=classifier,
-        target=target,
-        preset=preset,
-        contours=1,
-        area=None,
-        background=settings["background"],
-        objective=settings["objective"],
-        outline="region",
-        seed=settings["seed"],
-        start=_start(outline, scan, preset).to(batch.inputs.device),
+    return explain_from(
+        scan,
+        classifier,
+        classifier.labels.index(suggestion.classifier.target_name),
+        finding.slice,
+        start_curve(_largest_part(outline, scan), settings["preset"]),
+        settings["preset"],
+        settings["background"],
+        settings["objective"],
+        settings["seed"],
     )
-    return explainer.explain(batch, {finding.slice: score}, lambda *_: None)
 
 
-def _start(outline: PlacedContour, scan: Scan, preset: str) -> FourierContour:
-    """The curve of the preset's own kind that comes nearest to an outline's largest part."""
-    plane, kind = plane_geometry(scan), PRESETS[preset]
+def _largest_part(outline: PlacedContour, scan: Scan) -> Tensor:
+    """(n, 2) corners of an outline's largest part, plane coordinates."""
     index = torch.from_numpy(scan.to_index(outline.polygon_lps_mm, outline.slice))
-    parts = region(plane.from_index(index).numpy()).geoms
+    parts = region(plane_geometry(scan).from_index(index).numpy()).geoms
     ring = max(parts, key=lambda part: part.area).exterior
-    corners = torch.tensor(list(ring.coords)[:-1], dtype=torch.float64)
-    fitted = fit_polygon(corners, harmonics=kind.harmonics, frame=kind.frame, law=kind.law)
-    return fitted.to(torch.float32)
+    return torch.tensor(list(ring.coords)[:-1], dtype=torch.float64)

@@ -25,6 +25,7 @@ from medcontour.explain import (
     check_area,
 )
 from medcontour.scan import Scan
+from medcontour.suggest.allowance import Allowance, most_a_slice
 from medcontour.suggest.explainer import CHANCE_LEVEL, POSITIVE, Explainer
 from medcontour.suggest.planes import plane_batches
 from medcontour.suggest.privacy import path_without_patient
@@ -60,6 +61,8 @@ def suggest(
     objective: str = "target",
     outline: str = "region",
     precision: Precision = "float32",
+    most_evaluations: float | None = None,
+    most_seconds: float | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Suggestion:
@@ -98,6 +101,13 @@ def suggest(
     precision
         ``"bfloat16"`` searches in half precision, which is faster on some machines and networks
         and slower on others; everything is judged in float32, for half an evaluation more.
+    most_evaluations
+        What the scan may cost, the tests against chance included: the slices with the highest
+        scores come first, and a note names those that were not looked at. By default all are.
+        Asking for the scores of the slices is not counted.
+    most_seconds
+        When to be done, at the pace of the slices looked at so far; as above. How many slices
+        that gives depends on the machine.
     seed
         Of the chance curves, the only thing drawn at random.
     progress
@@ -106,8 +116,8 @@ def suggest(
     Raises
     ------
     MedcontourError
-        For a class, background or slice range that is not there, a number of contours or an area
-        out of reach, or a scan that does not fit the classifier.
+        For a class, background or slice range that is not there, a number of contours, an area
+        or a cost out of reach, or a scan that does not fit the classifier.
     """
     begun = time.perf_counter()
     choice = target_index(classifier, target)
@@ -118,6 +128,8 @@ def suggest(
     _check_slices(slices, scan)
     many = _how_many(contours)
     fraction = _fraction(scan, area, area_mm2, many)
+    until = None if most_seconds is None else begun + most_seconds
+    allowance = Allowance(most_evaluations, until, most_a_slice(preset, many))
     report = progress or (lambda *_: None)
     looked_at = list(range(scan.slices))[slices or slice(None)]
 
@@ -143,16 +155,19 @@ def suggest(
         precision=precision,
     )
     found: list[tuple[Finding, Views]] = []
-    begun_with = 0
-    for batch in plane_batches(scan, classifier, positive, BATCH):
-        count = len(batch.slices)
+    waiting = positive
+    while chosen := allowance.next(waiting, scores, BATCH):
+        waiting = [k for k in waiting if k not in chosen]
+        for batch in plane_batches(scan, classifier, chosen, BATCH):
+            before, count = len(found), len(batch.slices)
 
-        def step(done: int, steps: int, before: int = begun_with, count: int = count) -> None:
-            report("optimise", before * steps + done * count, steps * len(positive))
+            def step(done: int, steps: int, before: int = before, count: int = count) -> None:
+                report("optimise", before * steps + done * count, steps * len(positive))
 
-        found.extend(job.explain(batch, scores, step))
-        begun_with += count
-        report("judge", begun_with, len(positive))
+            fresh = list(job.explain(batch, scores, step))
+            allowance.pay([finding.cost for finding, _ in fresh])
+            found.extend(fresh)
+            report("judge", len(found), len(positive))
     found.sort(key=lambda pair: pair[0].slice)
     findings = [finding for finding, _ in found]
     views = [view for _, view in found]
@@ -173,6 +188,8 @@ def suggest(
             "objective": objective,
             "outline": outline,
             "precision": precision,
+            "most_evaluations": most_evaluations,
+            "most_seconds": most_seconds,
             "seed": seed,
             "positive_above": POSITIVE,
             "chance_level": CHANCE_LEVEL,
@@ -193,6 +210,7 @@ def suggest(
             *scan.notes,
             *_doubts(scores, classifier, choice),
             *shortcut_notes(scan, findings),
+            *allowance.left_out(waiting, classifier.labels[choice]),
         ),
         source=scan,
     )

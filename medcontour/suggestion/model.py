@@ -149,6 +149,13 @@ class Finding:
     outlines: tuple[PlacedContour, ...]
     note: str = ""
 
+    @property
+    def cost(self) -> float:
+        """Evaluations that it cost, its test against chance included."""
+        if self.evidence is None:
+            return 0.0
+        return self.evidence.evaluations + self.evidence.chance_evaluations
+
 
 @dataclass(frozen=True)
 class ObjectReference:

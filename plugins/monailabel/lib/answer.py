@@ -1,0 +1,39 @@
+"""The JSON part of an answer: scores and evidence, and nothing of the patient."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import medcontour as mc
+
+__all__ = ["answer"]
+
+
+def answer(suggestion: mc.Suggestion) -> dict[str, Any]:
+    """Say what was found, how sure the classifier is, and on what its answer rests."""
+    return {
+        "target": suggestion.classifier.target_name,
+        "classifier": {
+            "name": suggestion.classifier.name,
+            "sha256": suggestion.classifier.sha256,
+        },
+        "findings": [_finding(finding) for finding in suggestion.findings],
+        "slice_scores": {str(k): score for k, score in suggestion.slice_scores.items()},
+        "evaluations": sum(finding.cost for finding in suggestion.findings),
+        "seconds": suggestion.run.get("seconds"),
+        "notes": list(suggestion.notes),
+    }
+
+
+def _finding(finding: mc.suggestion.Finding) -> dict[str, Any]:
+    return {
+        "slice": finding.slice,
+        "label": finding.label,
+        "score": finding.score,
+        "status": finding.status,
+        "evidence": asdict(finding.evidence) if finding.evidence else None,
+        "outline_area_mm2": [contour.area_mm2 for contour in finding.outlines],
+        "evidence_area_mm2": [contour.area_mm2 for contour in finding.evidence_contours],
+        "note": finding.note,
+    }
