@@ -7,6 +7,7 @@ import importlib
 import os
 import shutil
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -54,10 +55,22 @@ def _missing(marker: str) -> str | None:
     if marker in LIBRARIES:
         absent = [name for name in LIBRARIES[marker] if not _imports(name)]
         return f"cannot be imported: {', '.join(absent)}" if absent else None
+    if marker == "ohif":
+        return orthanc_missing() or _ohif_missing()
     if marker == "monailabel" and not os.environ.get("MEDCONTOUR_MONAILABEL"):
         return "no environment made by plugins/monailabel/setup.sh (MEDCONTOUR_MONAILABEL)"
     if marker == "gpu" and not torch.cuda.is_available():
         return "no CUDA device"
+    return None
+
+
+def _ohif_missing() -> str | None:
+    absent = [tool for tool in ("chromium", "nginx") if not shutil.which(tool)]
+    absent += [] if find_spec("playwright") else ["playwright"]
+    if absent:
+        return f"not installed: {', '.join(absent)}"
+    if not Path(os.environ.get("MEDCONTOUR_OHIF", "absent"), "index.html").is_file():
+        return "the built OHIF viewer (docs/ohif.md) is not at MEDCONTOUR_OHIF"
     return None
 
 

@@ -1,0 +1,80 @@
+"""Where an image's pixels lie on a screenshot, told by the picture alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
+from scipy.optimize import least_squares
+
+FRAME = 60  # screen pixels along the viewport's edge that hold texts and buttons
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """Index (column, row; pixel centres are integers) to screen and back, and how well it fits.
+
+    Screen points are (x, y) in screen pixels, whose centres are integers too. `misfit` is the root
+    mean square difference between the screen's grey and the image's, of 255.
+    """
+
+    scale: NDArray[np.float64]
+    offset: NDArray[np.float64]
+    misfit: float
+
+    def to_screen(self, column_row: NDArray[np.float64]) -> NDArray[np.float64]:
+        return column_row * self.scale + self.offset
+
+    def to_index(self, x_y: NDArray[np.float64]) -> NDArray[np.float64]:
+        return (x_y - self.offset) / self.scale
+
+
+def fitted(shot: NDArray[np.int_], image: NDArray[np.float64], aspect: float) -> Mapping:
+    """Fit the image to the grey pixels of a screenshot (rows, columns, 3).
+
+    `image` has the greys (0 to 255) that its pixels are to have; `aspect` is a row's height over a
+    column's width in mm. The start is what any viewer does: the whole image, upright, centred.
+    """
+    y, x = np.mgrid[FRAME : shot.shape[0] - FRAME : 2, FRAME : shot.shape[1] - FRAME : 2]
+    there = shot[y, x]
+    grey = np.ptp(there, axis=-1) < 6
+    x, y, greys = x[grey], y[grey], there[grey].mean(-1)
+
+    def difference(scale: NDArray[np.float64], offset: NDArray[np.float64]) -> NDArray[np.float64]:
+        at = ((y - offset[1]) / scale[1], (x - offset[0]) / scale[0])
+        shown: NDArray[np.float64] = map_coordinates(image, at, order=1, mode="nearest")
+        return shown - greys
+
+    rows, columns = image.shape
+    high, wide = shot.shape[:2]
+    across = min(high / (rows * aspect), wide / columns)
+    scale = np.array([across, across * aspect])
+    middle = (np.array([wide, high]) - 1) / 2
+
+    # Four unknowns: by how many percent each scale is another, by how many pixels the middle is.
+    def parts(p: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        scaled = scale * np.exp(p[:2] / 100)
+        return scaled, middle + p[2:] - scaled * (np.array([columns, rows]) - 1) / 2
+
+    found = least_squares(
+        lambda p: difference(*parts(p)), np.zeros(4), loss="soft_l1", f_scale=4, diff_step=1e-2
+    )
+    scaled, offset = parts(found.x)
+    misfit = float(np.sqrt(np.mean(difference(scaled, offset) ** 2)))
+    return Mapping(scaled, offset, misfit)
+
+
+def near_colour(shot: NDArray[np.int_], colour: tuple[int, int, int]) -> NDArray[np.bool_]:
+    """(rows, columns): where a line or a fill of this colour is drawn over the grey image.
+
+    What is drawn over grey, however thinly, differs from grey in the colour's own direction.
+    """
+    hue = np.array(colour) - np.mean(colour)
+    away = shot - shot.mean(-1, keepdims=True)
+    along = away @ hue / (hue @ hue)  # 0 where it is grey, 1 where it is the colour
+    across = np.linalg.norm(away - along[..., None] * hue, axis=-1) / np.linalg.norm(hue)
+    drawn = (along > 0.25) & (across < 0.2 * along)
+    drawn[:FRAME], drawn[-FRAME:], drawn[:, :FRAME], drawn[:, -FRAME:] = False, False, False, False
+    return drawn
