@@ -11,6 +11,7 @@ from medcontour.benchmark.model import Model
 from medcontour.benchmark.outlines import Drawing
 from medcontour.benchmark.photo_input import truth_in
 from medcontour.benchmark.record import Asked, Results
+from medcontour.benchmark.shortcut_mass import NotPatient
 from medcontour.errors import MedcontourError
 
 __all__ = ["asked_images", "asked_of", "unit_of"]
@@ -69,9 +70,8 @@ def asked_of(model: Model, item: Item, results: Results) -> Asked | None:
             return None
         target = max(right, key=lambda index: float(answer[index])) if right else top
     index = abs(prepared.index_from_input)
-    drawing = None
-    if results.unit and not isinstance(item.truth, Boxes):
-        drawing = Drawing(pixels, drawn, prepared, item.spacing)
+    boxes = isinstance(item.truth, Boxes)
+    drawing = Drawing(pixels, drawn, prepared, item.spacing) if results.unit and not boxes else None
     return Asked(
         item,
         inputs,
@@ -79,4 +79,5 @@ def asked_of(model: Model, item: Item, results: Results) -> Asked | None:
         torch.tensor([target], device=model.device),
         turned=bool(index[1, 1] > index[1, 0]),
         drawing=drawing,
+        not_patient=NotPatient.of(pixels, prepared) if results.unit else None,
     )

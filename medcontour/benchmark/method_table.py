@@ -160,6 +160,7 @@ def _notes(results: Results) -> Iterator[str]:
     )
     if results.unit:
         yield from _outline_notes(results)
+        yield from _shortcut_notes(results)
     if results.left_out:
         reasons = Counter(results.left_out.values())
         yield (
@@ -198,6 +199,28 @@ def _outline_notes(results: Results) -> Iterator[str]:
     without = Counter(r.method for r in results.records if r.values.get("outline_found") == 0)
     counts = ", ".join(f"{method} {count}" for method, count in without.items())
     yield f"- Images without an outline: {counts or 'none'}."
+
+
+def _shortcut_notes(results: Results) -> Iterator[str]:
+    """Say what chance gives outside the body and on marks, and whose maps lie there."""
+    shares = {r.image: r.values for r in results.records if "share_on_marks" in r.values}
+    if not shares:
+        return
+    outside = fmean(values["share_outside_body"] for values in shares.values())
+    marked = [v["share_on_marks"] for v in shares.values() if v["share_on_marks"] > 0]
+    chance = f", which cover {fmean(marked):.3f} of these" if marked else ""
+    yield (
+        f"- Outside the body is {outside:.3f} of the input on average; on {len(marked)} of the "
+        f"images burnt-in marks were found{chance}: what chance has there. The mean mass on marks "
+        "is over these images."
+    )
+    for name, where in (("mass_outside_body", "outside the body"), ("mass_on_marks", "on marks")):
+        most = {
+            method: sum(value >= 0.5 for value in results.values(method, name).values())
+            for method in results.methods
+        }
+        counts = ", ".join(f"{method} {count}" for method, count in most.items() if count)
+        yield f"- Images with at least half of the mass {where}: {counts or 'none'}."
 
 
 def _columns(results: Results) -> list[Metric]:

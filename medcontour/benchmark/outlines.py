@@ -18,7 +18,7 @@ from medcontour.contour.figures import compare
 from medcontour.contour.regions import mask_polygons, region, union
 from medcontour.outline import follow_region
 
-__all__ = ["START", "Drawing"]
+__all__ = ["NEAR", "START", "Drawing"]
 
 START = 0.01
 """Share of the network's input that the circle at a map's peak covers, from which the outline is

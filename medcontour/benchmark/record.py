@@ -9,6 +9,7 @@ from torch import Tensor
 
 from medcontour.benchmark.dataset import Item
 from medcontour.benchmark.outlines import Drawing
+from medcontour.benchmark.shortcut_mass import NotPatient
 
 __all__ = ["METRICS", "Asked", "Metric", "Record", "Results"]
 
@@ -47,6 +48,8 @@ METRICS = (
     Metric("outline_saved", "drawing saved", 1),
     Metric("outline_saved_near", "drawing saved (2 off)", 1),
     Metric("outline_found", "outline found", 1),
+    Metric("mass_outside_body", "mass outside the body", -1),
+    Metric("mass_on_marks", "mass on marks", -1),
     Metric("agreement", "agreement of runs", 1),
     Metric("evaluations", "evaluations", -1),
     Metric("seconds", "seconds", -1),
@@ -96,6 +99,8 @@ class Asked:
         turn it back.
     drawing
         The image's own pixels and what a reader drew on them, where outlines are asked for.
+    not_patient
+        Where the surround and burnt-in marks are, where outlines are asked for.
     """
 
     item: Item
@@ -104,6 +109,7 @@ class Asked:
     target: Tensor
     turned: bool = False
     drawing: Drawing | None = None
+    not_patient: NotPatient | None = None
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ from medcontour.benchmark.metrics import (
     sparseness,
 )
 from medcontour.benchmark.model import Model, model_of
-from medcontour.benchmark.outlines import START
+from medcontour.benchmark.outlines import NEAR, START
 from medcontour.benchmark.record import Asked, Record, Results
 from medcontour.benchmark.record_lines import append_lines, read_lines
 from medcontour.explain import BACKGROUNDS, PRESETS
@@ -95,7 +95,8 @@ def run(
     outlines
         Whether the image's outline is grown from each map and held against what a reader drew
         (see `Drawing`): its Dice, Hausdorff distance and added path length. Of images whose
-        object is given by boxes it is not.
+        object is given by boxes it is not. With it comes how much of each map lies outside the
+        body and on burnt-in marks (see `NotPatient`).
     progress
         Called with what is done, how much of it is done and how much there is.
 
@@ -168,7 +169,9 @@ def _key(model: Model, asked: Asked, method: str, seed: int, runs: int) -> str:
     settings = [method, seed, runs, STEPS, repr(PRESETS.get("fast")), repr(PRESETS.get("paper"))]
     network = [model.name, model.weights_sha256, model.answers, int(asked.target)]
     if asked.drawing is not None:
-        settings += ["outlines", START, asked.item.spacing]
+        settings += ["outlines", START, NEAR, asked.item.spacing]
+    if asked.not_patient is not None:
+        settings += ["shortcuts"]
     digest.update(json.dumps([asked.item.name, settings, network]).encode())
     return digest.hexdigest()[:16]
 
@@ -198,6 +201,8 @@ def _record(
         values = _judged(model, asked, maps, others, seed)
         if asked.drawing is not None:
             values |= asked.drawing.figures(maps[0], contour=contour)
+        if asked.not_patient is not None:
+            values |= asked.not_patient.figures(maps[0])
     except Exception as error:  # a method is anybody's code
         text = str(error).strip().splitlines()
         return Record(
