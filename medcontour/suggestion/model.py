@@ -151,10 +151,11 @@ class Finding:
 
     @property
     def cost(self) -> float:
-        """Evaluations that it cost, its test against chance included."""
+        """Evaluations that it cost, its test against chance and its check of shortcuts included."""
         if self.evidence is None:
             return 0.0
-        return self.evidence.evaluations + self.evidence.chance_evaluations
+        own = self.evidence
+        return own.evaluations + own.chance_evaluations + own.shortcut_evaluations
 
 
 @dataclass(frozen=True)
