@@ -35,7 +35,6 @@ from medcontour.benchmark.methods import (
     held,
 )
 from medcontour.benchmark.methods.grad_cam import by_hooks
-from medcontour.benchmark.run import CONTOURS
 from medcontour.cli.app import app
 from medcontour.explain import PRESETS
 
@@ -101,8 +100,8 @@ def test_every_method_explains_the_papers_networks(
     image = _image(model)
     embeds = model.answers == "embedding"
     target = torch.tensor([0]) if embeds else model.answer(image).argmax(1)
-    explained = model.explained(image, cosine=name in CONTOURS)
     method = FEW.get(name, method_named(name))
+    explained = model.explained(image, cosine=method.draws_contour)
     found = method(explained, image, target)
     assert found.maps.shape == (1, 1, *image.shape[2:])
     assert found.maps.isfinite().all()
