@@ -1,6 +1,7 @@
 """Explanation methods on photographs, with small networks that come as files.
 
     python benchmarks/natural_images.py DATA --kind imagenet --images 100 --out OUT
+    python benchmarks/natural_images.py DATA --randomise --images 10 --out OUT
 
 DATA holds ``imagenet_val`` or ``coco``, and ``classifiers`` with ``squeezenet1_0_dc.safetensors``
 (torchvision's SqueezeNet 1.0 with a padded last convolution) and
@@ -113,6 +114,11 @@ def mobilenet(folder: Path, device: str = "cpu") -> benchmark.Model:
     )
 
 
+def told(what: str, done: int, total: int) -> None:
+    """Say how far the work is."""
+    print(what, done, "of", total, flush=True)
+
+
 def main() -> None:
     """Run the comparison and print its table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -126,6 +132,9 @@ def main() -> None:
     parser.add_argument("--fidelity", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument(
+        "--randomise", action="store_true", help="the randomisation check, in place of the table"
+    )
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
@@ -138,6 +147,20 @@ def main() -> None:
         dataset = benchmark.read_imagenet(asked.data / "imagenet_val")
     else:
         dataset = benchmark.read_coco(asked.data / "coco")
+    if asked.randomise:
+        found = benchmark.randomise(
+            model,
+            dataset,
+            asked.out,
+            asked.methods.split(","),
+            images=asked.images,
+            seed=asked.seed,
+            largest=asked.largest_box,
+            progress=told,
+        )
+        benchmark.write_randomised(found, asked.out)
+        print(benchmark.randomise_table(found))
+        return
     results = benchmark.run(
         model,
         dataset,
@@ -147,7 +170,7 @@ def main() -> None:
         seed=asked.seed,
         largest=asked.largest_box,
         runs=asked.runs,
-        progress=lambda what, done, total: print(what, done, "of", total, flush=True),
+        progress=told,
     )
     benchmark.write_results(results, asked.out)
     benchmark.write_figures(results, model, asked.out, asked.fidelity)
