@@ -5,21 +5,19 @@ from __future__ import annotations
 import json
 import sys
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 import medcontour as mc
 from medcontour.cli.archive import formats_to_push, push_written, tell_stored
 from medcontour.cli.info import describe
+from medcontour.cli.progress import progress_bars
 from medcontour.errors import MedcontourError
 from medcontour.explain import MOST
 from medcontour.suggestion import export as export_to
@@ -34,15 +32,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-DOING = {
-    "classify": "Asking the classifier about each slice",
-    "optimise": "Optimising contours",
-    "judge": "Judging them against chance",
-    "map": "Optimising a contour of each area",
-    "spectrum": "Optimising under each spectral weight",
-    "starts": "Optimising from nine starts",
-}
 
 
 @app.callback()
@@ -166,7 +155,8 @@ def suggest(
     chosen = _slices(slices)
     many = _contours(contours)
     loaded = mc.load_classifier(classifier, device=device)
-    read = mc.read_scan(scan, series=series)
+    with progress_bars(quiet=as_json) as progress:
+        read = mc.read_scan(scan, series=series, progress=progress)
     # What cannot be written is said before the work, not after it.
     for name in {*(asked or []), *pushed}:
         if sentence := refusal(read, name):
@@ -316,29 +306,6 @@ def _contours(text: str) -> int | Literal["auto"]:
     if not text.isdecimal() or not 1 <= int(text) <= MOST:
         raise typer.BadParameter(f"give a number of contours from 1 to {MOST}, or auto")
     return int(text)
-
-
-@contextmanager
-def progress_bars(quiet: bool) -> Iterator[Callable[[str, int, int], None] | None]:
-    """Give a function that shows work going on as bars, or None to keep quiet."""
-    if quiet:
-        yield None
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        tasks: dict[str, Any] = {}
-
-        def progress(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(DOING.get(what, what), total=total)
-            bar.update(tasks[what], completed=done, total=total)
-
-        yield progress
 
 
 def _tell(

@@ -22,7 +22,8 @@ from medcontour.benchmark import (
     write_speed,
 )
 from medcontour.benchmark.step_cost import peak_memory_mb
-from medcontour.cli.app import app, progress_bars
+from medcontour.cli.app import app
+from medcontour.cli.progress import progress_bars
 from medcontour.suggestion.save import make_folder
 
 __all__ = ["speed"]

@@ -28,8 +28,8 @@ from medcontour.benchmark import (
 )
 from medcontour.benchmark import randomise as randomise_weights
 from medcontour.benchmark.methods.contours import AUTO
-from medcontour.cli.app import progress_bars
 from medcontour.cli.benchmark import benchmark
+from medcontour.cli.progress import progress_bars
 from medcontour.errors import MedcontourError
 from medcontour.explain import BACKGROUNDS
 from medcontour.suggestion.save import make_folder

@@ -13,7 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 
 import medcontour as mc
-from medcontour.cli.app import app, progress_bars
+from medcontour.cli.app import app
+from medcontour.cli.progress import progress_bars
 from medcontour.explain import MOST_HARMONICS, check_areas
 from medcontour.report import write_map, write_robustness
 from medcontour.suggest import AREAS, WEIGHTS
@@ -87,7 +88,8 @@ def contour_map(
     """
     asked = check_areas(_numbers(areas, "--areas", "0.1,0.2,0.3"))
     loaded = mc.load_classifier(classifier, device=device)
-    read = mc.read_scan(scan, series=series)
+    with progress_bars(quiet=as_json) as progress:
+        read = mc.read_scan(scan, series=series, progress=progress)
     make_folder(out)
     with progress_bars(quiet=as_json) as progress:
         result = mc.contour_map(
@@ -150,7 +152,8 @@ def robustness(
     """
     asked = _numbers(weights, "--weights", "0.01,0.1")
     loaded = mc.load_classifier(classifier, device=device)
-    read = mc.read_scan(scan, series=series)
+    with progress_bars(quiet=as_json) as progress:
+        read = mc.read_scan(scan, series=series, progress=progress)
     make_folder(out)
     with progress_bars(quiet=as_json) as progress:
         result = mc.robustness(

@@ -13,8 +13,9 @@ from rich.markup import escape
 from rich.table import Table
 
 import medcontour as mc
-from medcontour.cli.app import app, asked_formats, progress_bars
+from medcontour.cli.app import app, asked_formats
 from medcontour.cli.archive import formats_to_push, push_written, tell_stored
+from medcontour.cli.progress import progress_bars
 from medcontour.errors import MedcontourError
 from medcontour.refine import EditReport, resume, scan_of, write_report
 from medcontour.suggestion import refusal

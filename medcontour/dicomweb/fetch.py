@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,8 +59,17 @@ def list_remote(address: Address) -> list[RemoteSeries]:
 
 
 @contextmanager
-def fetched_series(address: Address) -> Iterator[Path]:
+def fetched_series(
+    address: Address, progress: Callable[[str, int, int], None] | None = None
+) -> Iterator[Path]:
     """Fetch a series into a folder that is there while the block runs.
+
+    Parameters
+    ----------
+    address
+        With the series.
+    progress
+        Called with ``"fetch"``, how many images are here, and how many there are.
 
     Raises
     ------
@@ -93,6 +102,8 @@ def fetched_series(address: Address) -> Iterator[Path]:
                 ) from lost
             with replacing(file) as temporary:
                 dataset.save_as(temporary, enforce_file_format=True)
+            if progress:
+                progress("fetch", done + 1, len(instances))
         yield folder
 
 

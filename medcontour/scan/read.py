@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from medcontour.dicomweb import is_address
@@ -21,7 +22,12 @@ _IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 _NIFTI_ENDINGS = (".nii", ".nii.gz")
 
 
-def read_scan(path: str | os.PathLike[str], *, series: str | None = None) -> Scan:
+def read_scan(
+    path: str | os.PathLike[str],
+    *,
+    series: str | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Scan:
     """Read a DICOM series, a NIfTI volume or a plain image with its exact geometry.
 
     Parameters
@@ -33,6 +39,9 @@ def read_scan(path: str | os.PathLike[str], *, series: str | None = None) -> Sca
         first and by its name only where that says nothing.
     series
         The SeriesInstanceUID (0020,000E) to read where a folder holds several series.
+    progress
+        Called as the images of a series in an archive arrive: with ``"fetch"``, how many there
+        are here, and how many there will be.
 
     Returns
     -------
@@ -56,7 +65,7 @@ def read_scan(path: str | os.PathLike[str], *, series: str | None = None) -> Sca
     ((1, 3, 4), 'pixel')
     """
     if is_address(path):
-        return read_remote(str(path), series)
+        return read_remote(str(path), series, progress)
     path = Path(path).expanduser()
     try:
         if path.is_dir():

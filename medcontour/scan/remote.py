@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from medcontour.dicomweb import fetched_series, parse_address
@@ -13,7 +14,11 @@ from medcontour.scan.scan import Scan
 __all__ = ["read_remote"]
 
 
-def read_remote(text: str, series: str | None = None) -> Scan:
+def read_remote(
+    text: str,
+    series: str | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Scan:
     """Fetch the series at an address and read it; its files are removed again.
 
     Parameters
@@ -22,6 +27,8 @@ def read_remote(text: str, series: str | None = None) -> Scan:
         ``dicomweb+https://HOST/ROOT#SERIES_UID``.
     series
         The SeriesInstanceUID, where the address does not name it.
+    progress
+        As of `read_scan`.
 
     Raises
     ------
@@ -30,7 +37,7 @@ def read_remote(text: str, series: str | None = None) -> Scan:
         (`read_dicom`).
     """
     address = parse_address(text, series)
-    with quietly(), fetched_series(address) as folder:
+    with quietly(), fetched_series(address, progress) as folder:
         try:
             scan = read_dicom(folder, address.series)
         except MedcontourError as error:

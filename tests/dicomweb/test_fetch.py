@@ -33,8 +33,10 @@ def test_a_series_in_the_archive_is_that_of_its_files(
     archive: Archive, study: Path, environment: Path
 ) -> None:
     image, *_ = archive.put(study)
-    scan = mc.read_scan(archive.address(image))
+    told: list[tuple[str, int, int]] = []
+    scan = mc.read_scan(archive.address(image), progress=lambda *so_far: told.append(so_far))
     _equal(scan, mc.read_scan(study))
+    assert told == [("fetch", n + 1, scan.slices) for n in range(scan.slices)]
     assert scan.source == archive.address(image)
     assert len(scan.datasets) == scan.slices
     assert list(environment.iterdir()) == []
