@@ -38,13 +38,16 @@ from medcontour.suggest.shortcut import ShortcutCheck, check_shortcut
 from medcontour.suggestion import Evidence, Finding, PlacedContour, Views
 from medcontour.suggestion.status import Status
 
-__all__ = ["CHANCE_LEVEL", "POSITIVE", "Explainer"]
+__all__ = ["CHANCE_LEVEL", "POSITIVE", "Explainer", "far_larger"]
 
 POSITIVE = 0.5
 CHANCE_LEVEL = 0.05
 LEAST_PIXELS = 4
 LARGEST_FRACTION = 0.7
 LEAST_EFFECT = 0.1
+
+FAR_LARGER = 5.0
+"""An outline of so many times its evidence may have run out into what surrounds the object."""
 
 
 @dataclass(frozen=True)
@@ -280,6 +283,12 @@ class Explainer:
                 f"The background ({background}) alone is still called "
                 f"{self.classifier.labels[self.target]}: taking evidence away changes little."
             )
+        own = fit.curves[index].area().sum().item()
+        if any(far_larger(outline.contour.area().item(), own) for outline in followed):
+            notes.append(
+                f"The outline covers more than {FAR_LARGER:g} times the evidence: it may have run "
+                "out into what surrounds the object."
+            )
         if status == "collapsed":
             notes.append("The contour collapsed: it explains nothing and is not a suggestion.")
         elif self.outline != "none" and len(followed) < len(fit.curves[index]):
@@ -320,3 +329,8 @@ class Explainer:
         )
         on_slice: npt.NDArray[np.float32] = np.asarray(planes, dtype=np.float32)
         return on_slice
+
+
+def far_larger(outline: float, evidence: float) -> bool:
+    """Whether an outline's area is so much larger than its evidence's that it may have run out."""
+    return outline > FAR_LARGER * evidence

@@ -26,7 +26,7 @@ from medcontour.explain import (
 )
 from medcontour.scan import Scan
 from medcontour.suggest.allowance import Allowance, most_a_slice
-from medcontour.suggest.explainer import CHANCE_LEVEL, POSITIVE, Explainer
+from medcontour.suggest.explainer import CHANCE_LEVEL, POSITIVE, Explainer, far_larger
 from medcontour.suggest.planes import plane_batches
 from medcontour.suggest.privacy import path_without_patient
 from medcontour.suggest.shortcut import shortcut_notes
@@ -210,6 +210,7 @@ def suggest(
             *scan.notes,
             *_doubts(scores, classifier, choice),
             *shortcut_notes(scan, findings),
+            *_run_out(findings),
             *allowance.left_out(waiting, classifier.labels[choice]),
         ),
         source=scan,
@@ -252,6 +253,22 @@ def _doubts(scores: dict[int, float], classifier: Classifier, target: int) -> It
         yield (
             f"{classifier.name} calls all {len(scores)} slices {classifier.labels[target]}: "
             "it may not be made for scans like this one."
+        )
+
+
+def _run_out(findings: list[Finding]) -> Iterator[str]:
+    """Say which outlines are to be looked at first: those far larger than their evidence."""
+    slices = [
+        str(finding.slice)
+        for finding in findings
+        for evidence in [sum(contour.area_mm2 for contour in finding.evidence_contours)]
+        if any(far_larger(outline.area_mm2, evidence) for outline in finding.outlines)
+    ]
+    if slices:
+        where = f"slice{'s' * (len(slices) > 1)} {', '.join(slices)}"
+        yield (
+            f"The outline on {where} is far larger than its evidence and may have run out into "
+            "what surrounds the object: look there first."
         )
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from shapely import Polygon
 
+import medcontour as mc
 from medcontour.contour import FourierContour, PlaneGeometry
 from medcontour.explain import Perturbation, TargetObjective
 from medcontour.outline import follow_region
@@ -63,3 +67,21 @@ def test_an_image_without_a_boundary_has_no_outline() -> None:
         perturbation, answer, inputs[:, 0], plane, evidence, torch.tensor([0])
     )
     assert outlines == [None]
+
+
+def test_an_outline_that_may_have_run_out_is_said(sample_data: Path) -> None:
+    scan = mc.read_scan(sample_data / "ct_study")
+    classifier = mc.load_classifier(sample_data / "nodule_classifier")
+    suggestion = mc.suggest(scan, classifier, "nodule", slices=slice(12, 14))
+    larger = {
+        finding.slice
+        for finding in suggestion.findings
+        for outline in finding.outlines
+        if Polygon(outline.polygon_lps_mm[:, :2]).area
+        > 5 * sum(Polygon(own.polygon_lps_mm[:, :2]).area for own in finding.evidence_contours)
+    }
+    assert len(larger) == 1 < len(suggestion.findings)  # one of each
+    for finding in suggestion.findings:
+        assert ("may have run out" in finding.note) == (finding.slice in larger)
+    [note] = [note for note in suggestion.notes if "may have run out" in note]
+    assert f"on slice {larger.pop()} is" in note
