@@ -30,11 +30,15 @@ __all__ = [
     "long_string",
     "now",
     "series_description",
+    "series_number",
     "sources",
 ]
 
 MANUFACTURER = "medcontour"
 CHARACTER_SET = "ISO_IR 192"  # UTF-8: a label may be in any script
+
+MOST_NUMBERED = 10**6
+"""A source's series number from which none is made: (0020,0011) ends at 2^31 - 1."""
 
 _TYPE_2 = (
     "PatientID",
@@ -118,6 +122,25 @@ def algorithm_identification() -> AlgorithmIdentificationSequence:
 def generation(suggestion: Suggestion) -> Literal["AUTOMATIC", "SEMIAUTOMATIC"]:
     """Say how the contours came about: untouched, or changed by a person."""
     return "SEMIAUTOMATIC" if suggestion.edited else "AUTOMATIC"
+
+
+def series_number(source: Dataset, kind: int) -> int:
+    """Give a SeriesNumber (0020,0011) beside the source's: 3 gives 301, 302, one a kind of object.
+
+    Lists of a study, which go by it, so show our objects after their scan.
+
+    Examples
+    --------
+    >>> source = Dataset()
+    >>> series_number(source, 1)
+    1
+    >>> source.SeriesNumber = 3
+    >>> series_number(source, 1)
+    301
+    """
+    number = source.get("SeriesNumber")
+    known = isinstance(number, int) and 0 <= number <= MOST_NUMBERED
+    return (100 * int(number) if known else 0) + kind
 
 
 def series_description(suggestion: Suggestion) -> str:

@@ -25,6 +25,7 @@ from medcontour.export.header import (
     long_string,
     now,
     series_description,
+    series_number,
     sources,
 )
 from medcontour.export.labels import Kind, Label, labels
@@ -84,7 +85,7 @@ def _structure_set(suggestion: Suggestion, scan: Scan, images: Sequence[Dataset]
     dataset: Dataset = SOPClass(
         study_instance_uid=source.StudyInstanceUID,
         series_instance_uid=object_uid(suggestion, NAME, "series"),
-        series_number=1,
+        series_number=series_number(source, 1),
         sop_instance_uid=object_uid(suggestion, NAME),
         sop_class_uid=RTStructureSetStorage,
         instance_number=1,

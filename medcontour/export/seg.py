@@ -31,6 +31,7 @@ from medcontour.export.header import (
     lacking,
     long_string,
     series_description,
+    series_number,
     sources,
 )
 from medcontour.export.labels import CATEGORY, TYPE, Label
@@ -148,7 +149,7 @@ def _segmentation(
             for number, (label, _) in enumerate(volumes, start=1)
         ],
         series_instance_uid=object_uid(suggestion, name, "series"),
-        series_number=_SERIES_NUMBERS[kind],
+        series_number=series_number(images[0], _SERIES_NUMBERS[kind]),
         sop_instance_uid=object_uid(suggestion, name),
         instance_number=1,
         manufacturer=MANUFACTURER,

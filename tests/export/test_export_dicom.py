@@ -236,6 +236,16 @@ def test_nothing_is_said_of_the_patient(
     assert not caplog.records
 
 
+def test_series_numbers_come_after_the_scans_own(scan: Scan, series: Path, tmp_path: Path) -> None:
+    own = int(next(iter(headers_by_uid(series).values())).SeriesNumber)
+    found = [
+        int(exported(name, case_suggestion(scan, AXIAL), scan, tmp_path).SeriesNumber)
+        for name in ("rtstruct", "seg", "seg-labelmap", "seg-fractional")
+    ]
+    assert len(set(found)) == 4
+    assert all(own < number < 100 * (own + 1) for number in found)
+
+
 # RTSTRUCT
 
 
