@@ -200,6 +200,12 @@ def test_nothing_found(case: Any, report: Report) -> None:
     assert page.all("svg", class_="strip")
 
 
+def test_notes_that_name_slices_say_from_where_they_count(case: Any, report: Report) -> None:
+    said = "Notes count slices from 0"
+    for notes, there in ((("Look at slice 1.",), True), (("Look twice.",), False), ((), False)):
+        assert (said in report(replace(case.suggestion, notes=notes)).words) == there
+
+
 def test_views(case: Any, report: Report) -> None:
     page = report()
     assert [found["alt"].split(": ")[1] for found in page.all("img")] == [
