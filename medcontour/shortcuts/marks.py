@@ -20,6 +20,9 @@ COLOURED = 0.15
 MOSTLY_GREY = 0.3
 """Where more of the image is coloured than that, colour is the image's own."""
 
+AIR_HU = -500.0
+"""Values below that are Hounsfield units, also where nothing says so: no picture has such."""
+
 METAL_HU = 3000.0
 """Above enamel; most scanners end at 3071."""
 
@@ -41,7 +44,8 @@ class Marks:
     colour
         Coloured pixels of an otherwise grey picture.
     metal
-        CT only: small pieces of at least 3000 HU (clips, wires, electrodes, markers).
+        In Hounsfield units only: small pieces of at least 3000 HU (clips, wires, electrodes,
+        markers).
     """
 
     strokes: BoolArray
@@ -86,7 +90,8 @@ def find_marks(plane: npt.NDArray[np.float32], modality: str = "OT") -> Marks:
     plane
         (rows, columns), or (rows, columns, 3) in colour.
     modality
-        DICOM's defined term; only for ``"CT"`` are values taken for Hounsfield units.
+        DICOM's defined term. Values are taken for Hounsfield units where it is ``"CT"``, and
+        where it is not told (``"OT"``) and the slice has values of air (below -500).
 
     Examples
     --------
@@ -98,10 +103,11 @@ def find_marks(plane: npt.NDArray[np.float32], modality: str = "OT") -> Marks:
     """
     nothing = np.zeros(plane.shape[:2], bool)
     grey = plane if plane.ndim == 2 else plane.mean(-1)
+    hounsfield = modality == "CT" or (modality == "OT" and float(grey.min()) < AIR_HU)
     return Marks(
-        strokes=find_strokes(grey, strict=modality == "CT"),
+        strokes=find_strokes(grey, strict=hounsfield),
         colour=_coloured(plane) if plane.ndim == 3 else nothing,
-        metal=_metal(grey) if modality == "CT" else nothing,
+        metal=_metal(grey) if hounsfield else nothing,
     )
 
 

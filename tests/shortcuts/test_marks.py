@@ -99,9 +99,10 @@ def test_what_is_filled_in_is_gone() -> None:
 
 
 @pytest.mark.shared_data
-def test_ct_slices_without_marks_have_none(shared_data: Path) -> None:
+@pytest.mark.parametrize("modality", ["CT", "OT"])  # a NIfTI file does not tell its own
+def test_ct_slices_without_marks_have_none(modality: str, shared_data: Path) -> None:
     scan = mc.read_scan(shared_data / "dicom" / "siemens_ct_totalseg")
-    assert not any(find_marks(plane, scan.modality).strokes.any() for plane in scan.voxels)
+    assert not any(find_marks(plane, modality).pixels.any() for plane in scan.voxels)
 
 
 @pytest.mark.shared_data
