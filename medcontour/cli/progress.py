@@ -34,12 +34,18 @@ def progress_bars(quiet: bool) -> Iterator[Callable[[str, int, int], None] | Non
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        tasks: dict[str, Any] = {}
+    bar = Progress(*columns, console=Console(stderr=True))
+    tasks: dict[str, Any] = {}
 
-        def progress(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(DOING.get(what, what), total=total)
-            bar.update(tasks[what], completed=done, total=total)
+    def progress(what: str, done: int, total: int) -> None:
+        if not tasks:  # a bar that shows nothing would leave an empty line
+            bar.start()
+        if what not in tasks:
+            tasks[what] = bar.add_task(DOING.get(what, what), total=total)
+        bar.update(tasks[what], completed=done, total=total)
 
+    try:
         yield progress
+    finally:
+        if tasks:
+            bar.stop()

@@ -166,7 +166,10 @@ def test_a_series_without_a_frame_of_reference_is_not_pushed_by_halves(
         "suggest", archive.address(image), "--classifier", bundle, "--out", out, "--push"
     )
     assert answer.code == 1
-    assert "no FrameOfReferenceUID" in answer.err
-    assert answer.err.count("\n") == 1
+    *bars, sentence = answer.err.splitlines()
+    assert "no FrameOfReferenceUID" in sentence
+    assert [bar.split(" \N{BOX DRAWINGS HEAVY HORIZONTAL}")[0] for bar in bars] == [
+        "Fetching images from the archive"
+    ]
     assert not out.exists()
     assert archive.modalities() == {"CT": 4}
