@@ -25,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from natural_images import told
 
 from medcontour import benchmark
 from medcontour.benchmark.dataset import read_pixels
@@ -129,7 +130,7 @@ def compare(model: benchmark.Model, dataset: benchmark.Dataset, asked: argparse.
             background=asked.background, area_weight=asked.area_weight
         ),
         outlines=True,
-        progress=lambda what, done, total: print(what, done, "of", total, flush=True),
+        progress=told,
     )
     benchmark.write_results(results, asked.out)
     benchmark.write_figures(results, model, asked.out)

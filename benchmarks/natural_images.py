@@ -147,30 +147,15 @@ def main() -> None:
         dataset = benchmark.read_imagenet(asked.data / "imagenet_val")
     else:
         dataset = benchmark.read_coco(asked.data / "coco")
+    methods = asked.methods.split(",")
+    drawn = {"images": asked.images, "seed": asked.seed, "largest": asked.largest_box}
     if asked.randomise:
-        found = benchmark.randomise(
-            model,
-            dataset,
-            asked.out,
-            asked.methods.split(","),
-            images=asked.images,
-            seed=asked.seed,
-            largest=asked.largest_box,
-            progress=told,
-        )
+        found = benchmark.randomise(model, dataset, asked.out, methods, **drawn, progress=told)
         benchmark.write_randomised(found, asked.out)
         print(benchmark.randomise_table(found))
         return
     results = benchmark.run(
-        model,
-        dataset,
-        asked.out,
-        asked.methods.split(","),
-        images=asked.images,
-        seed=asked.seed,
-        largest=asked.largest_box,
-        runs=asked.runs,
-        progress=told,
+        model, dataset, asked.out, methods, **drawn, runs=asked.runs, progress=told
     )
     benchmark.write_results(results, asked.out)
     benchmark.write_figures(results, model, asked.out, asked.fidelity)

@@ -6,7 +6,7 @@ import functools
 import importlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import pytest
 import torch
 from hypothesis import settings
 from orthanc_server import Orthanc, orthanc_missing, running_orthanc
+from small_files import Answer, call
 
 # The same examples every time, so that a green main stays green; explore with another profile:
 # python -m pytest --hypothesis-profile=explore
@@ -92,6 +93,15 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def sample_data() -> Path:
     return ROOT / "sample_data"
+
+
+@pytest.fixture
+def medcontour(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Answer]:
+    """Call the command line's entry point: arguments in, exit code and both streams out."""
+    monkeypatch.setenv("COLUMNS", "200")
+    return lambda *arguments: call(list(arguments), capsys)
 
 
 @pytest.fixture

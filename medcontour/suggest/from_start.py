@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import datetime
 import time
 from collections.abc import Mapping
-from importlib.metadata import version
 
 import numpy.typing as npt
 import torch
@@ -21,6 +19,7 @@ from medcontour.suggest.job import (
     Progress,
     check_choices,
     classifier_reference,
+    run_record,
     scan_reference,
 )
 from medcontour.suggest.planes import plane_batches, plane_geometry
@@ -118,12 +117,7 @@ def snap(
         },
         findings=tuple(finding for finding, _ in found),
         slice_scores={finding.slice: finding.score for finding, _ in found},
-        run={
-            "medcontour": version("medcontour"),
-            "torch": torch.__version__,
-            "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-            "seconds": round(time.perf_counter() - begun, 1),
-        },
+        run=run_record(begun),
         views=tuple(view for _, view in found),
         notes=tuple(notes),
         source=scan,

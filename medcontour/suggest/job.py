@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -38,7 +38,14 @@ from medcontour.suggestion import (
     Views,
 )
 
-__all__ = ["Progress", "check_choices", "classifier_reference", "scan_reference", "suggest"]
+__all__ = [
+    "Progress",
+    "check_choices",
+    "classifier_reference",
+    "run_record",
+    "scan_reference",
+    "suggest",
+]
 
 Progress = Callable[[str, int, int], None]
 """Called with what is done now, how much of it is done, and how much there is."""
@@ -197,10 +204,7 @@ def suggest(
         findings=tuple(findings),
         slice_scores=scores,
         run={
-            "medcontour": version("medcontour"),
-            "torch": torch.__version__,
-            "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-            "seconds": round(time.perf_counter() - begun, 1),
+            **run_record(begun),
             "peak_memory_mb": _peak_memory_mb(),
             "slices_looked_at": len(looked_at),
             "evaluations_per_contour": round(float(np.mean(evaluations)), 2) if findings else None,
@@ -239,6 +243,16 @@ def classifier_reference(classifier: Classifier, target: int) -> ClassifierRefer
         target_name=classifier.labels[target],
         labels=classifier.labels,
     )
+
+
+def run_record(begun: float) -> dict[str, Any]:
+    """Say by what the work was done, when, and in how many seconds since `time.perf_counter`."""
+    return {
+        "medcontour": version("medcontour"),
+        "torch": torch.__version__,
+        "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "seconds": round(time.perf_counter() - begun, 1),
+    }
 
 
 def check_choices(preset: str, background: str) -> None:

@@ -7,16 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from small_files import Answer, call, write_bundle, write_series
-
-
-@pytest.fixture
-def medcontour(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Answer]:
-    """Call the command line's entry point: arguments in, exit code and both streams out."""
-    monkeypatch.setenv("COLUMNS", "200")
-    return lambda *arguments: call(list(arguments), capsys)
+from small_files import Answer, write_bundle, write_series
 
 
 @pytest.fixture(scope="session")

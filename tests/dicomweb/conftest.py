@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from archive import Archive
 from fault_proxy import fault_proxy
 from orthanc_server import Orthanc
+from small_files import write_bundle, write_series
 
 import medcontour as mc
 from medcontour.dicomweb import faults
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "cli"))
-from small_files import Answer, call, write_bundle, write_series
 
 
 @pytest.fixture(autouse=True)
@@ -35,15 +32,6 @@ def archive(orthanc: Orthanc) -> Iterator[Archive]:
     """An empty Orthanc behind a proxy that passes everything on until it is told otherwise."""
     with fault_proxy(orthanc.port) as proxy:
         yield Archive(orthanc, proxy)
-
-
-@pytest.fixture
-def medcontour(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Answer]:
-    """Call the command line's entry point: arguments in, exit code and both streams out."""
-    monkeypatch.setenv("COLUMNS", "200")
-    return lambda *arguments: call(list(arguments), capsys)
 
 
 @pytest.fixture(scope="session")
