@@ -133,11 +133,15 @@ def open_store(studies: str) -> Folder | Archive:
         )
     user = settings.MONAI_LABEL_DICOMWEB_USERNAME
     password = settings.MONAI_LABEL_DICOMWEB_PASSWORD
+    client = DICOMwebClientX(
+        url=studies.rstrip("/"),
+        session=create_session_from_user_pass(user, password) if user else None,
+    )
+    # One more try for a lost connection. Its own five, with pauses, take 30 s when the archive is
+    # down, in which MONAI Label answers nobody.
+    client.set_http_retry_params(max_attempts=2, wait_exponential_multiplier=500)
     return Archive(
-        client=DICOMwebClientX(
-            url=studies.rstrip("/"),
-            session=create_session_from_user_pass(user, password) if user else None,
-        ),
+        client=client,
         search_filter=settings.MONAI_LABEL_DICOMWEB_SEARCH_FILTER,
         cache_path=settings.MONAI_LABEL_DICOMWEB_CACHE_PATH.strip() or None,
     )
