@@ -7,7 +7,8 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,8 @@ def run(
     """Ask every method about every image, and judge what it gives.
 
     Records are added to ``out/records.jsonl`` as they come: a run that was stopped goes on there,
-    and asks again only what failed.
+    and asks again only what failed. Methods that say so (`Method.together`) are asked about
+    several images at once.
 
     Parameters
     ----------
@@ -115,25 +117,117 @@ def run(
     known = {record.key: record for record in _read(out / "records.jsonl") if not record.error}
     results = Results(dataset.kind, model.name, tuple(named), [], {}, {}, {}, [], {}, unit)
     (out / "maps").mkdir(exist_ok=True)
-    for count, (item, _) in enumerate(chosen):
-        asked = asked_of(model, item, results)
-        if asked is not None:
-            results.truth_share[item.name] = float(asked.truth.float().mean())
-            keep = len(results.shown) < SHOWN
-            if keep:
-                results.shown.append(asked)
-            for name, repeats in named.items():
-                key = _key(model, asked, _told(name, repeats[0], seed), seed, len(repeats))
-                record = known.get(key)
-                if record is None:
-                    record = _record(model, asked, name, repeats, key, seed, out if keep else None)
-                    append_lines(out / "records.jsonl", [asdict(record)])
-                results.records.append(record)
-                if keep and (file := out / "maps" / f"{key}.npy").is_file():
-                    results.maps[item.name, name] = torch.from_numpy(np.load(file)).float()
-        if progress:
-            progress(f"{dataset.kind}, {model.name}", count + 1, len(chosen))
+    work = _Work(model, out, seed, known)
+    at_once = max(work.together(repeats) for repeats in named.values())
+    done, total = 0, len(chosen) * len(named)
+    for first in range(0, len(chosen), at_once):
+        group = [item for item, _ in chosen[first : first + at_once]]
+        asked = [one for item in group if (one := asked_of(model, item, results)) is not None]
+        shown = asked[: SHOWN - len(results.shown)]
+        results.shown.extend(shown)
+        results.truth_share.update({a.item.name: float(a.truth.float().mean()) for a in asked})
+        records: dict[tuple[str, str], Record] = {}
+        for name, repeats in named.items():
+            for record in work.records(name, repeats, asked, shown):
+                records[record.image, name] = record
+            done += len(group)
+            if progress:
+                progress(f"{dataset.kind}, {model.name}, images x methods", done, total)
+        results.records.extend(records[one.item.name, name] for one in asked for name in named)
+        for one in shown:
+            for name in named:
+                file = work.map_file(records[one.item.name, name].key)
+                if file.is_file():
+                    results.maps[one.item.name, name] = torch.from_numpy(np.load(file)).float()
     return results
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A run's methods, asked about images that have no record yet."""
+
+    model: Model
+    out: Path
+    seed: int
+    known: dict[str, Record]
+
+    def together(self, repeats: list[Explainer]) -> int:
+        """Of how many images the method is asked at once."""
+        if self.model.answers == "embedding":  # each image has a network of its own
+            return 1
+        return int(getattr(repeats[0], "together", 1))
+
+    def map_file(self, key: str) -> Path:
+        return self.out / "maps" / f"{key}.npy"
+
+    def records(
+        self, name: str, repeats: list[Explainer], asked: list[Asked], shown: list[Asked]
+    ) -> Iterator[Record]:
+        """Records of images, those that are missing made and written; maps of some are kept."""
+        told = _told(name, repeats[0], self.seed)
+        keys = {a.item.name: _key(self.model, a, told, self.seed, len(repeats)) for a in asked}
+        missing = []
+        for one in asked:
+            if (record := self.known.get(keys[one.item.name])) is not None:
+                yield record
+            else:
+                missing.append(one)
+        most = self.together(repeats)
+        for _, group in groupby(missing, key=lambda one: one.inputs.shape):
+            alike = list(group)
+            for first in range(0, len(alike), most):
+                some = alike[first : first + most]
+                for record, mask in self._made(name, repeats, some, keys):
+                    append_lines(self.out / "records.jsonl", [asdict(record)])
+                    if mask is not None and any(record.image == a.item.name for a in shown):
+                        np.save(self.map_file(record.key), mask.float().cpu().numpy())
+                    yield record
+
+    def _made(
+        self, name: str, repeats: list[Explainer], some: list[Asked], keys: dict[str, str]
+    ) -> Iterator[tuple[Record, Tensor | None]]:
+        try:
+            made = self._figures(repeats, some)
+        except Exception as error:  # a method is anybody's code
+            if len(some) > 1:  # the others do not pay for one of them
+                for one in some:
+                    yield from self._made(name, repeats, [one], keys)
+                return
+            text = str(error).strip().splitlines()
+            said = f"{type(error).__name__}: {text[-1] if text else 'without a message'}"
+            image = some[0].item.name
+            yield Record(image, name, keys[image], error=said), None
+            return
+        for one, (values, mask) in zip(some, made, strict=True):
+            yield Record(one.item.name, name, keys[one.item.name], values), mask
+
+    def _figures(
+        self, repeats: list[Explainer], some: list[Asked]
+    ) -> list[tuple[dict[str, float], Tensor]]:
+        """What the records of images of one shape hold, and their maps (H, W)."""
+        inputs = torch.cat([one.inputs for one in some])
+        targets = torch.cat([one.target for one in some])
+        begun = _now(self.model.device)
+        contour = getattr(repeats[0], "draws_contour", False)
+        # Contours follow an embedding's cosine (Eq. 6); the rest its dot product, which has a
+        # gradient at the image itself.
+        network = self.model.explained(inputs, cosine=contour)
+        found = attribution(repeats[0], network, inputs, targets)
+        seconds = (_now(self.model.device) - begun) / len(some)
+        others = [
+            attribution(method, network, inputs, targets).maps[:, 0] for method in repeats[1:]
+        ]
+        made = []
+        for row, one in enumerate(some):
+            maps = found.maps[row]
+            values = _judged(self.model, one, maps, [m[row : row + 1] for m in others], self.seed)
+            if one.drawing is not None:
+                values |= one.drawing.figures(maps[0], contour=contour)
+            if one.not_patient is not None:
+                values |= one.not_patient.figures(maps[0])
+            values |= {"evaluations": float(found.evaluations[row]), "seconds": seconds}
+            made.append((values, maps[0]))
+        return made
 
 
 def _told(name: str, method: Explainer, seed: int) -> str:
@@ -174,47 +268,6 @@ def _key(model: Model, asked: Asked, method: str, seed: int, runs: int) -> str:
         settings += ["shortcuts"]
     digest.update(json.dumps([asked.item.name, settings, network]).encode())
     return digest.hexdigest()[:16]
-
-
-def _record(
-    model: Model,
-    asked: Asked,
-    name: str,
-    repeats: list[Explainer],
-    key: str,
-    seed: int,
-    out: Path | None,
-) -> Record:
-    try:
-        begun = _now(model.device)
-        contour = getattr(repeats[0], "draws_contour", False)
-        # Contours follow an embedding's cosine (Eq. 6); the rest its dot product, which has a
-        # gradient at the image itself.
-        network = model.explained(asked.inputs, cosine=contour)
-        found = attribution(repeats[0], network, asked.inputs, asked.target)
-        seconds = _now(model.device) - begun
-        maps = found.maps[:, 0]
-        others = [
-            attribution(method, network, asked.inputs, asked.target).maps[:, 0]
-            for method in repeats[1:]
-        ]
-        values = _judged(model, asked, maps, others, seed)
-        if asked.drawing is not None:
-            values |= asked.drawing.figures(maps[0], contour=contour)
-        if asked.not_patient is not None:
-            values |= asked.not_patient.figures(maps[0])
-    except Exception as error:  # a method is anybody's code
-        text = str(error).strip().splitlines()
-        return Record(
-            asked.item.name,
-            name,
-            key,
-            error=f"{type(error).__name__}: {text[-1] if text else 'without a message'}",
-        )
-    values |= {"evaluations": float(found.evaluations.sum()), "seconds": seconds}
-    if out is not None:
-        np.save(out / "maps" / f"{key}.npy", maps[0].float().cpu().numpy())
-    return Record(asked.item.name, name, key, values)
 
 
 def _judged(

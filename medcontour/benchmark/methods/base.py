@@ -61,10 +61,14 @@ class Method(ABC):
         As the tables call it.
     draws_contour
         Whether its maps are masks of a contour, at least one half inside; others have a peak.
+    together
+        Of how many images it is best asked at once. More than 1 where one image alone leaves the
+        machine idle, and an image's map does not hang on the others.
     """
 
     name: str
     draws_contour = False
+    together = 1
 
     def __call__(self, model: nn.Module, images: Tensor, targets: Tensor) -> Attribution:
         """Explain one class of each image.

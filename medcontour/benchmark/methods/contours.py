@@ -54,6 +54,7 @@ class ExtremalContour(Method):
     seed: int = 0
 
     draws_contour = True
+    together = 8
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -113,6 +114,7 @@ class RandomContour(Method):
 
     name = "random"
     draws_contour = True
+    together = 8
 
     def __post_init__(self) -> None:
         if self.area is not None:

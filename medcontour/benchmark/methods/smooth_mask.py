@@ -61,6 +61,7 @@ class SmoothMask(Method):
     seed: int = 0
 
     name = "smooth-mask"
+    together = 8
 
     def __post_init__(self) -> None:
         if not self.areas or not all(0 < area < 1 for area in self.areas):
@@ -164,4 +165,4 @@ def _kept(pyramid: Tensor, mask: Tensor) -> Tensor:
     place = (1 - mask).clamp(0, 1) * (LEVELS - 1)
     level = torch.arange(LEVELS, device=mask.device).view(1, -1, 1, 1)
     share = (1 - (place.unsqueeze(1) - level).abs()).clamp_min(0)
-    return torch.einsum("mlhw,mlchw->mchw", share, pyramid)
+    return (share.unsqueeze(2) * pyramid).sum(1)
