@@ -158,6 +158,43 @@ def test_an_error_is_counted_and_the_rest_goes_on(data: Path, model: Model, out:
     assert len(again.asked) == 1
 
 
+def test_images_asked_about_together_are_recorded_one_by_one(
+    data: Path, model: Model, out: Path
+) -> None:
+    sizes: list[int] = []
+
+    def alone(network: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
+        sizes.append(len(images))
+        if len(images) == 1 and int(targets[0]) == 1:
+            raise RuntimeError("out of luck")
+        if 1 in targets.tolist():
+            raise RuntimeError("one of them")
+        return images * (1 + targets.view(-1, 1, 1, 1))
+
+    def both(network: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
+        return alone(network, images, targets)
+
+    both.together = 2  # type: ignore[attr-defined]
+    dataset = read_folder(data)
+    results = run(model, dataset, out, {"alone": alone, "both": both}, images=3)
+    assert sizes[:3] == [1, 1, 2]  # two images by the one, then by the other
+    by_method = {
+        name: {r.image: r for r in results.records if r.method == name}
+        for name in ("alone", "both")
+    }
+    failed = {name: [r.image for r in results.errors if r.method == name] for name in by_method}
+    assert failed["alone"] == failed["both"]
+    assert len(failed["both"]) == 1  # the image beside it was asked about again, by itself
+    for image, record in by_method["alone"].items():
+        other = by_method["both"][image]
+        assert other.error == record.error
+        for metric in record.values.keys() - {"seconds", "evaluations"}:
+            assert other.values[metric] == pytest.approx(record.values[metric], nan_ok=True)
+    sizes.clear()
+    run(model, dataset, out, {"both": both}, images=3)
+    assert sizes == [1]  # what failed, and only that
+
+
 def test_images_that_cannot_count_are_left_out_and_counted(
     data: Path, model: Model, out: Path
 ) -> None:
