@@ -1,21 +1,28 @@
-"""Metrics of explanations: closed forms, laws, ties by counting all orders, Quantus as judge."""
+"""Metrics of explanations: closed forms, laws, ties by counting all orders."""
 
 from __future__ import annotations
 
-import importlib
 import math
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import permutations
-from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
-from scipy.integrate import trapezoid
+from metric_cases import (
+    PLACE,
+    RANKED,
+    SPREAD,
+    disc,
+    every_metric,
+    few_levels,
+    laws,
+    random_case,
+    same,
+    smooth_score,
+)
 from scipy.stats import spearmanr
 from torch import Tensor
 
@@ -32,47 +39,7 @@ from medcontour.benchmark.metrics import (
     relevance_rank,
     sparseness,
 )
-from medcontour.benchmark.metrics_faithful import correlation_over_subsets
 from medcontour.errors import MedcontourError
-from medcontour.explain import BACKGROUNDS
-
-PLACE = [relevance_rank, relevance_mass, pointing_game, best_iou]
-RANKED = [relevance_rank, pointing_game, best_iou]
-SPREAD = [complexity, sparseness]
-QUANTUS_CASES = 200
-
-
-def same(a: Tensor, b: Tensor, tolerance: float = 1e-9) -> bool:
-    return torch.allclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True)
-
-
-def disc(shape: tuple[int, ...], center: tuple[float, ...], radius: float) -> Tensor:
-    axes = torch.meshgrid(*(torch.arange(n).double() for n in shape), indexing="ij")
-    square = sum((axis - c) ** 2 for axis, c in zip(axes, center, strict=True))
-    return torch.as_tensor(square).sqrt() <= radius
-
-
-def random_case(seed: int, shape: tuple[int, ...] = (4, 9, 6)) -> tuple[Tensor, Tensor]:
-    """Signed maps without ties, and truths that are not empty."""
-    generator = torch.Generator().manual_seed(seed)
-    maps = torch.randn(shape, generator=generator, dtype=torch.float64)
-    truth = torch.rand(shape, generator=generator) < 0.3
-    truth.flatten(1)[:, 0] = True
-    return maps, truth
-
-
-# Maps of a few levels have ties of every kind; the truths hold something.
-few_levels = st.tuples(
-    arrays(np.float64, (3, 6), elements=st.sampled_from([-2.0, -0.5, 0.0, 1.0, 3.0])),
-    arrays(np.bool_, (3, 6)),
-).map(
-    lambda drawn: (
-        torch.from_numpy(drawn[0]),
-        torch.from_numpy(drawn[1]).index_fill(1, torch.tensor([2]), True),
-    )
-)
-laws = settings(max_examples=60, deadline=None)
-
 
 # Closed forms
 
@@ -174,32 +141,6 @@ def test_ties_are_the_mean_over_all_orders(case: tuple[Tensor, Tensor]) -> None:
         assert best[i].item() == pytest.approx(max(ious), abs=1e-12)
 
 
-@settings(max_examples=30, deadline=None)
-@given(few_levels, st.integers(0, 2**31))
-def test_curves_of_a_linear_score_are_the_mean_over_all_orders(
-    case: tuple[Tensor, Tensor], seed: int
-) -> None:
-    maps = case[0][:1]
-    generator = torch.Generator().manual_seed(seed)
-    weights, image, base = torch.randn(3, 1, 2, 6, generator=generator, dtype=torch.float64)
-    gain = (weights * (image - base)).sum((0, 1)).numpy()
-    start = (weights * base).sum().item()
-    areas = []
-    for order in permutations(range(6)):
-        falling = sorted(order, key=lambda p: -maps[0, p].item())
-        curve = start + np.concatenate([[0.0], np.cumsum(gain[falling])])
-        areas.append(trapezoid(curve, dx=1 / 6))
-
-    def score(inputs: Tensor, which: Tensor) -> Tensor:
-        return (weights * inputs).sum((1, 2))
-
-    inserted = insertion_auc(score, image, maps, steps=6, baseline=base)
-    deleted = deletion_auc(score, image, maps, steps=6, baseline=base)
-    assert inserted.item() == pytest.approx(np.mean(areas), abs=1e-9)
-    # What the one curve gains the other loses.
-    assert deleted.item() == pytest.approx(2 * start + gain.sum() - np.mean(areas), abs=1e-9)
-
-
 # Laws
 
 
@@ -270,29 +211,6 @@ def test_overlap_of_soft_discs_is_that_of_their_insides() -> None:
     assert overlap(soft[:, None]).item() == pytest.approx(expected.item(), abs=1e-6)
 
 
-# Shapes
-
-
-def smooth_score(inputs: Tensor, which: Tensor) -> Tensor:
-    """A score that bends, and that knows which image it judges."""
-    weights = torch.linspace(-1, 1, inputs[0].numel(), dtype=inputs.dtype)
-    return torch.tanh((inputs.flatten(1) * weights).mean(1) * (3 + which))
-
-
-def every_metric(images: Tensor, maps: Tensor, truth: Tensor, seed: int = 0) -> Tensor:
-    runs = torch.stack([maps, maps.sin(), maps.roll(1, 1)])
-    values = [metric(maps, truth) for metric in PLACE]
-    values += [spread(maps) for spread in SPREAD]
-    values += [agreement(runs), overlap(runs)]
-    values += [
-        curve(smooth_score, images, maps, steps=7) for curve in (insertion_auc, deletion_auc)
-    ]
-    values += [
-        faithfulness_correlation(smooth_score, images, maps, runs=12, subset_size=9, seed=seed)
-    ]
-    return torch.stack(values)
-
-
 def test_three_dimensions_are_the_same_flattened_to_two_or_one() -> None:
     maps, truth = random_case(2, (3, 4, 5, 6))
     images = torch.rand(3, 2, 4, 5, 6, dtype=torch.float64)
@@ -346,101 +264,6 @@ def test_parts_scored_at_once_change_nothing(batch: int) -> None:
         )
 
 
-# Faithfulness
-
-
-def linear(weights: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
-    return lambda inputs, which: (weights * inputs).flatten(1).sum(1)
-
-
-def test_the_map_of_a_linear_model_is_wholly_faithful_and_its_negative_wholly_not() -> None:
-    generator = torch.Generator().manual_seed(7)
-    weights = torch.randn(1, 8, 9, generator=generator, dtype=torch.float64)
-    images, base = torch.randn(2, 3, 1, 8, 9, generator=generator, dtype=torch.float64)
-    maps = (weights * (images - base)).squeeze(1)
-    for sign in (1, -1):
-        value = faithfulness_correlation(
-            linear(weights), images, sign * maps, subset_size=20, baseline=base
-        )
-        assert same(value, torch.full((3,), float(sign), dtype=torch.float64))
-
-
-@pytest.mark.parametrize(("runs", "deviation"), [(10, 1 / 3), (100, 1 / math.sqrt(99))])
-def test_a_map_without_relation_has_the_spread_that_so_many_runs_give(
-    runs: int, deviation: float
-) -> None:
-    generator = torch.Generator().manual_seed(8)
-    maps = torch.randn(300, 20, 20, generator=generator, dtype=torch.float64)
-    images = torch.randn(300, 1, 20, 20, generator=generator, dtype=torch.float64)
-    weights = torch.randn(1, 20, 20, generator=generator, dtype=torch.float64)
-    found = faithfulness_correlation(
-        linear(weights), images, maps, runs=runs, subset_size=40, batch=1024
-    )
-    # 300 values: the mean within 4, the deviation within 5 of its own standard errors.
-    assert abs(found.mean().item()) < 4 * deviation / math.sqrt(300)
-    assert found.std().item() == pytest.approx(deviation, rel=5 / math.sqrt(600))
-
-
-def test_a_seed_is_a_seed_and_a_constant_map_has_no_correlation() -> None:
-    maps, _ = random_case(9)
-    images = torch.rand(4, 2, 9, 6, dtype=torch.float64)
-    maps[1] = 0.1
-    asked = {"runs": 10, "subset_size": 20}
-    first = faithfulness_correlation(smooth_score, images, maps, seed=3, **asked)
-    assert torch.equal(
-        first.nan_to_num(9),
-        faithfulness_correlation(smooth_score, images, maps, seed=3, **asked).nan_to_num(9),
-    )
-    other = faithfulness_correlation(smooth_score, images, maps, seed=4, **asked)
-    assert (first != other)[[0, 2, 3]].all()
-    assert first.isnan().tolist() == other.isnan().tolist() == [False, True, False, False]
-
-
-def test_curves_of_a_linear_score_in_closed_form() -> None:
-    # One channel weighs w in the disc and nothing outside; the map is the disc.
-    inside = disc((40, 50), (15.0, 20.0), 9.0)
-    weights = inside.double()[None]
-    total, share = weights.sum().item(), inside.double().mean().item()
-    images, maps = torch.ones(1, 1, 40, 50, dtype=torch.float64), inside[None].double()
-    found = deletion_auc(linear(weights), images, maps)
-    assert found.item() == pytest.approx(total * share / 2, abs=1e-9)
-    found = insertion_auc(linear(weights), images, maps)
-    assert found.item() == pytest.approx(total * (1 - share / 2), abs=1e-9)
-    # Distinct weights, every pixel a step: the heaviest first, and the lightest first.
-    weights = torch.arange(1.0, 31.0, dtype=torch.float64).view(1, 5, 6)
-    ones = torch.ones(1, 1, 5, 6, dtype=torch.float64)
-    heaviest = np.concatenate([[0.0], np.cumsum(np.arange(30.0, 0.0, -1.0))])
-    lightest = np.concatenate([[0.0], np.cumsum(np.arange(1.0, 31.0))])
-    found = insertion_auc(linear(weights), ones, weights, steps=30)
-    assert found.item() == pytest.approx(trapezoid(heaviest, dx=1 / 30))
-    found = deletion_auc(linear(weights), ones, -weights, steps=30)
-    assert found.item() == pytest.approx(trapezoid(465 - lightest, dx=1 / 30))
-
-
-def test_a_binary_map_costs_three_scores_and_a_map_without_ties_one_a_step() -> None:
-    asked: list[int] = []
-
-    def counting(inputs: Tensor, which: Tensor) -> Tensor:
-        asked.append(len(inputs))
-        return smooth_score(inputs, which)
-
-    images = torch.rand(1, 1, 20, 20, dtype=torch.float64)
-    deletion_auc(counting, images, disc((20, 20), (8.0, 9.0), 4.0)[None].double())
-    assert sum(asked) == 3
-    asked.clear()
-    deletion_auc(counting, images, random_case(0, (1, 20, 20))[0], steps=16)
-    assert sum(asked) == 17
-
-
-def test_insertion_from_a_blur_starts_at_its_score_and_ends_at_the_images() -> None:
-    images = torch.rand(2, 3, 24, 30, generator=torch.Generator().manual_seed(1))
-    maps, _ = random_case(6, (2, 24, 30))
-    which = torch.arange(2)
-    ends = (smooth_score(BACKGROUNDS["blur"](images), which) + smooth_score(images, which)) / 2
-    found = insertion_auc(smooth_score, images, maps, steps=1, baseline=BACKGROUNDS["blur"])
-    assert same(found, ends.double(), 1e-6)
-
-
 # What a user can get wrong
 
 
@@ -467,141 +290,3 @@ def test_a_mistake_is_one_plain_sentence(
     images = torch.rand(4, 2, 9, 6)
     with pytest.raises(MedcontourError, match=words):
         call(maps, truth, images)
-
-
-# Quantus
-
-
-@pytest.fixture(scope="module")
-def quantus() -> Iterator[ModuleType]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield importlib.import_module("quantus")
-
-
-def judged(metric: Callable[..., object], maps: Tensor, truth: Tensor) -> Tensor:
-    """What a Quantus metric says of maps that are given as they are."""
-    found = metric(
-        model=None,
-        x_batch=np.zeros((len(maps), 1, *maps.shape[1:])),
-        y_batch=np.zeros(len(maps), dtype=int),
-        a_batch=maps[:, None].numpy().copy(),
-        s_batch=truth[:, None].numpy().copy(),
-    )
-    return torch.from_numpy(np.asarray(found, dtype=np.float64))
-
-
-PLAIN = {"abs": False, "normalise": False, "disable_warnings": True, "display_progressbar": False}
-
-
-@pytest.mark.quantus
-@pytest.mark.parametrize(
-    ("ours", "theirs", "prepare"),
-    [
-        (relevance_rank, "RelevanceRankAccuracy", torch.Tensor.clone),
-        (pointing_game, "PointingGame", torch.Tensor.clone),
-        (relevance_mass, "RelevanceMassAccuracy", torch.Tensor.abs),
-    ],
-)
-def test_place_is_quantus_without_ties_and_signs(
-    quantus: ModuleType,
-    ours: Callable[[Tensor, Tensor], Tensor],
-    theirs: str,
-    prepare: Callable[[Tensor], Tensor],
-) -> None:
-    maps, truth = random_case(20, (QUANTUS_CASES, 12, 17))
-    maps = prepare(maps)
-    found = judged(getattr(quantus, theirs)(**PLAIN), maps, truth)
-    assert found.isfinite().all()
-    assert same(ours(maps, truth), found, 1e-6)
-
-
-@pytest.mark.quantus
-def test_spread_is_quantus_on_absolute_values(quantus: ModuleType) -> None:
-    maps, truth = random_case(21, (QUANTUS_CASES, 12, 17))
-    absolute = {**PLAIN, "abs": True}
-    assert same(complexity(maps), judged(quantus.Complexity(**absolute), maps, truth), 1e-6)
-    theirs = judged(quantus.Sparseness(**absolute), maps, truth)
-    assert same(sparseness(maps), theirs, 1e-6)
-    # Of small values its 1e-7 on each is felt; the closed form of that is exact.
-    faint = 1e-6 * maps
-    theirs = judged(quantus.Sparseness(**absolute), faint, truth)
-    assert not same(sparseness(faint), theirs, 1e-3)
-    assert same(sparseness(faint), theirs * (1 + 1e-7 / faint.abs().mean((1, 2))))
-
-
-@pytest.mark.quantus
-def test_where_quantus_depends_on_a_sort_or_favours_ties_we_differ(quantus: ModuleType) -> None:
-    # A binary map, as a contour is: 10 of 20 pixels, the truth has 5, of which 4 in the map.
-    maps = torch.zeros(1, 4, 5, dtype=torch.float64)
-    maps[:, :2] = 1.0
-    truth = disc((4, 5), (1.0, 1.0), 1.0)[None]
-    assert judged(quantus.PointingGame(**PLAIN), maps, truth).item() == 1.0
-    assert pointing_game(maps, truth).item() == 0.4
-    turned = maps.flip(1, 2), truth.flip(1, 2)
-    metric = quantus.RelevanceRankAccuracy(**PLAIN)
-    assert judged(metric, maps, truth).item() != judged(metric, *turned).item()
-    assert relevance_rank(maps, truth).item() == relevance_rank(*turned).item() == 0.4
-
-
-class Double(torch.nn.Module):
-    def __init__(self, inner: torch.nn.Module) -> None:
-        super().__init__()
-        self.inner = inner
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        return self.inner(inputs.double())
-
-
-@pytest.mark.quantus
-def test_faithfulness_is_quantus_over_the_same_subsets(quantus: ModuleType) -> None:
-    count, runs, size = QUANTUS_CASES, 10, 15
-    generator = torch.Generator().manual_seed(22)
-    images = torch.rand(count, 2, 6, 7, generator=generator)
-    maps = torch.randn(count, 6, 7, generator=generator)
-    model = torch.nn.Sequential(
-        torch.nn.Conv2d(2, 4, 3), torch.nn.Tanh(), torch.nn.Flatten(), torch.nn.Linear(80, 3)
-    )
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator) / 3)
-    # In float64: Quantus hands its inputs on in float32.
-    model = Double(model.double()).eval()
-    classes = torch.randint(0, 3, (count,), generator=generator)
-    drawn = []
-
-    def recording(arr: np.ndarray, indices: np.ndarray, **asked: object) -> np.ndarray:
-        drawn.append(indices)
-        replace = quantus.functions.perturb_func.batch_baseline_replacement_by_indices
-        return np.asarray(replace(arr=arr, indices=indices, **asked))
-
-    metric = quantus.FaithfulnessCorrelation(
-        nr_runs=runs,
-        subset_size=size,
-        perturb_func=recording,
-        perturb_baseline="black",
-        return_aggregate=False,
-        **PLAIN,
-    )
-    theirs = metric(
-        model=model,
-        x_batch=images.double().numpy(),
-        y_batch=classes.numpy(),
-        a_batch=maps[:, None].double().numpy(),
-        batch_size=count,
-        softmax=True,
-    )
-    assert len(drawn) == runs
-
-    def score(inputs: Tensor, which: Tensor) -> Tensor:
-        return model(inputs).softmax(1).gather(1, classes[which, None]).squeeze(1)
-
-    ours = correlation_over_subsets(
-        score,
-        images.double(),
-        maps,
-        torch.from_numpy(np.stack(drawn, 1)),
-        baseline=images.double().amin((1, 2, 3), keepdim=True),
-    )
-    assert ours.isfinite().all()
-    assert same(ours, torch.tensor(theirs, dtype=torch.float64), 1e-6)

@@ -84,6 +84,8 @@ AXIAL = CASES[0]
 TILTED = replace(AXIAL, name="tilted gantry", step=(0, 0.8, 2.7))
 UNEVEN = replace(AXIAL, name="uneven", heights=(0, 1, 2, 4, 5))
 
+Study = tuple[Scan, Suggestion]
+
 
 @dataclass(frozen=True)
 class Ellipse:
@@ -250,3 +252,17 @@ def on_image(image: sitk.Image, points: np.ndarray) -> np.ndarray:
 
 def dice(a: np.ndarray, b: np.ndarray) -> float:
     return float(2 * np.sum(a & b) / (a.sum() + b.sum()))
+
+
+def circle(
+    scan: Scan, k: int, centre: tuple[float, float], radius: float, n: int = 128
+) -> PlacedContour:
+    """A circle in pixels about (column, row)."""
+    t = np.arange(n) * 2 * np.pi / n
+    points = scan.to_lps(np.stack([np.cos(t), np.sin(t)], 1) * radius + centre, k)
+    return PlacedContour("outline", k, {}, points, 1.0)
+
+
+def files_in(path: Path) -> dict[str, bytes]:
+    found = [path] if path.is_file() else sorted(path.iterdir())
+    return {item.name: item.read_bytes() for item in found}

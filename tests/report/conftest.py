@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from report_page import Page, Report
 
+from medcontour.report import write_report
 from medcontour.scan.scan import Scan
 from medcontour.suggestion import (
     ClassifierReference,
@@ -147,3 +150,13 @@ def small_case() -> Case:
 @pytest.fixture
 def contour_of() -> Callable[..., PlacedContour]:
     return placed
+
+
+@pytest.fixture
+def report(case: Any, tmp_path: Path) -> Report:
+    def write(suggestion: Suggestion | None = None, **scan: Any) -> Page:
+        path = tmp_path / "report.html"
+        write_report(suggestion or case.suggestion, replace(case.scan, **scan), path)
+        return Page(path.read_text(encoding="utf-8"))
+
+    return write

@@ -1,4 +1,4 @@
-"""Writes DICOM series of known geometry, by pydicom alone."""
+"""Writes DICOM series of known geometry by pydicom, and reads them by SimpleITK."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
+import SimpleITK as sitk
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from pydicom.valuerep import DSfloat
@@ -105,3 +107,35 @@ def write_series(
         change(dataset, index)
         paths.append(write(dataset, folder / f"slice{number:03d}.dcm"))
     return paths
+
+
+def itk_series(folder: Path) -> sitk.Image:
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(folder)))
+    return reader.Execute()
+
+
+def enhanced(voxels: np.ndarray, order: list[int], *, places: bool = True) -> Dataset:
+    """An enhanced CT whose frames stand in `order`, with a rescale of its own for each."""
+    dataset = slice_dataset(voxels[0], SOPClassUID=pydicom.uid.EnhancedCTImageStorage)
+    dataset.NumberOfFrames = len(voxels)
+    dataset.PixelData = voxels[order].tobytes()
+    measures, orientation, shared = Dataset(), Dataset(), Dataset()
+    measures.PixelSpacing, measures.SliceThickness = decimals((0.7, 0.9)), "2"
+    orientation.ImageOrientationPatient = decimals(OBLIQUE)
+    shared.PixelMeasuresSequence = [measures]
+    shared.PlaneOrientationSequence = [orientation]
+    dataset.SharedFunctionalGroupsSequence = [shared]
+    frames = []
+    for index in order:
+        place, scale, frame = Dataset(), Dataset(), Dataset()
+        place.ImagePositionPatient = decimals(
+            np.array([5.0, 6, 7]) + index * 2 * np.cross(*OBLIQUE)
+        )
+        scale.RescaleSlope, scale.RescaleIntercept, scale.RescaleType = str(index + 1), "-7", "HU"
+        if places:
+            frame.PlanePositionSequence = [place]
+        frame.PixelValueTransformationSequence = [scale]
+        frames.append(frame)
+    dataset.PerFrameFunctionalGroupsSequence = frames
+    return dataset

@@ -15,8 +15,7 @@ import pytest
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 from pydicom.uid import MPEG4HP41, RTStructureSetStorage
-from scan_files import CORONAL, decimals, slice_dataset, volume, write, write_series
-from test_read_dicom import enhanced
+from scan_files import CORONAL, decimals, enhanced, slice_dataset, volume, write, write_series
 
 from medcontour.errors import MedcontourError
 from medcontour.scan import read_scan

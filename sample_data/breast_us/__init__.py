@@ -1,0 +1,1 @@
+"""What trains, checks and writes the bundle ``breast_us_classifier``."""
