@@ -171,7 +171,8 @@ def explain_photograph(
     index = _target(model, images, target)
     targets = torch.tensor([index or 0], device=model.device)
     network = model.explained(images, cosine=True)
-    fit = ExtremalContour(preset, background).fit(network, images, targets)
+    contour = ExtremalContour(preset, background)
+    fit = contour.fit(network, images, targets)
     behind = BACKGROUNDS[background](images)
     perturbation = Perturbation.of_images(images, behind)
     curve = fit.contours.detach()
@@ -210,7 +211,12 @@ def explain_photograph(
         weights_sha256=model.weights_sha256,
         class_index=index,
         class_name=model.labels[index] if index is not None and model.labels else None,
-        settings={"preset": preset, "background": background, "seed": seed},
+        settings={
+            "preset": preset,
+            "background": background,
+            "area_weight": contour.area_weight,
+            "seed": seed,
+        },
         evidence=evidence,
         points=_on_photograph(plane.to_index(curve.polygon_inside(plane)[0]), prepared),
         area_fraction=float(curve.area_inside(plane)[0]) / plane.area,

@@ -164,7 +164,7 @@ class _Work:
         self, name: str, repeats: list[Explainer], asked: list[Asked], shown: list[Asked]
     ) -> Iterator[Record]:
         """Records of images, those that are missing made and written; maps of some are kept."""
-        told = _told(name, repeats[0], self.seed)
+        told = _told(name, repeats[0])
         keys = {a.item.name: _key(self.model, a, told, self.seed, len(repeats)) for a in asked}
         missing = []
         for one in asked:
@@ -230,11 +230,9 @@ class _Work:
         return made
 
 
-def _told(name: str, method: Explainer, seed: int) -> str:
+def _told(name: str, method: Explainer) -> str:
     """Tell a method apart from others of its name by its settings."""
-    plain = repr(method_named(name, seed=seed)) if name in METHODS else ""
-    own = is_dataclass(method) and repr(method) != plain
-    return f"{name} {method!r}" if own else name
+    return f"{name} {method!r}" if is_dataclass(method) else name
 
 
 def _methods(

@@ -161,7 +161,7 @@ def folder(
     area_weight: Annotated[
         float,
         typer.Option(
-            min=0.0, help="What area costs the extremal contours; photographs' objects take 1."
+            min=0.0, help="What area costs the extremal contours; photographs' objects take 5."
         ),
     ] = 3.0,
     background: Annotated[

@@ -26,6 +26,7 @@ from medcontour.explain.area import scaled_to_area
 __all__ = ["ExtremalContour", "RandomContour"]
 
 AUTO = "auto"
+PHOTOGRAPHS = 5.0  # the area weight
 HARMONICS = 5
 WAVINESS, FRAME = 0.25, 0.3  # standard deviations of the first harmonic and of the frame
 
@@ -38,9 +39,12 @@ class ExtremalContour(Method):
 
     Attributes
     ----------
-    preset, background, area_weight
+    preset, background
         As `ExtremalContours` takes them; the background ``"auto"`` is the mildest that takes the
         answer away, chosen image by image for one evaluation.
+    area_weight
+        As `ExtremalContours` takes it. For photographs it is the cap of the paper's own weight
+        (Eq. 8); docs/benchmark.md has how others do. The preset ``"paper"`` goes by Eq. 8.
     answers
         What the network's outputs mean, for that choice; see `Model.answers`.
     seed
@@ -49,7 +53,7 @@ class ExtremalContour(Method):
 
     preset: str = "fast"
     background: str | Background = "gaussian"
-    area_weight: float = 1.0
+    area_weight: float = PHOTOGRAPHS
     answers: Answers = "softmax"
     seed: int = 0
 
