@@ -2,6 +2,7 @@
 
     python benchmarks/natural_images.py DATA --kind imagenet --images 100 --out OUT
     python benchmarks/natural_images.py DATA --randomise --images 10 --out OUT
+    python benchmarks/natural_images.py DATA --without OUT/images.csv --area-weight 3 --out OTHER
 
 DATA holds ``imagenet_val`` or ``coco``, and ``classifiers`` with ``squeezenet1_0_dc.safetensors``
 (torchvision's SqueezeNet 1.0 with a padded last convolution) and
@@ -13,8 +14,10 @@ is run. It shows how any network is compared from Python; networks with a name g
 from __future__ import annotations
 
 import argparse
+import csv
 import importlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -128,6 +131,10 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--methods", default=",".join(benchmark.METHODS))
     parser.add_argument("--largest-box", type=float, default=0.5)
+    parser.add_argument("--area-weight", type=float, help="of the extremal contours")
+    parser.add_argument(
+        "--without", type=Path, help="images.csv of another run: settings are chosen on others"
+    )
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--fidelity", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
@@ -147,6 +154,14 @@ def main() -> None:
         dataset = benchmark.read_imagenet(asked.data / "imagenet_val")
     else:
         dataset = benchmark.read_coco(asked.data / "coco")
+    if asked.without is not None:
+        with asked.without.open(newline="") as table:
+            held = {row["name"] for row in csv.DictReader(table)}
+        names = tuple(name for name in dataset.names if name not in held)
+        dataset = replace(dataset, names=names)
+    contour = benchmark.ExtremalContour()
+    if asked.area_weight is not None:
+        contour = replace(contour, area_weight=asked.area_weight)
     methods = asked.methods.split(",")
     drawn = {"images": asked.images, "seed": asked.seed, "largest": asked.largest_box}
     if asked.randomise:
@@ -155,7 +170,14 @@ def main() -> None:
         print(benchmark.randomise_table(found))
         return
     results = benchmark.run(
-        model, dataset, asked.out, methods, **drawn, runs=asked.runs, progress=told
+        model,
+        dataset,
+        asked.out,
+        methods,
+        **drawn,
+        runs=asked.runs,
+        contour=contour,
+        progress=told,
     )
     benchmark.write_results(results, asked.out)
     benchmark.write_figures(results, model, asked.out, asked.fidelity)

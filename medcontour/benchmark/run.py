@@ -118,7 +118,7 @@ def run(
     results = Results(dataset.kind, model.name, tuple(named), [], {}, {}, {}, [], {}, unit)
     (out / "maps").mkdir(exist_ok=True)
     work = _Work(model, out, seed, known)
-    at_once = max(work.together(repeats) for repeats in named.values())
+    at_once = max((work.together(repeats) for repeats in named.values()), default=1)
     done, total = 0, len(chosen) * len(named)
     for first in range(0, len(chosen), at_once):
         group = [item for item, _ in chosen[first : first + at_once]]
