@@ -156,7 +156,8 @@ def _notes(results: Results) -> Iterator[str]:
         )
     yield (
         "- Evaluations: forward and backward passes of one preserve + delete pair, or what else a "
-        "method asks, counted in such pairs. Seconds: of this machine, one image at a time."
+        "method asks, counted in such pairs. Seconds: of this machine; of several images asked "
+        "about at once, each has its share."
     )
     if results.unit:
         yield from _outline_notes(results)
