@@ -112,7 +112,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--part", choices=["reported", "tuning"], default="reported")
     parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--methods", default=",".join(benchmark.METHODS))
-    parser.add_argument("--area-weight", type=float, default=3.0)
+    parser.add_argument("--area-weight", type=float, default=10.0)
     parser.add_argument("--background", default="auto")
     parser.add_argument("--out", type=Path, required=True)
 
