@@ -300,7 +300,8 @@ def test_the_commands_end_to_end(
     assert methods["extremal-contour"]["relevance_mass"][0] > 0.7
     assert methods["occlusion"]["pointing_game"][0] == 1.0
     assert methods["random"]["relevance_mass"][0] < 0.5
-    assert methods["extremal-contour"]["evaluations"][0] <= 50
+    # The search's most, and one for the choice of a background.
+    assert methods["extremal-contour"]["evaluations"][0] <= 49.5 + 1
     for name in figures["files"]:
         content = (out / name).read_bytes()
         assert content.startswith(b"\x89PNG") == name.endswith(".png")
