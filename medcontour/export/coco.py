@@ -15,7 +15,8 @@ from medcontour.export.header import series_description
 from medcontour.export.labels import Kind, labels
 from medcontour.scan.scan import Scan
 from medcontour.suggestion.exporter import Exporter, NothingToWrite, is_picture
-from medcontour.suggestion.model import PlacedContour, Suggestion
+from medcontour.suggestion.model import Suggestion
+from medcontour.suggestion.parts import PlacedContour
 
 __all__ = ["exporter", "file_name", "write"]
 

@@ -9,7 +9,8 @@ from typing import Literal
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
-from medcontour.suggestion.model import Finding, PlacedContour, Suggestion
+from medcontour.suggestion.model import Suggestion
+from medcontour.suggestion.parts import Finding, PlacedContour
 
 __all__ = ["CATEGORY", "TYPE", "Kind", "Label", "labels"]
 

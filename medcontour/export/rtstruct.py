@@ -32,7 +32,8 @@ from medcontour.export.labels import Kind, Label, labels
 from medcontour.scan.scan import Scan
 from medcontour.suggestion.exporter import Exporter, NothingToWrite
 from medcontour.suggestion.identity import object_uid
-from medcontour.suggestion.model import PlacedContour, Suggestion
+from medcontour.suggestion.model import Suggestion
+from medcontour.suggestion.parts import PlacedContour
 
 __all__ = ["exporter", "write"]
 

@@ -39,7 +39,8 @@ from medcontour.export.rasterise import Volume, label_coverage, label_masks
 from medcontour.scan.scan import Scan
 from medcontour.suggestion.exporter import Exporter, NothingToWrite, on_request
 from medcontour.suggestion.identity import object_uid
-from medcontour.suggestion.model import ObjectReference, Suggestion
+from medcontour.suggestion.model import Suggestion
+from medcontour.suggestion.parts import ObjectReference
 
 __all__ = [
     "exporter",

@@ -23,7 +23,8 @@ from medcontour.report.pictures import (
     slice_region,
 )
 from medcontour.scan.scan import Scan
-from medcontour.suggestion.model import Finding, PlacedContour, Suggestion, Views
+from medcontour.suggestion.model import Suggestion
+from medcontour.suggestion.parts import Finding, PlacedContour, Views
 
 __all__ = ["Card", "Curve", "Panel", "View", "make_cards"]
 

@@ -30,7 +30,8 @@ from medcontour.report.pictures import (
     slice_region,
 )
 from medcontour.scan.scan import Scan
-from medcontour.suggestion.model import Finding, Suggestion
+from medcontour.suggestion.model import Suggestion
+from medcontour.suggestion.parts import Finding
 
 __all__ = ["write_overlays"]
 

@@ -15,7 +15,8 @@ from PIL import Image
 
 from medcontour.errors import MedcontourError
 from medcontour.scan.scan import Scan
-from medcontour.suggestion.model import PlacedContour, Suggestion
+from medcontour.suggestion.model import Suggestion
+from medcontour.suggestion.parts import PlacedContour
 
 __all__ = [
     "CURVE_COLOURS",

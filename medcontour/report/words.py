@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from medcontour.suggestion.model import Finding, PlacedContour, Suggestion
+from medcontour.suggestion.model import Suggestion
+from medcontour.suggestion.parts import Finding, PlacedContour
 from medcontour.suggestion.status import Status
 
 __all__ = [

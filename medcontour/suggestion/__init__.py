@@ -10,22 +10,22 @@ from medcontour.suggestion.exporter import (
     on_request,
     refusal,
 )
-from medcontour.suggestion.model import (
-    ClassifierReference,
-    Evidence,
-    Finding,
-    ObjectReference,
-    PlacedContour,
-    ScanReference,
-    Suggestion,
-    Views,
-)
+from medcontour.suggestion.model import Suggestion
 from medcontour.suggestion.one_slice import (
     ContourMap,
     MapLevel,
     Robustness,
     RobustnessRun,
     SliceResult,
+)
+from medcontour.suggestion.parts import (
+    ClassifierReference,
+    Evidence,
+    Finding,
+    ObjectReference,
+    PlacedContour,
+    ScanReference,
+    Views,
 )
 from medcontour.suggestion.push import push
 from medcontour.suggestion.save import Saved

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from pydicom.uid import UID, generate_uid
 
-from medcontour.suggestion.model import Finding, Suggestion
+from medcontour.suggestion.model import Suggestion
+from medcontour.suggestion.parts import Finding
 
 __all__ = ["object_uid"]
 

@@ -8,175 +8,25 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-import numpy.typing as npt
-
 from medcontour.errors import MedcontourError, replacing
 from medcontour.scan import Scan
 from medcontour.suggestion.check import check_document, parse
-from medcontour.suggestion.status import Status
+from medcontour.suggestion.document import finding_from_dict, finding_to_dict
+from medcontour.suggestion.parts import (
+    ClassifierReference,
+    Finding,
+    ObjectReference,
+    PlacedContour,
+    ScanReference,
+    Views,
+)
 
 if TYPE_CHECKING:
     from medcontour.suggestion.save import Saved
 
-__all__ = [
-    "ClassifierReference",
-    "Evidence",
-    "Finding",
-    "ObjectReference",
-    "PlacedContour",
-    "ScanReference",
-    "Suggestion",
-    "Views",
-]
+__all__ = ["Suggestion"]
 
 SCHEMA = "medcontour/suggestion/1"
-
-
-@dataclass(frozen=True)
-class ScanReference:
-    """The scan that was read, without patient data.
-
-    `affine_lps` maps index (column, row, slice) to LPS mm; `shape` is (slices, rows, columns);
-    `units` is ``"mm"``, or ``"pixel"`` for an image without physical size.
-    """
-
-    modality: str
-    shape: tuple[int, int, int]
-    affine_lps: list[list[float]]
-    units: str
-    study_instance_uid: str | None = None
-    series_instance_uid: str | None = None
-    frame_of_reference_uid: str | None = None
-
-
-@dataclass(frozen=True)
-class ClassifierReference:
-    """The classifier that was asked, and for which class."""
-
-    name: str
-    sha256: str
-    target: int
-    target_name: str
-    labels: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class PlacedContour:
-    """One closed curve in patient space.
-
-    Attributes
-    ----------
-    kind
-        ``"evidence"`` (what the classifier's answer rests on) or ``"outline"`` (the boundary in
-        the image, which a reader edits). Never mixed up.
-    slice
-        Index of the slice whose plane holds the curve.
-    parameters
-        The analytic curve (`FourierContour.to_dict`) in plane coordinates: the longer side of
-        the plane spans [-1, 1], x along columns, y along rows.
-    polygon_lps_mm
-        (n, 3) float64 points on the analytic curve, LPS mm; the first is not repeated.
-    area_mm2
-        Area inside the image, of the analytic curve.
-    quality
-        What the maker of the curve says of it, by name (an outline: its contrast and polarity).
-    """
-
-    kind: Literal["evidence", "outline"]
-    slice: int
-    parameters: dict[str, Any]
-    polygon_lps_mm: npt.NDArray[np.float64]
-    area_mm2: float
-    quality: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """How strong the evidence is, as probabilities of the target class.
-
-    Attributes
-    ----------
-    preserved, deleted, background
-        Probability on the image with only the contour's inside kept, with it removed, and on the
-        background alone.
-    random_preserved, random_deleted
-        Means over the chance curves: the same curve, turned and moved within the body.
-    p_value
-        Sequential Monte Carlo (Besag and Clifford 1991): how often chance does as well.
-    chance_curves
-        How many chance curves were judged.
-    evaluations
-        Preserve + delete pairs, forward and backward, that found the contour; a pair that was
-        only run forward counts half.
-    chance_evaluations
-        The same count for the chance curves.
-    background_similarity
-        ``c_b``: cosine of the embeddings of background and original. Near 1 the background
-        removes nothing and contours collapse.
-    shortcut_evaluations
-        The same count for the check for shortcuts: a half where the slice has marks to fill in.
-    """
-
-    preserved: float
-    deleted: float
-    background: float
-    random_preserved: float
-    random_deleted: float
-    p_value: float
-    chance_curves: int
-    evaluations: float
-    chance_evaluations: float
-    background_similarity: float
-    shortcut_evaluations: float = 0.0
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What was found on one slice.
-
-    `evidence` is None where a reader drew an outline and nothing was suggested (`status`
-    ``"drawn by a reader"``): the classifier was not asked what its answer rests on.
-    """
-
-    slice: int
-    sop_instance_uid: str | None
-    label: str
-    score: float
-    status: Status
-    evidence: Evidence | None
-    evidence_contours: tuple[PlacedContour, ...]
-    outlines: tuple[PlacedContour, ...]
-    note: str = ""
-
-    @property
-    def cost(self) -> float:
-        """Evaluations that it cost, its test against chance and its check of shortcuts included."""
-        if self.evidence is None:
-            return 0.0
-        own = self.evidence
-        return own.evaluations + own.chance_evaluations + own.shortcut_evaluations
-
-
-@dataclass(frozen=True)
-class ObjectReference:
-    """A DICOM object that was written from a suggestion."""
-
-    sop_instance_uid: str
-    series_instance_uid: str
-
-
-@dataclass(frozen=True)
-class Views:
-    """What the classifier was shown for one finding, on the slice's own pixel grid.
-
-    (rows, columns) float32 each, scaled to 0..1 over the original's range as the network takes
-    it; NaN where the network does not look (cropped away).
-    """
-
-    original: npt.NDArray[np.float32]
-    preserved: npt.NDArray[np.float32]
-    deleted: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -281,7 +131,7 @@ class Suggestion:
         document["scan"] = asdict(self.scan)
         document["classifier"] = asdict(self.classifier)
         document["settings"] = self.settings
-        document["findings"] = [_finding_to_dict(finding) for finding in self.findings]
+        document["findings"] = [finding_to_dict(finding) for finding in self.findings]
         document["slice_scores"] = {str(k): v for k, v in self.slice_scores.items()}
         document["edited"] = self.edited
         document["notes"] = list(self.notes)
@@ -342,7 +192,7 @@ class Suggestion:
             scan=ScanReference(**scan),
             classifier=ClassifierReference(**classifier),
             settings=dict(document["settings"]),
-            findings=tuple(_finding_from_dict(item) for item in document["findings"]),
+            findings=tuple(finding_from_dict(item) for item in document["findings"]),
             slice_scores={int(k): float(v) for k, v in document["slice_scores"].items()},
             run=dict(document["run"]),
             edited=bool(document["edited"]),
@@ -352,58 +202,3 @@ class Suggestion:
                 for name, item in document.get("predecessors", {}).items()
             },
         )
-
-
-def contour_to_dict(contour: PlacedContour) -> dict[str, Any]:
-    """Give a contour as the contract's JSON holds it."""
-    return {
-        "slice": contour.slice,
-        "parameters": contour.parameters,
-        "polygon_lps_mm": contour.polygon_lps_mm.tolist(),
-        "area_mm2": contour.area_mm2,
-        "quality": contour.quality,
-    }
-
-
-def _contour_from_dict(item: dict[str, Any], kind: Literal["evidence", "outline"]) -> PlacedContour:
-    polygon = np.asarray(item["polygon_lps_mm"], dtype=np.float64)
-    if polygon.ndim != 2 or polygon.shape[1] != 3 or len(polygon) < 3:
-        raise ValueError("polygon_lps_mm must be three or more [x, y, z] points")
-    return PlacedContour(
-        kind=kind,
-        slice=int(item["slice"]),
-        parameters=dict(item["parameters"]),
-        polygon_lps_mm=polygon,
-        area_mm2=float(item["area_mm2"]),
-        quality=dict(item["quality"]),
-    )
-
-
-def _finding_to_dict(finding: Finding) -> dict[str, Any]:
-    return {
-        "slice": finding.slice,
-        "sop_instance_uid": finding.sop_instance_uid,
-        "label": finding.label,
-        "score": finding.score,
-        "status": finding.status,
-        "evidence": asdict(finding.evidence) if finding.evidence else None,
-        "evidence_contours": [contour_to_dict(c) for c in finding.evidence_contours],
-        "outlines": [contour_to_dict(c) for c in finding.outlines],
-        "note": finding.note,
-    }
-
-
-def _finding_from_dict(item: dict[str, Any]) -> Finding:
-    return Finding(
-        slice=int(item["slice"]),
-        sop_instance_uid=item["sop_instance_uid"],
-        label=item["label"],
-        score=float(item["score"]),
-        status=item["status"],
-        evidence=Evidence(**item["evidence"]) if item["evidence"] is not None else None,
-        evidence_contours=tuple(
-            _contour_from_dict(contour, "evidence") for contour in item["evidence_contours"]
-        ),
-        outlines=tuple(_contour_from_dict(contour, "outline") for contour in item["outlines"]),
-        note=item["note"],
-    )

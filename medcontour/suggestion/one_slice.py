@@ -8,12 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from medcontour.errors import replacing
-from medcontour.suggestion.model import (
-    ClassifierReference,
-    PlacedContour,
-    ScanReference,
-    contour_to_dict,
-)
+from medcontour.suggestion.document import contour_to_dict
+from medcontour.suggestion.parts import ClassifierReference, PlacedContour, ScanReference
 
 __all__ = ["ContourMap", "MapLevel", "Robustness", "RobustnessRun", "SliceResult"]
 

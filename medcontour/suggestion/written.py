@@ -10,7 +10,8 @@ import pydicom
 from medcontour.scan.quiet import quietly
 from medcontour.suggestion.exporter import exporters
 from medcontour.suggestion.identity import object_uid
-from medcontour.suggestion.model import ObjectReference, Suggestion
+from medcontour.suggestion.model import Suggestion
+from medcontour.suggestion.parts import ObjectReference
 
 __all__ = ["WrittenObject", "dicom_formats", "written_objects"]
 

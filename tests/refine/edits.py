@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "export"))
@@ -14,11 +15,21 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "export"))
 from export_cases import AXIAL, CASES, ELLIPSES, EVIDENCE, TILTED, UNEVEN, Case, suggest
 from export_cases import write_series as write_series
 
+import medcontour as mc
 from medcontour.contour import FourierContour, PlaneGeometry
 from medcontour.scan import Scan
-from medcontour.suggestion import PlacedContour, Suggestion
+from medcontour.suggestion import PlacedContour, Suggestion, export
 
-__all__ = ["AXIAL", "CASES", "TILTED", "UNEVEN", "Case", "smooth_suggestion", "write_series"]
+__all__ = [
+    "AXIAL",
+    "CASES",
+    "TILTED",
+    "UNEVEN",
+    "Case",
+    "smooth_suggestion",
+    "write_series",
+    "written",
+]
 
 
 def smooth_suggestion(scan: Scan, **options: object) -> Suggestion:
@@ -50,3 +61,11 @@ def _curve(kind, number, ellipse, plane, scan) -> PlacedContour:
         scan.to_lps(index, ellipse.k),
         float(curve.area()[0]) * plane.unit_mm**2,
     )
+
+
+def written(suggestion: Suggestion, scan: Scan, name: str, folder: Path) -> Path:
+    exporter = mc.exporters()[name]
+    if reason := exporter.refuses(scan):
+        pytest.skip(f"{name} is refused: {reason}")
+    export(suggestion, scan, name, folder / exporter.filename)
+    return folder / exporter.filename

@@ -13,11 +13,12 @@ import torch
 from monai.transforms import Compose, EnsureChannelFirst, Transpose
 from torch import Tensor, nn
 
-from medcontour import Scan, load_classifier
+from medcontour import Scan, Suggestion, load_classifier
 from medcontour.classifier import Classifier
 
 LABELS = ("no spot", "spot")
 ROWS, COLUMNS = 48, 64
+SPOT = ((40.0, 18.0), 5.0, 0.95)
 
 
 class Spots(nn.Module):
@@ -137,3 +138,29 @@ def centroid(polygon: np.ndarray) -> np.ndarray:
     return np.array([((x + following_x) * cross).sum(), ((y + following_y) * cross).sum()]) / (
         3 * cross.sum()
     )
+
+
+def polygons(suggestion: Suggestion, kind: str) -> list[np.ndarray]:
+    return [contour.polygon_lps_mm for contour in suggestion.contours(kind)]
+
+
+def inside(polygon: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """(m,) bool: which points (m, 2) lie in a polygon (n, 2), by crossings of a ray."""
+    x, y = points[:, :1], points[:, 1:]
+    x0, y0 = polygon.T
+    x1, y1 = np.roll(polygon, -1, 0).T
+    spans = (y0 > y) != (y1 > y)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        crossing = x < x0 + (y - y0) / (y1 - y0) * (x1 - x0)
+    return np.asarray((spans & crossing).sum(1) % 2 == 1)
+
+
+def pixel_mask(polygon: np.ndarray) -> np.ndarray:
+    """(ROWS, COLUMNS) bool for a polygon in (column, row) index."""
+    row, column = np.mgrid[:ROWS, :COLUMNS]
+    points = np.stack([column.ravel(), row.ravel()], 1)
+    return inside(polygon[:, :2], points).reshape(ROWS, COLUMNS)
+
+
+def dice(a: np.ndarray, b: np.ndarray) -> float:
+    return float(2 * np.sum(a & b) / (a.sum() + b.sum()))
