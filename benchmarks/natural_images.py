@@ -144,6 +144,8 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
+    if asked.randomise and asked.area_weight is not None:
+        parser.error("the randomisation check takes the contours of the tables: no --area-weight")
     asked.out.mkdir(parents=True, exist_ok=True)
     weights = asked.data / "classifiers"
     if asked.network == "mobilenet":

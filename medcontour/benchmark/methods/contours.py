@@ -43,8 +43,9 @@ class ExtremalContour(Method):
         As `ExtremalContours` takes them; the background ``"auto"`` is the mildest that takes the
         answer away, chosen image by image for one evaluation.
     area_weight
-        As `ExtremalContours` takes it. For photographs it is the cap of the paper's own weight
-        (Eq. 8); docs/benchmark.md has how others do. The preset ``"paper"`` goes by Eq. 8.
+        As `ExtremalContours` takes it; by default the cap of the paper's own weight (Eq. 8), for
+        photographs: docs/photographs.md has what others give. The preset ``"paper"`` goes by
+        Eq. 8 itself.
     answers
         What the network's outputs mean, for that choice; see `Model.answers`.
     seed
