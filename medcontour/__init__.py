@@ -10,16 +10,14 @@ from importlib.metadata import version
 
 __version__ = version("medcontour")
 
-# The rooms first: once loaded, they would stand under the names of the functions below.
-import medcontour.export
-import medcontour.refine  # noqa: F401
 from medcontour.classifier import load_classifier
+from medcontour.edits import Refined, refine
 from medcontour.errors import MedcontourError
 from medcontour.explain import ExtremalContours, quantus_explain
-from medcontour.refine import Refined, refine
+from medcontour.formats.dicom.push import push
+from medcontour.pipeline import contour_map, robustness, snap, suggest
+from medcontour.results import Suggestion, export, exporters
 from medcontour.scan import Scan, read_scan
-from medcontour.suggest import contour_map, robustness, snap, suggest
-from medcontour.suggestion import Suggestion, export, exporters, push
 
 __all__ = [
     "ExtremalContours",

@@ -1,12 +1,19 @@
 """Presets, methods and networks compared on the same images by the same protocol."""
 
-from medcontour.benchmark.coco import read_coco
-from medcontour.benchmark.dataset import Boxes, Dataset, Item, Masks, choose
-from medcontour.benchmark.folder import Polygon, read_folder
-from medcontour.benchmark.imagenet import read_imagenet
-from medcontour.benchmark.kinds_of_work import find_work, slice_runs
-from medcontour.benchmark.method_figures import write_figures
-from medcontour.benchmark.method_table import method_table, summary, write_results
+from medcontour.benchmark.compare.figures import write_figures
+from medcontour.benchmark.compare.randomise import (
+    Randomised,
+    randomise,
+    randomise_table,
+    write_randomised,
+)
+from medcontour.benchmark.compare.record import METRICS, Record, Results
+from medcontour.benchmark.compare.run import run
+from medcontour.benchmark.compare.table import method_table, summary, write_results
+from medcontour.benchmark.data.coco import read_coco
+from medcontour.benchmark.data.dataset import Boxes, Dataset, Item, Masks, choose
+from medcontour.benchmark.data.folder import Polygon, read_folder
+from medcontour.benchmark.data.imagenet import read_imagenet
 from medcontour.benchmark.methods import (
     METHODS,
     Attribution,
@@ -23,19 +30,12 @@ from medcontour.benchmark.photograph import (
     explain_photograph,
     write_photograph,
 )
-from medcontour.benchmark.randomise import (
-    Randomised,
-    randomise,
-    randomise_table,
-    write_randomised,
-)
-from medcontour.benchmark.record import METRICS, Record, Results
-from medcontour.benchmark.run import run
-from medcontour.benchmark.speed import Speed, measure_speed
-from medcontour.benchmark.step_cost import measure_overhead
-from medcontour.benchmark.table import table, write_speed
-from medcontour.benchmark.warm_start import measure_warm_start
-from medcontour.benchmark.work import Work
+from medcontour.benchmark.speed.contours import Speed, measure_speed
+from medcontour.benchmark.speed.step_cost import measure_overhead
+from medcontour.benchmark.speed.table import table, write_speed
+from medcontour.benchmark.speed.warm_start import measure_warm_start
+from medcontour.benchmark.speed.workload import Work
+from medcontour.benchmark.speed.workloads import find_work, slice_runs
 
 __all__ = [
     "METHODS",

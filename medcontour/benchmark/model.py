@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from medcontour.benchmark.answers import Answers, probabilities
-from medcontour.benchmark.dataset import FloatArray
+from medcontour.benchmark.data.dataset import FloatArray
 from medcontour.benchmark.photo_input import PhotoInput
 from medcontour.classifier.protocol import Prepared
 from medcontour.errors import MedcontourError

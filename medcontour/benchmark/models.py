@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from medcontour.benchmark.dataset import FloatArray
+from medcontour.benchmark.data.dataset import FloatArray
 from medcontour.benchmark.model import Model, model_of
 from medcontour.benchmark.photo_input import RESAMPLING, PhotoInput
 from medcontour.classifier import NetworkClassifier, load_classifier

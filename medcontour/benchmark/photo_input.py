@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from medcontour.benchmark.dataset import FloatArray
+from medcontour.benchmark.data.dataset import FloatArray
 from medcontour.classifier.protocol import Prepared
 from medcontour.errors import MedcontourError
 

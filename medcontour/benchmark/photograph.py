@@ -17,9 +17,10 @@ from medcontour.benchmark.answers import Answers
 from medcontour.benchmark.methods.contours import ExtremalContour
 from medcontour.benchmark.model import Model
 from medcontour.classifier.protocol import Prepared
-from medcontour.errors import MedcontourError, replacing
+from medcontour.errors import MedcontourError
 from medcontour.explain import BACKGROUNDS, SHARP, Perturbation, TargetObjective, chance_test
 from medcontour.explain.frozen import frozen
+from medcontour.files import replacing
 from medcontour.scan import Scan
 
 __all__ = ["Evidence", "Photograph", "explain_photograph", "write_photograph"]

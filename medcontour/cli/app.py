@@ -20,9 +20,9 @@ from medcontour.cli.info import describe
 from medcontour.cli.progress import progress_bars
 from medcontour.errors import MedcontourError
 from medcontour.explain import MOST
-from medcontour.suggestion import export as export_to
-from medcontour.suggestion import format_names, refusal
-from medcontour.suggestion.save import make_folder
+from medcontour.files import make_folder
+from medcontour.results import export as export_to
+from medcontour.results import format_names, refusal
 
 app = typer.Typer(
     name="medcontour",

@@ -11,8 +11,8 @@ from rich.markup import escape
 import medcontour as mc
 from medcontour.dicomweb import Stored, is_address
 from medcontour.errors import MedcontourError
-from medcontour.suggestion import Saved
-from medcontour.suggestion.written import dicom_formats
+from medcontour.formats.dicom.written import dicom_formats
+from medcontour.results import Saved
 
 __all__ = ["formats_to_push", "push_written", "tell_stored"]
 

@@ -21,10 +21,10 @@ from medcontour.benchmark import (
     table,
     write_speed,
 )
-from medcontour.benchmark.step_cost import peak_memory_mb
+from medcontour.benchmark.speed.step_cost import peak_memory_mb
 from medcontour.cli.app import app
 from medcontour.cli.progress import progress_bars
-from medcontour.suggestion.save import make_folder
+from medcontour.files import make_folder
 
 __all__ = ["speed"]
 

@@ -32,7 +32,7 @@ from medcontour.cli.benchmark import benchmark
 from medcontour.cli.progress import progress_bars
 from medcontour.errors import MedcontourError
 from medcontour.explain import BACKGROUNDS
-from medcontour.suggestion.save import make_folder
+from medcontour.files import make_folder
 
 __all__ = ["coco", "folder", "imagenet", "randomise"]
 

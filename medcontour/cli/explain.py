@@ -14,7 +14,7 @@ from rich.markup import escape
 import medcontour as mc
 from medcontour.benchmark import explain_photograph, load_model, write_photograph
 from medcontour.cli.app import app
-from medcontour.suggestion.save import make_folder
+from medcontour.files import make_folder
 
 __all__ = ["explain"]
 

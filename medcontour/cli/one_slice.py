@@ -16,10 +16,10 @@ import medcontour as mc
 from medcontour.cli.app import app
 from medcontour.cli.progress import progress_bars
 from medcontour.explain import MOST_HARMONICS, check_areas
+from medcontour.files import make_folder
+from medcontour.pipeline import AREAS, WEIGHTS
 from medcontour.report import write_map, write_robustness
-from medcontour.suggest import AREAS, WEIGHTS
-from medcontour.suggestion import SliceResult
-from medcontour.suggestion.save import make_folder
+from medcontour.results import SliceResult
 
 __all__ = ["contour_map", "robustness"]
 

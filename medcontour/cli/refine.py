@@ -16,10 +16,10 @@ import medcontour as mc
 from medcontour.cli.app import app, asked_formats
 from medcontour.cli.archive import formats_to_push, push_written, tell_stored
 from medcontour.cli.progress import progress_bars
+from medcontour.edits import EditReport, resume, scan_of, write_report
 from medcontour.errors import MedcontourError
-from medcontour.refine import EditReport, resume, scan_of, write_report
-from medcontour.suggestion import refusal
-from medcontour.suggestion.save import make_folder
+from medcontour.files import make_folder
+from medcontour.results import refusal
 
 __all__ = ["refine"]
 

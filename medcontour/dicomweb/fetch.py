@@ -16,7 +16,8 @@ from medcontour.dicomweb.cache import series_folder
 from medcontour.dicomweb.faults import Lost, tried
 from medcontour.dicomweb.frames import image_from_frames
 from medcontour.dicomweb.session import Session, open_session
-from medcontour.errors import MedcontourError, replacing
+from medcontour.errors import MedcontourError
+from medcontour.files import replacing
 
 __all__ = ["RemoteSeries", "fetched_series", "list_remote"]
 

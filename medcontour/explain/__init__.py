@@ -1,7 +1,15 @@
 """Explain a classifier's answer: backgrounds, objectives, starts, the optimiser, evidence."""
 
-from medcontour.explain.area import LARGEST_AREA, LEAST_AREA, check_area
-from medcontour.explain.area_map import AreaMap, area_map, check_areas
+from medcontour.explain.analysis.area_map import AreaMap, area_map, check_areas
+from medcontour.explain.analysis.placement import ChanceTest, chance_test
+from medcontour.explain.analysis.polarity import POLARITY_EVALUATIONS, evidence_polarity
+from medcontour.explain.analysis.stability import (
+    MOST_HARMONICS,
+    Agreement,
+    agreement,
+    from_nine_starts,
+    spectral_sweep,
+)
 from medcontour.explain.attribution import ExtremalContours, ExtremalFit
 from medcontour.explain.background import (
     AUTOMATIC,
@@ -12,32 +20,24 @@ from medcontour.explain.background import (
     TexturedBackground,
     mildest,
 )
-from medcontour.explain.chance import ChanceTest, chance_test
-from medcontour.explain.dense import BoxObjective, RegionObjective
-from medcontour.explain.model_search import model_search
-from medcontour.explain.objective import (
+from medcontour.explain.objectives.dense import BoxObjective, RegionObjective
+from medcontour.explain.objectives.objective import (
     CallableObjective,
     EmbeddingObjective,
     Objective,
     ScoreObjective,
     TargetObjective,
 )
-from medcontour.explain.optimise import Fit, optimise
 from medcontour.explain.perturbation import SHARP, Perturbation
-from medcontour.explain.polarity import POLARITY_EVALUATIONS, evidence_polarity
-from medcontour.explain.precision import InBFloat16, Precision
-from medcontour.explain.preset import PRESETS, Preset
 from medcontour.explain.quantus import quantus_explain
-from medcontour.explain.robustness import (
-    MOST_HARMONICS,
-    Agreement,
-    agreement,
-    from_nine_starts,
-    spectral_sweep,
-)
-from medcontour.explain.several import MOST, SeveralFit, judge_together, optimise_several
-from medcontour.explain.several import STEPS as SEVERAL_STEPS
-from medcontour.explain.soft_search import soft_search
+from medcontour.explain.search.area import LARGEST_AREA, LEAST_AREA, check_area
+from medcontour.explain.search.model_search import model_search
+from medcontour.explain.search.optimise import Fit, optimise
+from medcontour.explain.search.precision import InBFloat16, Precision
+from medcontour.explain.search.preset import PRESETS, Preset
+from medcontour.explain.search.several import MOST, SeveralFit, judge_together, optimise_several
+from medcontour.explain.search.several import STEPS as SEVERAL_STEPS
+from medcontour.explain.search.soft_search import soft_search
 
 __all__ = [
     "AUTOMATIC",

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from medcontour.contour import FourierContour, PlaneGeometry
-from medcontour.explain.objective import Objective
+from medcontour.explain.objectives.objective import Objective
 
 __all__ = ["SHARP", "Perturbation"]
 

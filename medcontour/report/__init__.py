@@ -4,7 +4,7 @@ from medcontour.report.maps import write_map
 from medcontour.report.overlays import write_overlays
 from medcontour.report.page import write_report
 from medcontour.report.robust import write_robustness
-from medcontour.suggestion import Exporter
+from medcontour.results import Exporter
 
 __all__ = [
     "overlay_exporter",

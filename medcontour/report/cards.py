@@ -22,9 +22,9 @@ from medcontour.report.pictures import (
     scale_bar,
     slice_region,
 )
+from medcontour.results.model import Suggestion
+from medcontour.results.parts import Finding, PlacedContour, Views
 from medcontour.scan.scan import Scan
-from medcontour.suggestion.model import Suggestion
-from medcontour.suggestion.parts import Finding, PlacedContour, Views
 
 __all__ = ["Card", "Curve", "Panel", "View", "make_cards"]
 

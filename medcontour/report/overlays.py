@@ -14,7 +14,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from medcontour.errors import MedcontourError, replacing
+from medcontour.errors import MedcontourError
+from medcontour.files import replacing
 from medcontour.report import words
 from medcontour.report.pictures import (
     CURVE_COLOURS,
@@ -29,9 +30,9 @@ from medcontour.report.pictures import (
     scale_bar,
     slice_region,
 )
+from medcontour.results.model import Suggestion
+from medcontour.results.parts import Finding
 from medcontour.scan.scan import Scan
-from medcontour.suggestion.model import Suggestion
-from medcontour.suggestion.parts import Finding
 
 __all__ = ["write_overlays"]
 

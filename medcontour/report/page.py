@@ -6,13 +6,13 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from medcontour.errors import replacing
+from medcontour.files import replacing
 from medcontour.report import words
 from medcontour.report.cards import make_cards
 from medcontour.report.pictures import CURVE_COLOURS, check_same_scan
 from medcontour.report.strip import make_strip
+from medcontour.results.model import Suggestion
 from medcontour.scan.scan import Scan
-from medcontour.suggestion.model import Suggestion
 
 __all__ = ["write_report"]
 

@@ -14,9 +14,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from medcontour.errors import MedcontourError
+from medcontour.results.model import Suggestion
+from medcontour.results.parts import PlacedContour
 from medcontour.scan.scan import Scan
-from medcontour.suggestion.model import Suggestion
-from medcontour.suggestion.parts import PlacedContour
 
 __all__ = [
     "CURVE_COLOURS",

@@ -7,6 +7,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
+from medcontour.files import make_folder
 from medcontour.report.slice_axes import (
     check_slice,
     draw_curve,
@@ -14,9 +15,8 @@ from medcontour.report.slice_axes import (
     new_figure,
     write_figure,
 )
+from medcontour.results import Robustness
 from medcontour.scan.scan import Scan
-from medcontour.suggestion import Robustness
-from medcontour.suggestion.save import make_folder
 
 __all__ = ["write_robustness"]
 

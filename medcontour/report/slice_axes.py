@@ -12,10 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from medcontour.errors import MedcontourError, replacing
+from medcontour.errors import MedcontourError
+from medcontour.files import replacing
 from medcontour.report.pictures import edge_letters, grey_values, scale_bar
+from medcontour.results import PlacedContour, SliceResult
 from medcontour.scan.scan import Scan
-from medcontour.suggestion import PlacedContour, SliceResult
 
 __all__ = ["check_slice", "draw_curve", "draw_slice", "new_figure", "write_figure"]
 

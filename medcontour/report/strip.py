@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from medcontour.report import words
-from medcontour.suggestion.model import Suggestion
-from medcontour.suggestion.status import Status
+from medcontour.results.model import Suggestion
+from medcontour.results.status import Status
 
 __all__ = ["Bar", "Strip", "make_strip"]
 

@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from medcontour.suggestion.model import Suggestion
-from medcontour.suggestion.parts import Finding, PlacedContour
-from medcontour.suggestion.status import Status
+from medcontour.results.model import Suggestion
+from medcontour.results.parts import Finding, PlacedContour
+from medcontour.results.status import Status
 
 __all__ = [
     "area",

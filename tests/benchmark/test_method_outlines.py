@@ -27,8 +27,8 @@ from medcontour.benchmark import (
     run,
     write_results,
 )
+from medcontour.benchmark.compare.outlines import Drawing
 from medcontour.benchmark.methods import ExtremalContour, RandomContour, Rise
-from medcontour.benchmark.outlines import Drawing
 from medcontour.cli.app import app
 from medcontour.contour import FourierContour
 from medcontour.errors import MedcontourError
@@ -100,7 +100,7 @@ def test_figures_are_those_of_monai_on_pixels(monkeypatch: pytest.MonkeyPatch) -
     center = plane.from_index(torch.tensor([[78.0 / SPACING[1], 34.0 / SPACING[0]]]))
     other = FourierContour.circles(center, torch.tensor([12.0 / plane.unit_mm]))
     outline = Outline(other, 1.0, 1.0, 0.0, True)
-    monkeypatch.setattr("medcontour.benchmark.outlines.follow_region", lambda *a: [outline])
+    monkeypatch.setattr("medcontour.benchmark.compare.outlines.follow_region", lambda *a: [outline])
     found = made.figures(peak_at((64, 64), *place), contour=False)
     mask = disc(34.0, 78.0, 12.0)
     overlap = 2 * (mask & made.truth).sum() / (mask.sum() + made.truth.sum())

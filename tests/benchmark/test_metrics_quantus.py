@@ -20,7 +20,7 @@ from medcontour.benchmark.metrics import (
     relevance_rank,
     sparseness,
 )
-from medcontour.benchmark.metrics_faithful import correlation_over_subsets
+from medcontour.benchmark.metrics.faithful import correlation_over_subsets
 
 QUANTUS_CASES = 200
 

@@ -203,7 +203,7 @@ def _published(folder: Path, kaggle: bool) -> Path:
 def test_the_imagenet_command_with_resnet50(
     tmp_path: Path, kaggle: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = importlib.import_module("medcontour.benchmark.method_records")
+    module = importlib.import_module("medcontour.benchmark.compare.records")
     monkeypatch.setattr(module, "STEPS", 4)  # of insertion and deletion
     images = 1 if kaggle else 2
     data = _published(tmp_path / "ILSVRC2012", kaggle)

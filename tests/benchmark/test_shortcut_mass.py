@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from medcontour.benchmark import PhotoInput, model_of, read_folder, run, write_results
-from medcontour.benchmark.shortcut_mass import NotPatient
+from medcontour.benchmark.compare.shortcut_mass import NotPatient
 
 SIZE = 160
 BODY = slice(40, 130)

@@ -21,7 +21,7 @@ from medcontour.benchmark import (
     read_folder,
     read_imagenet,
 )
-from medcontour.benchmark.dataset import read_pixels, write_list
+from medcontour.benchmark.data.dataset import read_pixels, write_list
 from medcontour.benchmark.photo_input import truth_in
 from medcontour.errors import MedcontourError
 

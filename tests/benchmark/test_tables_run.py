@@ -30,9 +30,9 @@ from medcontour.benchmark import (
     summary,
     write_results,
 )
-from medcontour.benchmark.intervals import mean_interval
+from medcontour.benchmark.compare.published import published_rows
 from medcontour.benchmark.methods import Rise
-from medcontour.benchmark.published import published_rows
+from medcontour.benchmark.metrics.intervals import mean_interval
 from medcontour.cli.app import app
 from medcontour.errors import MedcontourError
 
@@ -285,7 +285,7 @@ def test_the_papers_rows_stand_apart_and_only_where_they_belong() -> None:
 def test_the_commands_end_to_end(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("medcontour.benchmark.method_figures.AREAS", (0.1, 0.3))
+    monkeypatch.setattr("medcontour.benchmark.compare.figures.AREAS", (0.1, 0.3))
     tiny_data.torchscript(tmp_path / "cells.pt")
     out = tmp_path / "folder"
     asked = ["--data", str(data), "--model", str(tmp_path / "cells.pt"), "--out", str(out)]

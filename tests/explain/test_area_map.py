@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from medcontour.contour import FourierContour, PlaneGeometry
 from medcontour.errors import MedcontourError
 from medcontour.explain import PRESETS, Perturbation, TargetObjective, area_map, optimise
-from medcontour.explain.area import scaled_to_area
-from medcontour.explain.area_map import random_circles
+from medcontour.explain.analysis.area_map import random_circles
+from medcontour.explain.search.area import scaled_to_area
 
 
 def spot(

@@ -24,8 +24,8 @@ from medcontour.explain import (
     RegionObjective,
     TargetObjective,
 )
-from medcontour.explain.dense import box_overlap
-from medcontour.explain.objective import AnswerScale
+from medcontour.explain.objectives.dense import box_overlap
+from medcontour.explain.objectives.objective import AnswerScale
 
 SPACING = (1.5, 1.0)
 # x0, y0, x1, y1 in pixels, on the grid of the detector's cells of 8 pixels.

@@ -21,8 +21,8 @@ from medcontour.explain import (
     chance_test,
     evidence_polarity,
 )
+from medcontour.explain.analysis.placement import chance_curves, turned
 from medcontour.explain.background import gaussian_blur
-from medcontour.explain.chance import chance_curves, turned
 
 
 def test_the_gaussian_is_scipys() -> None:

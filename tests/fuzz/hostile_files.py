@@ -38,9 +38,9 @@ from originals import SECRETS, write_originals
 
 import medcontour as mc
 from medcontour.cli import main as command_line
+from medcontour.edits import read_edited
 from medcontour.errors import MedcontourError
-from medcontour.refine import read_edited
-from medcontour.suggestion import Suggestion
+from medcontour.results import Suggestion
 
 MEMORY = 2**30
 """Bytes that reading one of these files (at most 300 KB) may ask for."""

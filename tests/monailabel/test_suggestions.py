@@ -13,7 +13,7 @@ import SimpleITK
 from label_server import LabelServer, environment, running_server, variables
 
 import medcontour as mc
-from medcontour.suggest.allowance import most_a_slice
+from medcontour.pipeline.allowance import most_a_slice
 
 pytestmark = pytest.mark.monailabel
 

@@ -12,8 +12,7 @@ import pytest
 from report_page import Page, Report
 
 from medcontour.report import write_report
-from medcontour.scan.scan import Scan
-from medcontour.suggestion import (
+from medcontour.results import (
     ClassifierReference,
     Evidence,
     Finding,
@@ -22,6 +21,7 @@ from medcontour.suggestion import (
     Suggestion,
     Views,
 )
+from medcontour.scan.scan import Scan
 
 
 @dataclass(frozen=True)

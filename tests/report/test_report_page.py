@@ -20,7 +20,7 @@ from medcontour.errors import MedcontourError
 from medcontour.report import write_report
 from medcontour.report.pictures import CURVE_COLOURS
 from medcontour.report.words import entries, probability, summary
-from medcontour.suggestion import PlacedContour, Views
+from medcontour.results import PlacedContour, Views
 
 
 def test_says_what_was_found_and_why(report: Report) -> None:

@@ -21,7 +21,7 @@ from medcontour.explain import (
     check_area,
     mildest,
 )
-from medcontour.explain.area import scaled_to_area
+from medcontour.explain.search.area import scaled_to_area
 
 __all__ = ["ExtremalContour", "RandomContour"]
 

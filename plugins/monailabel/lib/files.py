@@ -12,7 +12,7 @@ import nrrd
 import numpy as np
 
 import medcontour as mc
-from medcontour.suggestion import NothingToWrite
+from medcontour.results import NothingToWrite
 
 __all__ = ["curves_file", "label_map_file"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import medcontour as mc
 from medcontour.classifier import Classifier, target_index
-from medcontour.suggest.allowance import most_a_slice
+from medcontour.pipeline.allowance import most_a_slice
 
 __all__ = ["Options", "read_options"]
 

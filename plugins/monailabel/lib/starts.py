@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 import medcontour as mc
 from lib.names import segment_names
-from medcontour.contour.regions import mask_polygons, polygon_area
-from medcontour.export.rasterise import file_grid
-from medcontour.refine import read_edited
+from medcontour.contour.polygons import mask_polygons, polygon_area
+from medcontour.edits import read_edited
+from medcontour.formats.rasterise import file_grid
 
 __all__ = ["clicked", "drawn"]
 

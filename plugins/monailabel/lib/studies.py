@@ -13,8 +13,8 @@ import medcontour as mc
 from lib.names import beside_names
 from lib.options import Options
 from medcontour.classifier import target_index
-from medcontour.refine import Refined, resume, write_report
-from medcontour.suggest.job import classifier_reference, scan_reference
+from medcontour.edits import Refined, resume, write_report
+from medcontour.pipeline.job import classifier_reference, scan_reference
 
 __all__ = ["Studies"]
 

@@ -1,0 +1,1 @@
+"""Methods compared on the same images by the same metrics."""

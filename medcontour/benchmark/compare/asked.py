@@ -1,0 +1,83 @@
+"""Images of a data set as a network is asked about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+
+from medcontour.benchmark.compare.outlines import Drawing
+from medcontour.benchmark.compare.record import Asked, Results
+from medcontour.benchmark.compare.shortcut_mass import NotPatient
+from medcontour.benchmark.data.dataset import Boxes, Dataset, Item, choose, read_pixels
+from medcontour.benchmark.model import Model
+from medcontour.benchmark.photo_input import truth_in
+from medcontour.errors import MedcontourError
+
+__all__ = ["asked_images", "asked_of", "unit_of"]
+
+
+def asked_images(
+    model: Model, dataset: Dataset, *, images: int, seed: int = 0, largest: float = 1.0
+) -> Iterator[Asked]:
+    """The same images as `run` asks about, without those that cannot be used."""
+    nothing = Results(dataset.kind, model.name, (), [], {}, {}, {}, [], {})
+    for item, _ in choose(dataset, images, seed, largest):
+        asked = asked_of(model, item, nothing)
+        if asked is not None:
+            yield asked
+
+
+def unit_of(items: Sequence[Item]) -> str:
+    """Give the unit of lengths in images; refuse images of which only some tell a spacing."""
+    known = {item.name: item.spacing is not None for item in items}
+    if len({*known.values()}) > 1:
+        without = next(name for name, there in known.items() if not there)
+        raise MedcontourError(
+            f"Of {without} no pixel spacing is told, of other images it is; tell that of all, or "
+            "of none, for lengths in pixels."
+        )
+    return "mm" if all(known.values()) else "pixel"
+
+
+def asked_of(model: Model, item: Item, results: Results) -> Asked | None:
+    """Prepare an image; say in `results` why not where it cannot be."""
+    try:
+        pixels = read_pixels(item.path)
+        prepared = model.prepare(pixels)
+        drawn = item.truth((pixels.shape[0], pixels.shape[1]))
+        truth = truth_in(prepared, drawn)
+    except (MedcontourError, OSError, ValueError) as error:
+        results.failed[item.name] = str(error)
+        return None
+    if not truth.any():
+        results.left_out[item.name] = "its object is not on the network's input"
+        return None
+    inputs = prepared.tensor[None].to(model.device)
+    if model.answers == "embedding":
+        target = 0
+    else:
+        answer = model.answer(inputs)[0]
+        right = [model.index_of(name) for name in item.classes]
+        if any(not 0 <= index < len(answer) for index in right):
+            raise MedcontourError(
+                f"{model.name} has {len(answer)} classes, but {item.name} is of class "
+                f"{max(right)}, counted from 0; give a network for these classes."
+            )
+        top = int(answer.argmax())
+        if item.must_recognise and top not in right:
+            results.left_out[item.name] = "the network takes it for something else"
+            return None
+        target = max(right, key=lambda index: float(answer[index])) if right else top
+    index = abs(prepared.index_from_input)
+    boxes = isinstance(item.truth, Boxes)
+    drawing = Drawing(pixels, drawn, prepared, item.spacing) if results.unit and not boxes else None
+    return Asked(
+        item,
+        inputs,
+        truth[None].to(model.device),
+        torch.tensor([target], device=model.device),
+        turned=bool(index[1, 1] > index[1, 0]),
+        drawing=drawing,
+        not_patient=NotPatient.of(pixels, prepared) if results.unit else None,
+    )

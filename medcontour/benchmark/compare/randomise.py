@@ -1,0 +1,227 @@
+"""The randomisation check: maps of a network whose weights are made random, layer by layer."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from medcontour.benchmark.compare.asked import asked_images
+from medcontour.benchmark.compare.run import Progress
+from medcontour.benchmark.data.dataset import Dataset, choose, write_list
+from medcontour.benchmark.methods import (
+    Explainer,
+    LayerSimilarity,
+    attribution,
+    likeness,
+    method_named,
+    similarity_under_randomisation,
+)
+from medcontour.benchmark.metrics.intervals import mean_interval
+from medcontour.benchmark.model import Model
+from medcontour.errors import MedcontourError
+from medcontour.files import replacing
+
+__all__ = ["Randomised", "randomise", "randomise_table", "write_randomised"]
+
+OTHER = "another image's map"
+
+
+@dataclass(frozen=True)
+class Randomised:
+    """How like the trained network's maps those of randomised ones are.
+
+    Attributes
+    ----------
+    model
+        Its name.
+    images
+        How many.
+    similar
+        By method, for each image: a value for each layer, from the top.
+    chance
+        By method, for each image: how like its map the one of another image is, both of the
+        trained network. A map that is no more like it has moved away. Empty for one image.
+    """
+
+    model: str
+    images: int
+    similar: dict[str, list[list[LayerSimilarity]]]
+    chance: dict[str, list[LayerSimilarity]]
+
+    @property
+    def layers(self) -> list[str]:
+        """The layers' names, from the top."""
+        return [step.layer for step in next(iter(self.similar.values()))[0]]
+
+    def interval(self, method: str, layer: int, figure: str) -> tuple[float, float, float]:
+        """Mean and 95 % interval over images of ``"iou"`` or ``"rank_correlation"``."""
+        return mean_interval([getattr(image[layer], figure) for image in self.similar[method]])
+
+    def chance_interval(self, method: str, figure: str) -> tuple[float, float, float]:
+        """Mean and 95 % interval of the same between maps of different images."""
+        return mean_interval([getattr(pair, figure) for pair in self.chance[method]])
+
+
+def randomise(
+    model: Model,
+    dataset: Dataset,
+    out: Path,
+    methods: Sequence[str] | Mapping[str, Explainer],
+    *,
+    images: int = 10,
+    seed: int = 0,
+    largest: float = 1.0,
+    layers: int | None = None,
+    progress: Progress | None = None,
+) -> Randomised:
+    """Compare maps before and after the weights are made random (Adebayo et al. 2018).
+
+    From the last layer down, each step leaves the layers of the steps before it random as well.
+    The class that is explained stays the same. A method that shows what the network has learnt
+    moves away; one that shows the edges of the image does not.
+
+    Parameters
+    ----------
+    model, dataset, images, seed, largest
+        As of `run`.
+    out
+        The folder, which is there; the list of images is written to it.
+    methods
+        Names, or callables by name.
+    layers
+        How many, from the top; None goes down to the first.
+    progress
+        Called with what is done, how much of it is done and how much there is.
+
+    Raises
+    ------
+    MedcontourError
+        For a network without classes, an unknown method, or when no image can be used.
+    """
+    if model.answers == "embedding":
+        raise MedcontourError(
+            f"{model.name} has no classes, and an embedding made random has no answer that could "
+            "stay the same; give a classifier."
+        )
+    given: Mapping[str, Explainer] = (
+        methods
+        if isinstance(methods, Mapping)
+        else {name: method_named(name, seed=seed, answers=model.answers) for name in methods}
+    )
+    write_list(choose(dataset, images, seed, largest), out / "images.csv")
+    usable = list(asked_images(model, dataset, images=images, seed=seed, largest=largest))
+    if not usable:
+        raise MedcontourError("None of the images can be used with this network; give others.")
+    similar: dict[str, list[list[LayerSimilarity]]] = {name: [] for name in given}
+    trained: dict[str, list[Tensor]] = {name: [] for name in given}
+    for count, asked in enumerate(usable):
+        for name, method in given.items():
+            trained[name].append(
+                attribution(method, model.network, asked.inputs, asked.target).maps
+            )
+            similar[name].append(
+                similarity_under_randomisation(
+                    method, model.network, asked.inputs, asked.target, layers=layers, seed=seed
+                )
+            )
+        if progress:
+            progress(f"randomised {model.name}", count + 1, len(usable))
+    chance = {
+        name: [
+            likeness(OTHER, one, other)
+            for one, other in zip(maps, [*maps[1:], maps[0]], strict=True)
+            if one is not other and one.shape == other.shape
+        ]
+        for name, maps in trained.items()
+    }
+    return Randomised(model.name, len(usable), similar, chance)
+
+
+def randomise_table(found: Randomised) -> str:
+    """Give the check as Markdown: a row a layer, from the top."""
+    heads = [f"{method}: {word}" for method in found.similar for word in ("IoU", "rank corr.")]
+    lines = [f"{found.model} made random from its last layer down, {found.images} images.", ""]
+    lines += ["| random down to | " + " | ".join(heads) + " |", "|---" * (1 + len(heads)) + "|"]
+    for layer, name in enumerate(found.layers):
+        cells = [
+            "{:.2f} ({:.2f} to {:.2f})".format(*found.interval(method, layer, figure))
+            for method in found.similar
+            for figure in ("iou", "rank_correlation")
+        ]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    if found.images > 1:
+        cells = [
+            "{:.2f} ({:.2f} to {:.2f})".format(*found.chance_interval(method, figure))
+            for method in found.similar
+            for figure in ("iou", "rank_correlation")
+        ]
+        lines.append(f"| {OTHER} | {' | '.join(cells)} |")
+    lines += [
+        "",
+        "- IoU of where a map reaches half of its largest value (of a contour, the contour), and "
+        "Spearman's correlation of its pixels, each with the map of the trained network: 1 means "
+        "that the map does not depend on the weights. Means with 95 % bootstrap intervals.",
+        f"- {OTHER.capitalize()}: how like each other maps of different images are. What is no "
+        "more like has moved away.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def write_randomised(found: Randomised, out: Path) -> list[str]:
+    """Write ``table.md``, ``table.csv`` and ``figures/randomised.png``.
+
+    Returns
+    -------
+    list of str
+        The files' names.
+    """
+    (out / "figures").mkdir(exist_ok=True)
+    with replacing(out / "table.md") as file:
+        file.write_text(randomise_table(found), encoding="utf-8")
+    with (
+        replacing(out / "table.csv") as file,
+        file.open("w", newline="", encoding="utf-8") as rows,
+    ):
+        writer = csv.writer(rows)
+        writer.writerow(("method", "layer", "figure", "images", "mean", "low", "high"))
+        for method in found.similar:
+            for layer, name in enumerate(found.layers):
+                for figure in ("iou", "rank_correlation"):
+                    numbers = (f"{v:.6g}" for v in found.interval(method, layer, figure))
+                    writer.writerow((method, name, figure, found.images, *numbers))
+            for figure in ("iou", "rank_correlation"):
+                numbers = (f"{v:.6g}" for v in found.chance_interval(method, figure))
+                writer.writerow((method, OTHER, figure, len(found.chance[method]), *numbers))
+    with replacing(out / "figures" / "randomised.png") as file:
+        _figure(found).savefig(file, dpi=130, format="png")
+    return ["table.md", "table.csv", "figures/randomised.png"]
+
+
+def _figure(found: Randomised) -> Figure:
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(1, 2, sharey=True)
+    places = torch.arange(1 + len(found.layers)).tolist()
+    for axis, (name, title) in zip(
+        axes, (("iou", "IoU of contours"), ("rank_correlation", "rank correlation")), strict=True
+    ):
+        for method in found.similar:
+            steps = [found.interval(method, layer, name) for layer in range(len(found.layers))]
+            mean, low, high = zip((1.0, 1.0, 1.0), *steps, strict=True)
+            (line,) = axis.plot(places, mean, marker=".", label=method)
+            axis.fill_between(places, low, high, alpha=0.15)
+            chance = found.chance_interval(method, name)[0]
+            axis.axhline(chance, color=line.get_color(), linestyle=":", linewidth=0.8)
+        axis.set_title(f"{title} with the trained network's map", fontsize=9)
+        axis.set_xticks(places, ["trained", *found.layers], rotation=90, fontsize=6)
+        axis.grid(alpha=0.3)
+    axes[0].legend(frameon=False, fontsize=8)
+    figure.supxlabel("random down to; dotted: between different images", fontsize=8)
+    return figure

@@ -1,0 +1,187 @@
+"""One method asked about images, several at once where it takes them, and judged one by one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, is_dataclass
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from medcontour.benchmark.compare.outlines import NEAR, START
+from medcontour.benchmark.compare.record import Asked, Record
+from medcontour.benchmark.compare.record_lines import append_lines
+from medcontour.benchmark.methods import Explainer, attribution
+from medcontour.benchmark.metrics import (
+    agreement,
+    best_iou,
+    complexity,
+    deletion_auc,
+    faithfulness_correlation,
+    insertion_auc,
+    pointing_game,
+    relevance_mass,
+    relevance_rank,
+    sparseness,
+)
+from medcontour.benchmark.model import Model
+from medcontour.explain import BACKGROUNDS, PRESETS
+
+__all__ = ["MethodRecords"]
+
+STEPS = 50
+"""Of the insertion and deletion curves."""
+
+
+@dataclass(frozen=True)
+class MethodRecords:
+    """Asks methods about images that have no record yet, and judges what they give.
+
+    Attributes
+    ----------
+    model
+        Whom the methods explain.
+    out
+        The folder with ``records.jsonl`` and ``maps``.
+    seed
+        Of the metrics that draw.
+    known
+        Records of before, by their keys.
+    """
+
+    model: Model
+    out: Path
+    seed: int
+    known: dict[str, Record]
+
+    def together(self, repeats: list[Explainer]) -> int:
+        """Of how many images the method is asked at once."""
+        if self.model.answers == "embedding":  # each image has a network of its own
+            return 1
+        return int(getattr(repeats[0], "together", 1))
+
+    def map_file(self, key: str) -> Path:
+        """Where the map of a record is kept."""
+        return self.out / "maps" / f"{key}.npy"
+
+    def records(
+        self, name: str, repeats: list[Explainer], asked: list[Asked], shown: list[Asked]
+    ) -> Iterator[Record]:
+        """Records of images, those that are missing made and written; maps of some are kept."""
+        told = _told(name, repeats[0])
+        keys = {a.item.name: _key(self.model, a, told, self.seed, len(repeats)) for a in asked}
+        missing = []
+        for one in asked:
+            if (record := self.known.get(keys[one.item.name])) is not None:
+                yield record
+            else:
+                missing.append(one)
+        most = self.together(repeats)
+        for _, group in groupby(missing, key=lambda one: one.inputs.shape):
+            alike = list(group)
+            for first in range(0, len(alike), most):
+                some = alike[first : first + most]
+                for record, mask in self._made(name, repeats, some, keys):
+                    append_lines(self.out / "records.jsonl", [asdict(record)])
+                    if mask is not None and any(record.image == a.item.name for a in shown):
+                        np.save(self.map_file(record.key), mask.float().cpu().numpy())
+                    yield record
+
+    def _made(
+        self, name: str, repeats: list[Explainer], some: list[Asked], keys: dict[str, str]
+    ) -> Iterator[tuple[Record, Tensor | None]]:
+        try:
+            made = self._figures(repeats, some)
+        except Exception as error:  # a method is anybody's code
+            if len(some) > 1:  # the others do not pay for one of them
+                for one in some:
+                    yield from self._made(name, repeats, [one], keys)
+                return
+            text = str(error).strip().splitlines()
+            said = f"{type(error).__name__}: {text[-1] if text else 'without a message'}"
+            image = some[0].item.name
+            yield Record(image, name, keys[image], error=said), None
+            return
+        for one, (values, mask) in zip(some, made, strict=True):
+            yield Record(one.item.name, name, keys[one.item.name], values), mask
+
+    def _figures(
+        self, repeats: list[Explainer], some: list[Asked]
+    ) -> list[tuple[dict[str, float], Tensor]]:
+        """What the records of images of one shape hold, and their maps (H, W)."""
+        inputs = torch.cat([one.inputs for one in some])
+        targets = torch.cat([one.target for one in some])
+        begun = _now(self.model.device)
+        contour = getattr(repeats[0], "draws_contour", False)
+        # Contours follow an embedding's cosine (Eq. 6); the rest its dot product, which has a
+        # gradient at the image itself.
+        network = self.model.explained(inputs, cosine=contour)
+        found = attribution(repeats[0], network, inputs, targets)
+        seconds = (_now(self.model.device) - begun) / len(some)
+        others = [
+            attribution(method, network, inputs, targets).maps[:, 0] for method in repeats[1:]
+        ]
+        made = []
+        for row, one in enumerate(some):
+            maps = found.maps[row]
+            values = _judged(self.model, one, maps, [m[row : row + 1] for m in others], self.seed)
+            if one.drawing is not None:
+                values |= one.drawing.figures(maps[0], contour=contour)
+            if one.not_patient is not None:
+                values |= one.not_patient.figures(maps[0])
+            values |= {"evaluations": float(found.evaluations[row]), "seconds": seconds}
+            made.append((values, maps[0]))
+        return made
+
+
+def _told(name: str, method: Explainer) -> str:
+    """Tell a method apart from others of its name by its settings."""
+    return f"{name} {method!r}" if is_dataclass(method) else name
+
+
+def _key(model: Model, asked: Asked, method: str, seed: int, runs: int) -> str:
+    digest = hashlib.sha256(asked.inputs.contiguous().cpu().numpy().tobytes())
+    digest.update(asked.truth.cpu().numpy().tobytes())
+    settings = [method, seed, runs, STEPS, repr(PRESETS.get("fast")), repr(PRESETS.get("paper"))]
+    network = [model.name, model.weights_sha256, model.answers, int(asked.target)]
+    if asked.drawing is not None:
+        settings += ["outlines", START, NEAR, asked.item.spacing]
+    if asked.not_patient is not None:
+        settings += ["shortcuts"]
+    digest.update(json.dumps([asked.item.name, settings, network]).encode())
+    return digest.hexdigest()[:16]
+
+
+def _judged(
+    model: Model, asked: Asked, maps: Tensor, others: list[Tensor], seed: int
+) -> dict[str, float]:
+    truth, images = asked.truth, asked.inputs
+    score = model.score_of(images, asked.target)
+    blurred = BACKGROUNDS["blur"]
+    given = {
+        "relevance_rank": relevance_rank(maps, truth),
+        "relevance_mass": relevance_mass(maps, truth),
+        "complexity": complexity(maps),
+        "sparseness": sparseness(maps),
+        "faithfulness_10": faithfulness_correlation(score, images, maps, runs=10, seed=seed),
+        "faithfulness_100": faithfulness_correlation(score, images, maps, runs=100, seed=seed),
+        "insertion_auc": insertion_auc(score, images, maps, steps=STEPS, baseline=blurred),
+        "deletion_auc": deletion_auc(score, images, maps, steps=STEPS),
+        "pointing_game": pointing_game(maps, truth),
+        "best_iou": best_iou(maps, truth),
+    }
+    if others:
+        given["agreement"] = agreement(torch.stack([maps, *others]))
+    return {name: float(value[0]) for name, value in given.items()}
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":  # work that is queued is not done
+        torch.cuda.synchronize(device)
+    return time.perf_counter()

@@ -1,0 +1,39 @@
+"""Metrics of explanations: where the map lies, how spread out it is, whether the network agrees.
+
+All are in torch, batched and n-dimensional: maps are (B, *spatial) with any number of spatial
+axes, on any device, and the result is (B,) float64. A batch gives what its images give one by
+one. What cannot be judged (an empty truth, a map of zeros) is NaN, never a lucky number.
+
+Ties never depend on a sort: a rank metric is its expected value under a random order of what is
+equal. Signs: sum a signed map over its channels first; `relevance_mass` clips it at 0,
+`complexity`, `sparseness` take its absolute value, and whatever ranks takes it as it is.
+"""
+
+from __future__ import annotations
+
+from medcontour.benchmark.metrics.curve import deletion_auc, insertion_auc
+from medcontour.benchmark.metrics.faithful import faithfulness_correlation
+from medcontour.benchmark.metrics.place import (
+    best_iou,
+    pointing_game,
+    relevance_mass,
+    relevance_rank,
+)
+from medcontour.benchmark.metrics.score import Baseline, Score
+from medcontour.benchmark.metrics.spread import agreement, complexity, overlap, sparseness
+
+__all__ = [
+    "Baseline",
+    "Score",
+    "agreement",
+    "best_iou",
+    "complexity",
+    "deletion_auc",
+    "faithfulness_correlation",
+    "insertion_auc",
+    "overlap",
+    "pointing_game",
+    "relevance_mass",
+    "relevance_rank",
+    "sparseness",
+]

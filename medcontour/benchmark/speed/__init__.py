@@ -1,0 +1,1 @@
+"""What contours cost: presets compared on the same workloads."""

@@ -1,0 +1,290 @@
+"""What contours cost: presets on the same images, judged alike."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from medcontour.benchmark.compare.record_lines import append_lines, read_lines
+from medcontour.benchmark.speed.workload import Work
+from medcontour.contour import FourierContour
+from medcontour.explain import (
+    PRESETS,
+    Objective,
+    Perturbation,
+    Preset,
+    optimise,
+)
+
+__all__ = ["SHARES", "Record", "Speed", "measure_speed"]
+
+Progress = Callable[[str, int, int], None]
+
+BATCH = 4
+LEVEL = 0.01
+LEAST_EFFECT, LEAST_PIXELS, LARGEST_FRACTION = 0.1, 4, 0.7
+SHARES = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
+"""Shares of a preset's most evaluations at which the contour on the way is judged as well."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One contour: one image of one kind of work under one preset.
+
+    Attributes
+    ----------
+    work, image, preset
+        What was looked at.
+    key
+        Of image and settings: a record with another key is not taken up again.
+    objective
+        ``deleted - preserved + area_weight * area_fraction`` of the hard mask.
+    preserved, deleted, area_fraction
+        Its parts.
+    failed
+        Whether the contour collapsed: it keeps hardly more than its removal leaves (a difference
+        under 0.1), or it covers under 4 pixels or over 70 % of the image.
+    evaluations, seconds
+        What it cost.
+    path
+        (evaluations, objective) of the contour that would have been given on the way.
+    """
+
+    work: str
+    image: int
+    preset: str
+    key: str
+    objective: float
+    preserved: float
+    deleted: float
+    area_fraction: float
+    failed: bool
+    evaluations: float
+    seconds: float
+    path: list[tuple[float, float]] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Presets compared.
+
+    Attributes
+    ----------
+    records
+        One a contour.
+    overhead
+        By kind of work: median ratio of an optimiser's step to the bare forward and backward pass
+        of the network, for the ``"soft"`` and the ``"model"`` search.
+    warm_start
+        ``evaluations``: mean of a contour that starts from its neighbouring slice's;
+        ``level_share``: how many of them are level with a cold start; ``slices``.
+    peak_memory_mb
+        Of the whole process.
+    """
+
+    records: list[Record]
+    overhead: dict[str, dict[str, float]]
+    warm_start: dict[str, float]
+    peak_memory_mb: int
+
+    @property
+    def works(self) -> list[str]:
+        """The kinds of work, in order."""
+        return list(dict.fromkeys(record.work for record in self.records))
+
+    def of(self, work: str, preset: str) -> list[Record]:
+        """The records of one kind of work under one preset, by image."""
+        some = [r for r in self.records if (r.work, r.preset) == (work, preset)]
+        return sorted(some, key=lambda record: record.image)
+
+    def level(self, work: str) -> list[bool]:
+        """For each image whether fast is at least level (within 0.01) with paper."""
+        paper, fast = (self.of(work, preset) for preset in ("paper", "fast"))
+        pairs = zip(paper, fast, strict=True)
+        return [f.objective <= p.objective + LEVEL for p, f in pairs]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as plain numbers, for JSON."""
+        return {
+            "work": [
+                {
+                    "name": work,
+                    "images": len(self.of(work, "fast")),
+                    "presets": {name: _figures(self.of(work, name)) for name in PRESETS},
+                    "level_share": fmean(self.level(work)),
+                    "new_failures": sum(
+                        f.failed and not p.failed
+                        for p, f in zip(self.of(work, "paper"), self.of(work, "fast"), strict=True)
+                    ),
+                }
+                for work in self.works
+            ],
+            "overhead": {
+                "ratio_median": median(r for own in self.overhead.values() for r in own.values()),
+                "by_work": self.overhead,
+            },
+            "warm_start": self.warm_start,
+            "peak_memory_mb": self.peak_memory_mb,
+        }
+
+
+def _figures(records: list[Record]) -> dict[str, float]:
+    return {
+        "evaluations": fmean(r.evaluations for r in records),
+        "objective": fmean(r.objective for r in records),
+        "preserved": fmean(r.preserved for r in records),
+        "deleted": fmean(r.deleted for r in records),
+        "area_fraction": fmean(r.area_fraction for r in records),
+        "failures": sum(r.failed for r in records),
+        "seconds_per_contour": fmean(r.seconds for r in records),
+    }
+
+
+def measure_speed(work: list[Work], out: Path, progress: Progress | None = None) -> list[Record]:
+    """Run every preset on every image, each judged by the same protocol.
+
+    Records are added to ``out/records.jsonl`` as they come; a run that was stopped goes on there.
+
+    Parameters
+    ----------
+    work
+        Kinds of work.
+    out
+        The folder, which is there.
+    progress
+        Called with what is done now, how much of it is done, and how much there is.
+    """
+    file = out / "records.jsonl"
+    known = {(r.work, r.image, r.preset): r for r in _read(file)}
+    records: list[Record] = []
+    total = sum(len(kind) for kind in work) * len(PRESETS)
+    for kind in work:
+        for first in range(0, len(kind), BATCH):
+            which = slice(first, min(first + BATCH, len(kind)))
+            for name, preset in PRESETS.items():
+                keys = [_key(kind, image, preset) for image in range(which.start, which.stop)]
+                old = [known.get((kind.name, which.start + n, name)) for n in range(len(keys))]
+                batch = [r for r, key in zip(old, keys, strict=True) if r and r.key == key]
+                if len(batch) < len(keys):
+                    batch = _contours(kind, which, preset, keys)
+                    append_lines(file, [asdict(record) for record in batch])
+                records += batch
+                if progress:
+                    progress(f"{kind.name}, {name}", len(records), total)
+    return records
+
+
+def _read(file: Path) -> Iterator[Record]:
+    for record in read_lines(file):
+        with suppress(TypeError):  # of another revision
+            yield Record(**record)
+
+
+def _key(kind: Work, image: int, preset: Preset) -> str:
+    digest = hashlib.sha256(kind.images[image].contiguous().numpy().tobytes())
+    protocol = (kind.follows, kind.area_weight, kind.backgrounds, kind.targets[image].item())
+    digest.update(json.dumps([protocol, asdict(preset)]).encode())
+    return digest.hexdigest()[:16]
+
+
+def _contours(kind: Work, which: slice, preset: Preset, keys: list[str]) -> list[Record]:
+    """Find and judge one batch."""
+    perturbation = kind.perturbation(which)
+    own = kind.objective(perturbation, which, normalise=preset.normalise)
+    judge = kind.objective(perturbation, which)
+    if preset.area_weight is not None:
+        preset = replace(preset, area_weight=kind.area_weight)
+    most = _most_evaluations(preset)
+    marks = [share * most for share in SHARES]
+    seen: list[list[tuple[float, FourierContour]]] = [[] for _ in keys]
+    passed = [0] * len(keys)
+
+    def watch(evaluations: Tensor, images: Tensor, curves: FourierContour) -> None:
+        for row, (image, cost) in enumerate(
+            zip(images.tolist(), evaluations.tolist(), strict=True)
+        ):
+            while passed[image] < len(marks) and cost >= marks[passed[image]]:
+                passed[image] += 1
+                if passed[image] == len(marks) or cost < marks[passed[image]]:
+                    seen[image].append((cost, curves[[row]].detach()))
+
+    begun = time.perf_counter()
+    fit = optimise(perturbation, own, preset, watch=watch)
+    seconds = (time.perf_counter() - begun) / len(keys)
+    everyone = torch.arange(len(keys))
+    objective, preserved, deleted, fraction = _judged(
+        kind, perturbation, judge, fit.contours, everyone
+    )
+    pixels = fraction * perturbation.points[..., 0].numel()
+    failed = (
+        (preserved - deleted < LEAST_EFFECT)
+        | (pixels < LEAST_PIXELS)
+        | (fraction > LARGEST_FRACTION)
+    )
+    records = []
+    for n, key in enumerate(keys):
+        path = _path(kind, perturbation, judge, n, seen[n], keeps_best=bool(preset.model_steps))
+        spent = float(fit.evaluations[n])
+        records.append(
+            Record(
+                work=kind.name,
+                image=which.start + n,
+                preset=preset.name,
+                key=key,
+                objective=float(objective[n]),
+                preserved=float(preserved[n]),
+                deleted=float(deleted[n]),
+                area_fraction=float(fraction[n]),
+                failed=bool(failed[n]),
+                evaluations=spent,
+                seconds=seconds,
+                path=[*(step for step in path if step[0] < spent), (spent, float(objective[n]))],
+            )
+        )
+    return records
+
+
+def _most_evaluations(preset: Preset) -> float:
+    return preset.steps if not preset.model_steps else 50.0
+
+
+def _judged(
+    kind: Work,
+    perturbation: Perturbation,
+    objective: Objective,
+    curves: FourierContour,
+    which: Tensor,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    preserved, deleted = perturbation.judge(objective, curves, which)
+    fraction = curves.area_inside(perturbation.plane) / perturbation.plane.area
+    return deleted - preserved + kind.area_weight * fraction, preserved, deleted, fraction
+
+
+def _path(
+    kind: Work,
+    perturbation: Perturbation,
+    objective: Objective,
+    image: int,
+    seen: list[tuple[float, FourierContour]],
+    *,
+    keeps_best: bool,
+) -> list[tuple[float, float]]:
+    """(evaluations, objective) of one image's contours on the way."""
+    if not seen:
+        return []
+    curves = FourierContour.cat([curve for _, curve in seen])
+    which = torch.full((len(seen),), image)
+    values = _judged(kind, perturbation, objective, curves, which)[0]
+    if keeps_best:
+        values = values.cummin(0).values
+    return [(evaluations, float(v)) for (evaluations, _), v in zip(seen, values, strict=True)]

@@ -1,0 +1,75 @@
+"""What a step of the searches costs beside the network's own pass, in time and memory."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from statistics import median
+
+import torch
+
+from medcontour.benchmark.speed.contours import BATCH
+from medcontour.benchmark.speed.workload import Work
+from medcontour.contour import FourierContour
+from medcontour.explain import PRESETS, model_search, soft_search
+
+__all__ = ["measure_overhead", "peak_memory_mb"]
+
+PAIRS, STEPS = 9, 4
+
+
+def measure_overhead(kind: Work) -> dict[str, float]:
+    """Time a step of either search against the bare pass of the network on the same batch.
+
+    Returns
+    -------
+    dict
+        ``"soft"`` and ``"model"``: median ratio over pairs timed one after the other.
+    """
+    which = slice(0, min(BATCH, len(kind)))
+    perturbation = kind.perturbation(which)
+    objective = kind.objective(perturbation, which)
+    rows = torch.arange(len(perturbation))
+    fast = replace(PRESETS["fast"], area_weight=kind.area_weight)
+    start = FourierContour.circles(torch.zeros(len(rows), 2), torch.full((len(rows),), 0.5))
+
+    def bare(steps: int) -> None:
+        for _ in range(steps):
+            both = torch.cat([perturbation.images, perturbation.background]).requires_grad_(True)
+            torch.autograd.grad(objective.similarity(both, rows.repeat(2)).sum(), both)
+
+    def soft(steps: int) -> None:
+        soft_search(perturbation, objective, rows, start, replace(fast, steps=steps))
+
+    def model(steps: int) -> None:
+        model_search(
+            perturbation,
+            objective,
+            rows,
+            start,
+            steps=steps,
+            area_weight=kind.area_weight,
+            spectral_weight=fast.spectral_weight,
+        )
+
+    def seconds(run: Callable[[int], None], steps: int) -> float:
+        begun = time.perf_counter()
+        run(steps)
+        return time.perf_counter() - begun
+
+    ratios: dict[str, list[float]] = {"soft": [], "model": []}
+    for _ in range(PAIRS):
+        for name, run in (("soft", soft), ("model", model)):
+            # The difference of two lengths is what the steps cost, without what comes once.
+            passes = seconds(bare, STEPS)
+            ratios[name].append((seconds(run, 1 + STEPS) - seconds(run, 1)) / passes)
+    return {name: median(values) for name, values in ratios.items()}
+
+
+def peak_memory_mb() -> int:
+    """Of this process, in MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024))

@@ -1,0 +1,252 @@
+"""From a suggestion and a reader's edit to the edited suggestion and its report."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from medcontour.contour.polygons import polygon_area
+from medcontour.dicomweb import is_address
+from medcontour.edits.edit_report import EditReport, edit_report
+from medcontour.edits.fitted import Fitted, fit_outline
+from medcontour.edits.match import Matched, match
+from medcontour.edits.slice_edit import Drawn, SliceEdit
+from medcontour.errors import MedcontourError
+from medcontour.formats.dicom.written import written_objects
+from medcontour.formats.place import plane_mm
+from medcontour.formats.reader import read_edited
+from medcontour.results import Finding, ObjectReference, PlacedContour, Suggestion
+from medcontour.scan import Scan, read_scan
+
+__all__ = ["Refined", "refine", "scan_of"]
+
+HARMONICS = 5
+
+
+@dataclass(frozen=True)
+class Refined:
+    """What `refine` gives.
+
+    Attributes
+    ----------
+    suggestion
+        As the reader left it. `edited` is True when any outline differs from what was suggested;
+        what is exported from it then says SEMIAUTOMATIC. An edited outline's `polygon_lps_mm` is
+        exactly the edit, its `parameters` are the star-convex curve fitted to it (more of them
+        under ``further`` where one does not reach a Dice of 0.95), and its `quality` says
+        ``edit`` (``"moved"`` or ``"new"``), ``fit_dice`` and ``fit_curves``.
+    report
+        How far the edit lies from the suggestion.
+    before
+        The suggestion as it was.
+    """
+
+    suggestion: Suggestion
+    report: EditReport
+    before: Suggestion
+
+    @property
+    def changed(self) -> tuple[Finding, ...]:
+        """The findings that have an outline of the reader's."""
+        return tuple(
+            finding
+            for finding in self.suggestion.findings
+            if any("edit" in c.quality for c in finding.outlines)
+        )
+
+
+def refine(
+    suggestion: Suggestion | str | os.PathLike[str],
+    edited: str | os.PathLike[str],
+    scan: Scan | None = None,
+) -> Refined:
+    """Take over a reader's edit, whichever format it comes in, and measure it.
+
+    Shapes are matched to the suggestion by name, by number or by overlap. What the reader did
+    not touch stays the analytic curve that was suggested; what was moved or drawn anew is kept
+    exactly, with a star-convex fit beside it; what was removed is gone, and said so. Evidence is
+    never edited.
+
+    Parameters
+    ----------
+    suggestion
+        What was suggested, or the path of its ``suggestion.json``. DICOM objects beside that file
+        are named as predecessors in what is exported of the edit.
+    edited
+        The edited file: RTSTRUCT, DICOM SEG, NIfTI or NRRD label map, ``.seg.nrrd``, Markups (a
+        file or their folder), COCO JSON, label PNG, or ``suggestion.json``.
+    scan
+        The scan; by default the suggestion's own, read again from where it was.
+
+    Raises
+    ------
+    MedcontourError
+        For a file that cannot be read, or one that does not belong to the scan.
+
+    Examples
+    --------
+    >>> import medcontour as mc
+    >>> refined = mc.refine("out/suggestion.json", "edited/rtstruct.dcm")  # doctest: +SKIP
+    >>> refined.report.total.dice  # doctest: +SKIP
+    0.93
+    >>> refined.suggestion.save("refined/", formats=["seg"])  # doctest: +SKIP
+    """
+    predecessors: dict[str, ObjectReference] = {}
+    if not isinstance(suggestion, Suggestion):
+        path = Path(suggestion)
+        suggestion = Suggestion.read_json(path)
+        written = written_objects(path if path.is_dir() else path.parent, suggestion)
+        predecessors = {name: found.reference for name, found in written.items() if found.current}
+    scan = scan or scan_of(suggestion)
+    if tuple(suggestion.scan.shape) != tuple(scan.voxels.shape[:3]):
+        raise MedcontourError(
+            "The scan has another number of slices, rows or columns than the one that the "
+            "suggestion was made for; give the scan that it was made for."
+        )
+    read = read_edited(edited, scan)
+    matched = match(read, suggestion, scan)
+    outlines, fits = _outlines(matched, suggestion, scan)
+    notes = [
+        f"An outline on slice {matched.edits[place].slice} is no star: {curves} curves together "
+        f"reach Dice {dice:.3f} with it. The edit itself is kept exactly."
+        for place, (dice, curves) in fits.items()
+        if curves > 1 or dice < 0.95
+    ]
+    report = edit_report(matched, scan, read.format, fits, notes)
+    findings = _findings(suggestion, matched, outlines, scan)
+    settings = suggestion.settings
+    if report.changed and suggestion.editable == "evidence":
+        settings = settings | {"outline": "edited"}
+    after = replace(
+        suggestion,
+        findings=tuple(findings),
+        settings=settings,
+        edited=suggestion.edited or report.changed,
+        predecessors=predecessors if report.changed else suggestion.predecessors,
+        views=(),
+        source=scan,
+    )
+    return Refined(after, report, suggestion)
+
+
+def scan_of(suggestion: Suggestion, where: str | os.PathLike[str] | None = None) -> Scan:
+    """Read the scan that a suggestion was made for, from where it was or where it is said to be.
+
+    Raises
+    ------
+    MedcontourError
+        When the suggestion does not say, or the scan cannot be read.
+    """
+    if suggestion.source is not None and where is None:
+        return suggestion.source
+    path = where or suggestion.settings.get("scan")
+    if not path:
+        raise MedcontourError("The suggestion does not say where its scan is; give the scan.")
+    series = suggestion.scan.series_instance_uid
+    if is_address(path):
+        return read_scan(path, series=series)
+    if not Path(path).expanduser().is_dir():
+        return read_scan(path)
+    return read_scan(path, series=series)
+
+
+def _outlines(
+    matched: Matched, suggestion: Suggestion, scan: Scan
+) -> tuple[list[list[PlacedContour]], dict[int, tuple[float, int]]]:
+    """Each edit's outlines, and by its place the least Dice and the most curves of its fits."""
+    outlines: list[list[PlacedContour]] = []
+    fits: dict[int, tuple[float, int]] = {}
+    for place, edit in enumerate(matched.edits):
+        here = []
+        for drawn in edit.after:
+            if drawn.change == "unchanged":
+                if drawn.before is not None and drawn.before.kind == "outline":
+                    here.append(drawn.before)
+                continue
+            fitted = fit_outline(
+                scan.to_index(drawn.polygon_lps_mm, edit.slice), scan, harmonics=_harmonics(drawn)
+            )
+            dice, curves = fits.get(place, (1.0, 1))
+            fits[place] = min(dice, fitted.dice), max(curves, len(fitted.curves))
+            here.append(_placed(drawn, fitted, edit, scan))
+        outlines.append(here)
+    return outlines, fits
+
+
+def _harmonics(drawn: Drawn) -> int:
+    """As many as the suggested curve has."""
+    parameters = drawn.before.parameters if drawn.before else {}
+    return len(parameters.get("harmonics", ())) or HARMONICS
+
+
+def _placed(drawn: Drawn, fitted: Fitted, edit: SliceEdit, scan: Scan) -> PlacedContour:
+    quality: dict[str, Any] = {
+        "edit": drawn.change,
+        "fit_dice": fitted.dice,
+        "fit_curves": len(fitted.curves),
+    }
+    return PlacedContour(
+        kind="outline",
+        slice=edit.slice,
+        parameters=fitted.parameters(),
+        polygon_lps_mm=drawn.polygon_lps_mm,
+        area_mm2=polygon_area(plane_mm(drawn.polygon_lps_mm, scan, edit.slice)),
+        quality=quality,
+    )
+
+
+def _findings(
+    suggestion: Suggestion,
+    matched: Matched,
+    outlines: Sequence[Sequence[PlacedContour]],
+    scan: Scan,
+) -> list[Finding]:
+    by_place: dict[tuple[str, int], tuple[SliceEdit, Sequence[PlacedContour]]] = {
+        (edit.label, edit.slice): (edit, drawn)
+        for edit, drawn in zip(matched.edits, outlines, strict=True)
+    }
+    findings = []
+    seen: dict[tuple[str, int], int] = defaultdict(int)
+    for finding in suggestion.findings:
+        key = " ".join(finding.label.split()), finding.slice
+        edit, drawn = by_place.get(key, (None, ()))
+        seen[key] += 1
+        if edit is None or not edit.changed:
+            findings.append(finding)
+            continue
+        own = drawn if seen[key] == 1 else ()  # a label's outlines on a slice are one edit
+        note = finding.note
+        if edit.deleted:
+            note = f"{note} The reader removed {_count(len(edit.deleted))}.".strip()
+        findings.append(replace(finding, outlines=tuple(own), note=note))
+    for key, (edit, drawn) in by_place.items():
+        if key not in seen and drawn:
+            findings.append(_drawn_finding(edit, drawn, suggestion, scan))
+    return sorted(findings, key=lambda f: f.slice)
+
+
+def _drawn_finding(
+    edit: SliceEdit, drawn: Sequence[PlacedContour], suggestion: Suggestion, scan: Scan
+) -> Finding:
+    """A finding that the classifier did not make."""
+    asked = edit.slice in suggestion.slice_scores
+    return Finding(
+        slice=edit.slice,
+        sop_instance_uid=scan.sop_instance_uids[edit.slice] if scan.sop_instance_uids else None,
+        label=edit.label,
+        score=suggestion.slice_scores.get(edit.slice, 0.0),
+        status="drawn by a reader",
+        evidence=None,
+        evidence_contours=(),
+        outlines=tuple(drawn),
+        note="Drawn by a reader; nothing was suggested here."
+        + ("" if asked else " The classifier was not asked about this slice: score 0."),
+    )
+
+
+def _count(number: int) -> str:
+    return "the outline" if number == 1 else f"{number} outlines"

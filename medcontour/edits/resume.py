@@ -1,0 +1,105 @@
+"""Optimises on from an edited outline: new evidence and a new outline, beside the edit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from medcontour.classifier import Classifier
+from medcontour.contour.polygons import region
+from medcontour.edits.job import Refined
+from medcontour.errors import MedcontourError
+from medcontour.pipeline.from_start import explain_from, start_curve
+from medcontour.pipeline.planes import plane_geometry
+from medcontour.results import Finding, PlacedContour, Suggestion, Views
+from medcontour.scan import Scan
+
+__all__ = ["resume"]
+
+Progress = Callable[[str, int, int], None]
+
+
+def resume(
+    refined: Refined, classifier: Classifier, progress: Progress | None = None
+) -> Suggestion:
+    """Look for new evidence from each edited outline on, and follow the image from there again.
+
+    Each finding that the reader changed is looked at by itself, with the suggestion's own
+    settings: the search starts at the curve fitted to its largest outline. The edit is not
+    touched: what comes out stands in a suggestion of its own.
+
+    Parameters
+    ----------
+    refined
+        What `refine` gave.
+    classifier
+        Whom to ask: the one that the suggestion was made with.
+    progress
+        Called as the work goes on.
+
+    Returns
+    -------
+    Suggestion
+        The new findings alone, one for each changed finding that still has an outline; not
+        `edited`, since nobody has touched them.
+
+    Raises
+    ------
+    MedcontourError
+        When the classifier is another one, or nothing was changed that could be gone on from.
+    """
+    suggestion, scan = refined.suggestion, refined.suggestion.source
+    assert scan is not None
+    asked = suggestion.classifier
+    if classifier.weights_sha256 != asked.sha256 or asked.target_name not in classifier.labels:
+        raise MedcontourError(
+            f"The suggestion was made with the weights {asked.sha256[:12]} of {asked.name}, and "
+            f"the classifier given has {classifier.weights_sha256[:12]}; give the same one."
+        )
+    changed = [f for f in refined.changed if f.label == asked.target_name]
+    if not changed:
+        raise MedcontourError(
+            f"No outline of {asked.target_name} was changed, so there is nothing to resume from; "
+            "leave --resume out."
+        )
+    done, views = [], []
+    for number, finding in enumerate(changed):
+        outline = max(finding.outlines, key=lambda c: c.area_mm2)
+        fresh, view = _again(suggestion, scan, classifier, finding, outline)
+        done.append(fresh)
+        views.append(view)
+        if progress:
+            progress("optimise", number + 1, len(changed))
+    return replace(suggestion, findings=tuple(done), views=tuple(views), edited=False, source=scan)
+
+
+def _again(
+    suggestion: Suggestion,
+    scan: Scan,
+    classifier: Classifier,
+    finding: Finding,
+    outline: PlacedContour,
+) -> tuple[Finding, Views]:
+    settings = suggestion.settings
+    return explain_from(
+        scan,
+        classifier,
+        classifier.labels.index(suggestion.classifier.target_name),
+        finding.slice,
+        start_curve(_largest_part(outline, scan), settings["preset"]),
+        settings["preset"],
+        settings["background"],
+        settings["objective"],
+        settings["seed"],
+    )
+
+
+def _largest_part(outline: PlacedContour, scan: Scan) -> Tensor:
+    """(n, 2) corners of an outline's largest part, plane coordinates."""
+    index = torch.from_numpy(scan.to_index(outline.polygon_lps_mm, outline.slice))
+    parts = region(plane_geometry(scan).from_index(index).numpy()).geoms
+    ring = max(parts, key=lambda part: part.area).exterior
+    return torch.tensor(list(ring.coords)[:-1], dtype=torch.float64)

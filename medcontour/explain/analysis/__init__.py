@@ -1,0 +1,1 @@
+"""What is asked of a contour that was found: placement, polarity, area maps, stability."""

@@ -1,0 +1,62 @@
+"""Whether the evidence is something brighter or something darker than what surrounds it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from medcontour.contour import FourierContour
+from medcontour.explain.objectives.objective import Objective
+from medcontour.explain.perturbation import Perturbation
+
+__all__ = ["POLARITY_EVALUATIONS", "evidence_polarity"]
+
+POLARITY_EVALUATIONS = 0.5
+"""What `evidence_polarity` costs a contour: one pair of variants, forward only."""
+
+SURROUNDINGS = 0.3
+LEVELS = (0.25, 0.75)
+SOFT = 60.0
+
+
+@torch.no_grad()
+def evidence_polarity(
+    perturbation: Perturbation, objective: Objective, curves: FourierContour, which: Tensor
+) -> Tensor:
+    """Ask the classifier which costs it more: what is bright in the contour, or what is dark.
+
+    Two variants of the image: inside the contour all values above the lower quartile of the
+    place are brought down to it, so that anything bright there is gone; or all below the upper
+    quartile are brought up. The place is the contour with a margin of 0.3 of its mean radius, so
+    that its quartiles hold the surroundings.
+
+    Parameters
+    ----------
+    perturbation
+        B images.
+    objective
+        As the contours were found.
+    curves
+        M contours.
+    which
+        (M,) the image of each.
+
+    Returns
+    -------
+    Tensor
+        (M,) difference of the similarities: positive where the evidence is something bright,
+        negative for something dark.
+    """
+    images = perturbation.images[which]
+    points = perturbation.points
+    margin = SURROUNDINGS * curves.mean_radius.view(-1, 1, 1)
+    place = curves.gap(points) > -margin
+    place |= place.logical_not().flatten(1).all(1).view(-1, 1, 1)  # outside the image: all of it
+    values = images.masked_fill(~place.unsqueeze(1), torch.nan).flatten(2)
+    low, high = torch.nanquantile(values, values.new_tensor(LEVELS), dim=-1)
+    inside = curves.mask(points, SOFT).unsqueeze(1)
+    without_bright = images.minimum(low[..., None, None])
+    without_dark = images.maximum(high[..., None, None])
+    bright_gone = objective.similarity(torch.lerp(images, without_bright, inside), which)
+    dark_gone = objective.similarity(torch.lerp(images, without_dark, inside), which)
+    return dark_gone - bright_gone

@@ -1,0 +1,1 @@
+"""Objectives: what a contour is to keep and to take away."""

@@ -1,0 +1,1 @@
+"""The search for contours: starts, the two searches, presets, several contours, areas."""

@@ -1,0 +1,248 @@
+r"""Search by a linear model of the loss in the mask, which every evaluation makes better.
+
+One evaluation gives the loss of one contour and its gradient with respect to *every* pixel of the
+mask. The curve's own gradient uses only the pixels under its edge. Here all are kept: averaged
+over the masks visited and smoothed a little, they are a linear model of the loss,
+
+.. math:: \mathcal{L}(m) \approx \text{const} + \langle \bar g, m \rangle + \lambda_a \alpha,
+
+whose best curve within reach of the present one is found without asking the classifier. That
+curve is asked about next. Masks are hard (tau = 100) from the first, so that every loss is the
+one by which contours are judged, and the best so far is known at each step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from medcontour.contour import FourierContour
+from medcontour.explain.background import gaussian_blur
+from medcontour.explain.objectives.objective import Objective
+from medcontour.explain.perturbation import SHARP, Perturbation
+from medcontour.explain.search.area import scaled_to_area
+
+__all__ = ["Found", "Watch", "model_search"]
+
+Watch = Callable[[Tensor, Tensor, FourierContour], None]
+"""Called with the evaluations each image has cost (M,), which images (M,), and their M curves."""
+
+MEMORY = 0.7
+SMOOTHING = (0.05, 0.005)
+INNER_STEPS = 10
+INNER_SHARPNESS = (30.0, 80.0)
+COARSEST, LEAST_CELLS = 4, 32
+RATES = {"center": 0.05, "size": 0.12, "harmonics": 0.1, "frame": 0.1}
+LAST_RATE = 0.2
+REACH = 0.05
+WORSE = 0.1
+LEAST_GAIN = 0.001
+PATIENCE = 8
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found for M images.
+
+    Attributes
+    ----------
+    contours
+        M curves.
+    loss, preserved, deleted, area_fraction
+        (M,) under the hard mask; the loss without its spectral term.
+    evaluations
+        (M,): preserve + delete pairs.
+    """
+
+    contours: FourierContour
+    loss: Tensor
+    preserved: Tensor
+    deleted: Tensor
+    area_fraction: Tensor
+    evaluations: Tensor
+
+
+def model_search(
+    perturbation: Perturbation,
+    objective: Objective,
+    which: Tensor,
+    start: FourierContour,
+    *,
+    steps: int,
+    area_weight: float,
+    spectral_weight: float,
+    evidence: Tensor | None = None,
+    area: float | None = None,
+    frame: bool = True,
+    watch: Watch | None = None,
+) -> Found:
+    """Follow the linear model of the loss from a start, one evaluation a step.
+
+    An image whose best loss has not fallen by more than `LEAST_GAIN` over `PATIENCE` steps retires.
+
+    Parameters
+    ----------
+    perturbation, objective
+        B images and what similarity means.
+    which
+        (M,) the images to search on.
+    start
+        M curves of the log law.
+    steps
+        At most so many evaluations an image.
+    area_weight, spectral_weight
+        lambda_a and lambda_r of Eq. 5.
+    evidence
+        (M, H, W), see `evidence_map`: the model's first term. None: learnt from the start alone.
+    area
+        Fraction of the plane to hold (Eq. 10) instead of paying for area.
+    frame
+        Whether the anisotropic frame is free.
+    watch
+        Called after each step.
+    """
+    plane = perturbation.plane
+    count = len(which)
+    current = _held(start.detach(), perturbation, area)
+    model = None if evidence is None else -evidence
+    zeros = perturbation.points.new_zeros(count)
+    best = Found(current, zeros + torch.inf, zeros, zeros, zeros, zeros.clone())
+    caution = zeros + 1.0
+    rows = torch.arange(count, device=zeros.device)  # those still at work, by their place in best
+    asked = which
+    losses: list[Tensor] = []
+    for step in range(steps):
+        share = step / max(1, steps - 1)
+        mask = current.mask(perturbation.points, SHARP).detach().requires_grad_(True)
+        preserved, deleted = perturbation.similarities(objective, mask, asked)
+        (gradient,) = torch.autograd.grad((deleted - preserved).sum(), mask)
+        fraction = current.area_inside(plane) / plane.area
+        loss = (deleted - preserved).detach()
+        if area is None:
+            loss = loss + area_weight * fraction
+        better = loss < best.loss[rows]
+        worse_by_far = loss > best.loss[rows] + WORSE * (1 - share)
+        best = _improved(
+            best, rows, better, current, (loss, preserved.detach(), deleted.detach(), fraction)
+        )
+        if watch:
+            watch(best.evaluations, which, best.contours)
+        model = gradient if model is None else MEMORY * model + (1 - MEMORY) * gradient
+        caution = torch.where(better, (0.7 * caution).clamp_min(0.3), (1.6 * caution).clamp_max(10))
+        losses.append(best.loss)
+        if step == steps - 1:
+            break
+        # One look at the numbers every few steps: each waits for the device.
+        if step >= PATIENCE and step % 2 == 0:
+            busy = (losses[-1 - PATIENCE] - best.loss > LEAST_GAIN)[rows]
+            if not bool(busy.all()):
+                if not bool(busy.any()):
+                    break
+                rows, model, caution = rows[busy], model[busy], caution[busy]
+                current, worse_by_far, asked = current[busy], worse_by_far[busy], which[rows]
+        base = _where(worse_by_far, best.contours[rows], current)
+        current = _held(
+            _next_curve(
+                base, model, perturbation, share, caution, area_weight, spectral_weight, area, frame
+            ),
+            perturbation,
+            area,
+        )
+    return best
+
+
+def _next_curve(
+    base: FourierContour,
+    model: Tensor,
+    perturbation: Perturbation,
+    share: float,
+    caution: Tensor,
+    area_weight: float,
+    spectral_weight: float,
+    area: float | None,
+    frame: bool,
+) -> FourierContour:
+    """The curve near `base` for which the linear model promises most; no evaluation."""
+    height, width = perturbation.input_pixel
+    sigma = SMOOTHING[0] * (SMOOTHING[1] / SMOOTHING[0]) ** share
+    smooth = gaussian_blur(model.unsqueeze(1), (sigma / height, sigma / width))
+    cell = min(COARSEST, max(1, min(model.shape[-2:]) // LEAST_CELLS))
+    smooth = F.avg_pool2d(smooth, cell)[:, 0] * cell**2
+    points = F.avg_pool2d(perturbation.points.permute(2, 0, 1).unsqueeze(0), cell)
+    points = points[0].permute(1, 2, 0)
+    tau = INNER_SHARPNESS[0] * (INNER_SHARPNESS[1] / INNER_SHARPNESS[0]) ** share
+    with torch.no_grad():
+        before = base.mask(points, tau)
+        covered = before.sum((-1, -2)).clamp_min(10.0)
+    center, low, high = base.center, *perturbation.bounds
+    unit = base.size.exp().clamp(max=0.5).unsqueeze(-1)
+    free = {name: tensor.clone().requires_grad_(True) for name, tensor in base.tensors().items()}
+    offset = torch.zeros_like(center).requires_grad_(True)
+    free["center"] = offset
+    names = [n for n in RATES if (frame or n != "frame") and (area is None or n != "size")]
+    decay = LAST_RATE**share
+    optimiser = torch.optim.Adam(
+        [{"params": [free[name]], "lr": RATES[name] * decay} for name in names], betas=(0.8, 0.95)
+    )
+
+    def curves() -> FourierContour:
+        moved = {**free, "center": (center + offset * unit).clamp(low, high)}
+        return FourierContour(**moved, law="log")
+
+    for step in range(INNER_STEPS):
+        tried = curves()
+        mask = tried.mask(points, tau)
+        promise = (smooth * mask).sum((-1, -2))
+        moved = (mask - before).square().sum((-1, -2)) / covered
+        loss = promise + spectral_weight * tried.spectral_energy() + REACH * caution * moved
+        if area is None:
+            loss = loss + area_weight * tried.area() / perturbation.plane.area
+        optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss.sum(), inputs=[free[name] for name in names])
+        for group, name in zip(optimiser.param_groups, names, strict=True):
+            group["lr"] = RATES[name] * decay * (1 - 0.8 * step / INNER_STEPS)
+        optimiser.step()
+        if area is not None:
+            with torch.no_grad():
+                wanted = area * perturbation.plane.area
+                free["size"].add_(0.5 * torch.log(wanted / curves().area()))
+    return curves().detach()
+
+
+def _held(curves: FourierContour, perturbation: Perturbation, area: float | None) -> FourierContour:
+    return curves if area is None else scaled_to_area(curves, perturbation.plane, area)
+
+
+def _where(condition: Tensor, one: FourierContour, other: FourierContour) -> FourierContour:
+    others = other.tensors()
+    chosen = {
+        name: torch.where(condition.view(-1, *(1,) * (value.ndim - 1)), value, others[name])
+        for name, value in one.tensors().items()
+    }
+    return FourierContour(**chosen, law=other.law)
+
+
+def _improved(
+    best: Found,
+    rows: Tensor,
+    better: Tensor,
+    current: FourierContour,
+    figures: tuple[Tensor, Tensor, Tensor, Tensor],
+) -> Found:
+    """`best` with what is better on some of its rows, and one evaluation more on all of those."""
+
+    def put(old: Tensor, new: Tensor) -> Tensor:
+        keep = better.view(-1, *(1,) * (new.ndim - 1))
+        return old.index_put((rows,), torch.where(keep, new, old[rows]))
+
+    currents = current.tensors()
+    contours = {name: put(value, currents[name]) for name, value in best.contours.tensors().items()}
+    names = ("loss", "preserved", "deleted", "area_fraction")
+    values = {name: put(getattr(best, name), new) for name, new in zip(names, figures, strict=True)}
+    spent = best.evaluations.index_add(0, rows, torch.ones_like(figures[0]))
+    law = best.contours.law
+    return Found(FourierContour(**contours, law=law), evaluations=spent, **values)

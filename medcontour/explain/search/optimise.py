@@ -1,0 +1,296 @@
+"""Contours by the classifier's gradients, batched over images: which search, and what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
+
+import torch
+from torch import Tensor
+
+from medcontour.contour import FourierContour
+from medcontour.explain.objectives.objective import Objective
+from medcontour.explain.perturbation import Perturbation
+from medcontour.explain.search.area import check_area, scaled_to_area
+from medcontour.explain.search.model_search import Found, Watch, model_search
+from medcontour.explain.search.preset import PRESETS, Preset
+from medcontour.explain.search.soft_search import soft_search
+from medcontour.explain.search.start import LEVELS, evidence_map, promising_discs
+
+__all__ = ["Fit", "optimise"]
+
+Progress = Callable[[int, int], None]
+
+DISCS = 4
+MIDDLE_RADIUS = 0.5
+WARM_STEPS = 5
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Optimised contours and how they did.
+
+    Attributes
+    ----------
+    contours
+        B curves.
+    preserved, deleted
+        (B,) similarity to the original's answer under the hard mask (tau = 100).
+    area_fraction
+        (B,) area inside the image over the image's area.
+    evaluations
+        (B,) preserve + delete pairs, forward and backward; forward only counts half.
+    history
+        Of the soft search, where every image went through it: ``"loss"``, ``"preserved"``,
+        ``"deleted"``, ``"area_fraction"``, each (steps, B), of the soft masks on the way, and
+        ``"sharpness"`` (steps,). Empty otherwise.
+    """
+
+    contours: FourierContour
+    preserved: Tensor
+    deleted: Tensor
+    area_fraction: Tensor
+    evaluations: Tensor
+    history: dict[str, Tensor] = field(repr=False)
+
+
+def optimise(
+    perturbation: Perturbation,
+    objective: Objective,
+    preset: Preset | str = "fast",
+    *,
+    area: float | None = None,
+    start: FourierContour | None = None,
+    progress: Progress | None = None,
+    watch: Watch | None = None,
+) -> Fit:
+    """Find for each image the smallest smooth curve that keeps and carries the answer.
+
+    Minimises Eq. 5, ``-s(preserved) + s(deleted) + lambda_a * area + lambda_r * spectrum``, with
+    the similarity s of the objective. Deterministic: nothing is drawn at random.
+
+    The paper's preset is the soft search alone. The fast one goes by the image: where a disc on
+    the evidence already holds more of the answer than its area costs, the evidence is compact and
+    the linear model is followed from there; elsewhere the soft search finds what is spread out.
+    A contour that holds little of the answer for its area gets the other search as well, and the
+    better one is kept.
+
+    Parameters
+    ----------
+    perturbation
+        B images with their backgrounds.
+    objective
+        What similarity means.
+    preset
+        One of `PRESETS` by name, or your own.
+    area
+        Fraction of the image to cover instead of paying for area (Eq. 10). Held at each step
+        by rescaling the curve.
+    start
+        B curves to start from instead of the preset's start. With `model_steps` these are
+        contours of the same thing nearby, such as the neighbouring slice's: the linear model is
+        followed for five steps, and where that gives a contour of little worth, the search begins
+        anew.
+    progress
+        Called with (steps done, steps at most).
+    watch
+        Called after each step with what each image has cost so far (M,), which images these are
+        (M,), and their curves.
+
+    Raises
+    ------
+    MedcontourError
+        For an area fraction outside what a curve inside the image can reach.
+    """
+    if isinstance(preset, str):
+        preset = PRESETS[preset]
+    if area is not None:
+        preset = replace(preset, law="log")
+        check_area(area)
+    work = _Work(perturbation, objective, preset, area, _forward(progress), watch)
+    everyone = torch.arange(len(perturbation), device=perturbation.images.device)
+    history: dict[str, Tensor] = {}
+    if not preset.model_steps:
+        found, history = work.soften(everyone, start)
+    elif start is None:
+        found, history = work.by_the_image(everyone)
+    else:
+        found = work.follow(everyone, start, None, steps=WARM_STEPS)
+        if len(rows := everyone[found.loss > preset.second_above]):
+            found = _better(found, rows, work.by_the_image(rows, found.evaluations[rows])[0])
+    if progress:
+        progress(work.most, work.most)
+    return Fit(
+        contours=found.contours,
+        preserved=found.preserved,
+        deleted=found.deleted,
+        area_fraction=found.area_fraction,
+        evaluations=found.evaluations,
+        history=history,
+    )
+
+
+@dataclass(frozen=True)
+class _Work:
+    """One call of `optimise`: what its searches share."""
+
+    perturbation: Perturbation
+    objective: Objective
+    preset: Preset
+    area: float | None
+    progress: Progress | None
+    watch: Watch | None
+
+    def soften(
+        self,
+        which: Tensor,
+        start: FourierContour | None = None,
+        spent: Tensor | float = 0.0,
+    ) -> tuple[Found, dict[str, Tensor]]:
+        """Search softly, from the paper's circle in the middle unless told otherwise."""
+        if start is None:
+            middle = self.perturbation.points.new_zeros(len(which), 2)
+            start = FourierContour.circles(
+                middle, middle[:, 0] + MIDDLE_RADIUS, self.preset.harmonics, law=self.preset.law
+            )
+        return soft_search(
+            self.perturbation,
+            self.objective,
+            which,
+            start,
+            self.preset,
+            area=self.area,
+            watch=self._watching(spent),
+        )
+
+    def follow(
+        self,
+        which: Tensor,
+        start: FourierContour,
+        evidence: Tensor | None,
+        *,
+        steps: int,
+        spent: Tensor | float = 0.0,
+    ) -> Found:
+        """Follow the linear model."""
+        preset = self.preset
+        return model_search(
+            self.perturbation,
+            self.objective,
+            which,
+            start,
+            steps=steps,
+            area_weight=self._price,
+            spectral_weight=preset.spectral_weight,
+            evidence=evidence,
+            area=self.area,
+            frame=preset.frame,
+            watch=self._watching(spent),
+        )
+
+    def by_the_image(
+        self, rows: Tensor, before: Tensor | float = 0.0
+    ) -> tuple[Found, dict[str, Tensor]]:
+        """Choose the search by what the best disc is worth, and try the other where it fails.
+
+        `before` is what the images have cost already, for those who watch.
+        """
+        evidence = evidence_map(self.perturbation, self.objective, rows)
+        discs, worth = self._best_discs(evidence, rows)
+        looked = len(LEVELS) + DISCS / 2
+        compact = worth < 0
+        none = torch.zeros_like(worth)
+        found = Found(discs, none + torch.inf, none, none, none, none + looked)
+        history: dict[str, Tensor] = {}
+        steps, places = self.preset.model_steps, torch.arange(len(rows), device=rows.device)
+
+        def spent(some: Tensor) -> Tensor:
+            return (found.evaluations + before)[some]
+
+        def follow(some: Tensor) -> Found:
+            own = spent(some)
+            return self.follow(rows[some], discs[some], evidence[some], steps=steps, spent=own)
+
+        if len(some := places[compact]):
+            found = _better(found, some, follow(some))
+        if len(some := places[found.loss > self.preset.second_above]):
+            softened, told = self.soften(rows[some], spent=spent(some))
+            found = _better(found, some, softened)
+            history = told if len(some) == len(self.perturbation) else {}
+        if len(some := places[~compact & (found.loss > self.preset.second_above)]):
+            found = _better(found, some, follow(some))
+        return found, history
+
+    @property
+    def most(self) -> int:
+        """Steps at most, for progress."""
+        return self.preset.steps + self.preset.model_steps
+
+    @property
+    def _price(self) -> float:
+        """lambda_a of the model search; Eq. 8 is no fixed price, its floor of 1 stands for it."""
+        return 1.0 if self.preset.area_weight is None else self.preset.area_weight
+
+    @torch.no_grad()
+    def _best_discs(self, evidence: Tensor, rows: Tensor) -> tuple[FourierContour, Tensor]:
+        """Of the discs that promise most the best for each image, and its loss."""
+        perturbation, plane = self.perturbation, self.perturbation.plane
+        radii = {}
+        price = self._price
+        if self.area is not None:
+            radii, price = {"radii": ((self.area * plane.area / torch.pi) ** 0.5,)}, 0.0
+        discs = promising_discs(evidence, perturbation, price, DISCS, **radii)
+        if self.area is not None:
+            discs = scaled_to_area(discs, plane, self.area)
+        if discs.harmonics.shape[1] != self.preset.harmonics:
+            zeros = discs.harmonics.new_zeros(len(discs), self.preset.harmonics, 2)
+            discs = replace(discs, harmonics=zeros)
+        preserved, deleted = perturbation.judge(
+            self.objective, discs, rows.repeat_interleave(DISCS)
+        )
+        loss = deleted - preserved + price * discs.area_inside(plane) / plane.area
+        best = loss.view(len(rows), DISCS).min(1)
+        first = torch.arange(len(rows), device=rows.device) * DISCS
+        return discs[first + best.indices], best.values
+
+    def _watching(self, spent: Tensor | float) -> Watch:
+        def told(evaluations: Tensor, which: Tensor, curves: FourierContour) -> None:
+            so_far = spent + evaluations
+            if self.progress:
+                self.progress(min(int(so_far.max()), self.most), self.most)
+            if self.watch:
+                self.watch(so_far, which, curves)
+
+        return told
+
+
+def _forward(progress: Progress | None) -> Progress | None:
+    """Progress that never goes back, though a second search begins on images that cost less."""
+    if progress is None:
+        return None
+    report, furthest = progress, 0
+
+    def told(done: int, most: int) -> None:
+        nonlocal furthest
+        furthest = max(furthest, done)
+        report(furthest, most)
+
+    return told
+
+
+def _better(found: Found, rows: Tensor, other: Found) -> Found:
+    """`found` with what the other search did better on some of its rows; both were paid for."""
+    wins = other.loss < found.loss[rows]
+    won = rows[wins]
+    contours = {
+        name: tensor.index_put((won,), other.contours.tensors()[name][wins])
+        for name, tensor in found.contours.tensors().items()
+    }
+    values = {
+        part.name: getattr(found, part.name).index_put((won,), getattr(other, part.name)[wins])
+        for part in fields(found)
+        if part.name not in ("contours", "evaluations")
+    }
+    spent = found.evaluations.index_add(0, rows, other.evaluations)
+    law = found.contours.law
+    return Found(FourierContour(**contours, law=law), evaluations=spent, **values)

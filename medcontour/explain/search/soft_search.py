@@ -1,0 +1,137 @@
+"""Algorithm 1: gradient steps on the curve's own parameters under an edge that grows sharp."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from medcontour.contour import FourierContour
+from medcontour.explain.objectives.objective import Objective
+from medcontour.explain.perturbation import SHARP, Perturbation
+from medcontour.explain.search.area import scaled_to_area
+from medcontour.explain.search.model_search import Found, Watch
+from medcontour.explain.search.preset import Preset
+
+__all__ = ["soft_search"]
+
+
+def soft_search(
+    perturbation: Perturbation,
+    objective: Objective,
+    which: Tensor,
+    start: FourierContour,
+    preset: Preset,
+    *,
+    area: float | None = None,
+    watch: Watch | None = None,
+) -> tuple[Found, dict[str, Tensor]]:
+    """Anneal the edge from soft to hard (Eq. 14) while AdamW moves the curve.
+
+    Parameters
+    ----------
+    perturbation, objective
+        B images and what similarity means.
+    which
+        (M,) the images to search on.
+    start
+        M curves of the preset's law.
+    preset
+        Steps, rates, schedule and weights.
+    area
+        Fraction of the plane to hold (Eq. 10) at each step; the log law only.
+    watch
+        Called after each step.
+
+    Returns
+    -------
+    tuple
+        What was found, and the history of the soft masks: ``"loss"``, ``"preserved"``,
+        ``"deleted"``, ``"area_fraction"``, each (steps, M), and ``"sharpness"`` (steps,).
+    """
+    curves = start.detach()
+    parameters = curves.tensors()
+    groups = []
+    for name, rate in preset.rates.items():
+        if name == "frame" and not preset.frame:
+            continue
+        parameters[name].requires_grad_(True)
+        groups.append({"params": [parameters[name]], "lr": rate, "rate": rate})
+    optimiser = torch.optim.AdamW(groups, betas=preset.betas, weight_decay=preset.weight_decay)
+    low, high = perturbation.bounds
+    history: dict[str, list[Tensor]] = {
+        name: [] for name in ("loss", "preserved", "deleted", "area_fraction")
+    }
+    sharpness = _sharpness(preset)
+    for step in range(preset.steps):
+        if area is not None:
+            _hold_area(curves, area * perturbation.plane.area)
+        mask = curves.mask(perturbation.points, sharpness[step])
+        preserved, deleted = perturbation.similarities(objective, mask, which)
+        fraction = curves.area() / perturbation.plane.area
+        loss = deleted - preserved + preset.spectral_weight * curves.spectral_energy()
+        if area is None:
+            loss = loss + _area_weight(preset, preserved, step) * fraction
+        optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss.sum())
+        for group in optimiser.param_groups:
+            group["lr"] = group["rate"] * _one_cycle(preset, step)
+        optimiser.step()
+        with torch.no_grad():
+            curves.center.clamp_(low, high)
+        for name, value in zip(history, (loss, preserved, deleted, fraction), strict=True):
+            history[name].append(value.detach())
+        if watch:
+            watch(torch.full_like(fraction.detach(), step + 1), which, curves)
+
+    curves = curves.detach()
+    if area is not None:
+        curves = scaled_to_area(curves, perturbation.plane, area)
+    preserved, deleted = perturbation.judge(objective, curves, which)
+    fraction = curves.area_inside(perturbation.plane) / perturbation.plane.area
+    loss = deleted - preserved
+    if area is None and preset.area_weight is not None:
+        loss = loss + preset.area_weight * fraction
+    spent = torch.full_like(loss, preset.steps + 0.5)
+    found = Found(curves, loss, preserved, deleted, fraction, spent)
+    told = {name: torch.stack(values) for name, values in history.items()}
+    return found, told | {"sharpness": torch.tensor(sharpness)}
+
+
+def _sharpness(preset: Preset) -> list[float]:
+    """tau for each step: Eq. 14, reaching 100 at the last step."""
+    taus = []
+    for step in range(preset.steps):
+        share = (1 - math.cos(math.pi * step / max(preset.steps - 1, 1))) / 2
+        if preset.one_cycle:
+            taus.append(preset.sharpness * (SHARP / preset.sharpness) ** share)
+        else:
+            taus.append(preset.sharpness + (SHARP - preset.sharpness) * share)
+    return taus
+
+
+def _one_cycle(preset: Preset, step: int) -> float:
+    """Share of the full rate: cosine up over a third of the steps, cosine down to 2 %."""
+    if not preset.one_cycle:
+        return 1.0
+    peak = max(1, preset.steps // 3)
+    if step < peak:
+        return 0.3 + 0.7 * (1 - math.cos(math.pi * step / peak)) / 2
+    share = (step - peak) / max(1, preset.steps - 1 - peak)
+    return 0.02 + 0.98 * (1 + math.cos(math.pi * share)) / 2
+
+
+def _area_weight(preset: Preset, preserved: Tensor, step: int) -> Tensor | float:
+    """lambda_a: Eq. 8 per image, detached, or fixed and rising to its full value half way."""
+    if preset.area_weight is None:
+        # 1 - s is kept off zero by the cap of 5.
+        return 1.0 / (1.0 - preserved.detach()).clamp_min(0.2)
+    share = min(1.0, 2 * step / max(1, preset.steps - 1))
+    return preset.area_weight * (preset.first_area_share * (1 - share) + share)
+
+
+@torch.no_grad()
+def _hold_area(curves: FourierContour, area: float) -> None:
+    """Rescale curves of the log law to an area, in place: area goes with exp(2 size)."""
+    curves.size.add_(0.5 * torch.log(area / curves.area()))

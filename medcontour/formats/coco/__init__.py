@@ -1,0 +1,1 @@
+"""COCO JSON, written and read."""

@@ -1,0 +1,95 @@
+"""Reads COCO JSON: polygons as they are, run lengths as masks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from medcontour.errors import MedcontourError
+from medcontour.formats.shapes import Edited, EditedShape
+from medcontour.scan import Scan
+
+__all__ = ["decode_rle", "read_coco"]
+
+
+def read_coco(document: dict[str, Any], scan: Scan, path: Path) -> Edited:
+    """Read COCO annotations: polygons as they are, run lengths as masks.
+
+    COCO counts from the corner of the first pixel: its x is the column index + 0.5. The slice of
+    an image is its key ``slice``; without one, the image of a scan of one slice, or the place in
+    the list where there are as many images as slices.
+
+    Raises
+    ------
+    MedcontourError
+        When the images are not the scan's slices.
+    """
+    categories = {c["id"]: str(c.get("name", "")) for c in document.get("categories", [])}
+    images = document.get("images", [])
+    slices: dict[Any, int] = {}
+    for place, image in enumerate(images):
+        size = (image.get("height", scan.rows), image.get("width", scan.columns))
+        k = image.get("slice", place if len(images) == scan.slices else None)
+        if size != (scan.rows, scan.columns) or k is None or not 0 <= int(k) < scan.slices:
+            raise MedcontourError(
+                f"The images of {path} are not the slices of the scan ({scan.slices} of "
+                f"{scan.rows} x {scan.columns}); give the annotations that were drawn on it."
+            )
+        slices[image["id"]] = int(k)
+    left_out: Counter[str] = Counter()
+    shapes = []
+    for item in document.get("annotations", []):
+        k = slices[item["image_id"]]
+        name, number = categories.get(item.get("category_id"), ""), item.get("category_id")
+        kind = item.get("kind") if item.get("kind") in ("outline", "evidence") else None
+        drawn = item.get("segmentation")
+        if isinstance(drawn, dict):
+            mask = decode_rle(drawn["counts"], *drawn["size"])
+            if mask.shape != (scan.rows, scan.columns):
+                raise MedcontourError(f"{path} holds a mask of another size than its image.")
+            shapes.append(EditedShape(name, number, k, values=mask.astype(np.float32), kind=kind))
+            continue
+        for flat in drawn or []:
+            points = np.asarray(flat, dtype=np.float64).reshape(-1, 2) - 0.5
+            shapes.append(EditedShape(name, number, k, scan.to_lps(points, k), kind=kind))
+        left_out["annotations without a polygon or a mask"] += not drawn
+    notes = tuple(f"Left out of the file: {what}, {n}." for what, n in left_out.items() if n)
+    return Edited("COCO JSON", tuple(shapes), notes)
+
+
+def decode_rle(counts: list[int] | str | bytes, rows: int, columns: int) -> npt.NDArray[np.bool_]:
+    """COCO's run lengths, along columns, as a (rows, columns) mask.
+
+    A text holds them as signed numbers in groups of five bits, from the third on as differences
+    to the last but one.
+
+    Examples
+    --------
+    >>> decode_rle([1, 2, 1], 2, 2).tolist()
+    [[False, True], [True, False]]
+    """
+    runs = list(counts) if isinstance(counts, list) else _runs(counts)
+    if sum(runs) != rows * columns or min(runs, default=0) < 0:
+        raise ValueError("the run lengths do not fill the picture")
+    inside = np.arange(len(runs)) % 2 == 1
+    return np.repeat(inside, runs).reshape(columns, rows).T
+
+
+def _runs(text: str | bytes) -> list[int]:
+    runs: list[int] = []
+    value = shift = 0
+    for byte in text.encode() if isinstance(text, str) else text:
+        group = byte - 48
+        value |= (group & 31) << shift
+        shift += 5
+        if group & 32:
+            continue
+        if group & 16:
+            value -= 1 << shift
+        runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+        value = shift = 0
+    return runs

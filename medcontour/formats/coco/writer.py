@@ -1,0 +1,119 @@
+"""COCO JSON: every contour as a polygon in pixels, for tools that know no patient space."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from medcontour.files import replacing
+from medcontour.formats.dicom.header import series_description
+from medcontour.formats.labels import Kind, labels
+from medcontour.results.exporter import Exporter, NothingToWrite, is_picture
+from medcontour.results.model import Suggestion
+from medcontour.results.parts import PlacedContour
+from medcontour.scan.scan import Scan
+
+__all__ = ["exporter", "file_name", "write"]
+
+_KINDS: tuple[Kind, ...] = ("outline", "evidence")
+
+
+def write(suggestion: Suggestion, scan: Scan, path: Path) -> None:
+    """Write ``coco.json``: images, categories and annotations as COCO's instances have them.
+
+    An image is a slice that holds a contour, in pixels of `Scan.voxels`; a category is a label,
+    its id the value that it has in label maps. Beside COCO's own keys an image has ``slice`` (from
+    0) and an annotation ``kind`` (``"outline"`` or ``"evidence"``) and ``score``.
+
+    COCO's origin is the *corner* of the first pixel and its axes run along columns, then rows: a
+    point at index (column, row) is written as ``x = column + 0.5, y = row + 0.5``. ``area`` is
+    the polygon's, in square pixels. The same suggestion gives the same bytes.
+
+    Raises
+    ------
+    NothingToWrite
+        When there is no contour.
+    """
+    contours = [
+        (label, finding.score, contour)
+        for label in labels(suggestion)
+        for kind in _KINDS
+        for finding in label.findings
+        for contour in (finding.outlines if kind == "outline" else finding.evidence_contours)
+    ]
+    if not contours:
+        raise NothingToWrite("There is no contour to write as coco.")
+    slices = sorted({contour.slice for _, _, contour in contours})
+    number = {k: index for index, k in enumerate(slices, start=1)}
+    document = {
+        "info": {
+            "description": series_description(suggestion),
+            "version": version("medcontour"),
+        },
+        "images": [
+            {
+                "id": number[k],
+                "width": scan.columns,
+                "height": scan.rows,
+                "file_name": file_name(scan, k),
+                "slice": k,
+            }
+            for k in slices
+        ],
+        "categories": [
+            {"id": label.value, "name": label.name, "supercategory": ""}
+            for label in labels(suggestion)
+        ],
+        "annotations": [
+            {
+                "id": index,
+                "image_id": number[contour.slice],
+                "category_id": label.value,
+                **_shape(contour, scan),
+                "iscrowd": 0,
+                "kind": contour.kind,
+                "score": score,
+            }
+            for index, (label, score, contour) in enumerate(contours, start=1)
+        ],
+    }
+    with replacing(path) as temporary:
+        text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def file_name(scan: Scan, k: int) -> str:
+    """Name the picture of slice `k`: the file's own name where the scan is a picture.
+
+    Other names, a DICOM file's above all, may hold a patient's: a slice is ``slice_0007.png``.
+    """
+    return Path(scan.source).name if is_picture(scan) else f"slice_{k:04d}.png"
+
+
+def _shape(contour: PlacedContour, scan: Scan) -> dict[str, Any]:
+    """Give ``segmentation``, ``area`` and ``bbox``."""
+    points = scan.to_index(contour.polygon_lps_mm, contour.slice) + 0.5
+    corner, opposite = points.min(axis=0), points.max(axis=0)
+    return {
+        "segmentation": [points.ravel().tolist()],
+        "area": _area(points),
+        "bbox": [*corner.tolist(), *(opposite - corner).tolist()],
+    }
+
+
+def _area(points: npt.NDArray[np.float64]) -> float:
+    """Area of a simple polygon (n, 2): half its summed cross products."""
+    x, y = (points - points[0]).T
+    return float(abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2)
+
+
+def _refuses(scan: Scan) -> str | None:
+    return None
+
+
+exporter = Exporter("coco", "coco.json", write, _refuses, by_default=is_picture)

@@ -1,0 +1,1 @@
+"""NIfTI label maps, written and read."""

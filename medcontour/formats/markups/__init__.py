@@ -1,0 +1,1 @@
+"""3D Slicer curves (``.mrk.json``), written and read."""

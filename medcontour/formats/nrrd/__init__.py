@@ -1,0 +1,1 @@
+"""3D Slicer segmentations (``.seg.nrrd``), written and read."""

@@ -1,0 +1,1 @@
+"""Label pictures (PNG), written and read."""

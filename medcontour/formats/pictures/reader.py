@@ -1,0 +1,42 @@
+"""Reads label pictures: PNG whose values are the labels' numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from medcontour.errors import MedcontourError
+from medcontour.formats.shapes import Edited
+from medcontour.formats.volumes import volume_shapes
+from medcontour.scan import Scan
+from medcontour.scan.claims import check_claim
+
+__all__ = ["read_png"]
+
+
+def read_png(path: Path, scan: Scan) -> Edited:
+    """Read a label picture of 8 or 16 bits: a pixel's value is its label's number.
+
+    Raises
+    ------
+    MedcontourError
+        For a picture in colour, of another size than the scan, or a scan of several slices.
+    """
+    with Image.open(path) as image:
+        check_claim(image.width * image.height, path.stat().st_size, str(path))
+        image.load()
+        if image.mode not in ("L", "P", "1", "I;16", "I"):
+            raise MedcontourError(
+                f"{path} is in colour; save the labels as a grey or palette PNG whose values are "
+                "the labels' numbers."
+            )
+        values = np.asarray(image).astype(np.int64)
+    if scan.slices != 1 or values.shape != (scan.rows, scan.columns):
+        raise MedcontourError(
+            f"{path} is a picture of {values.shape[0]} x {values.shape[1]} pixels where the scan "
+            f"has {scan.slices} slices of {scan.rows} x {scan.columns}; give the labels of this "
+            "image, or a label map of three axes."
+        )
+    return Edited("label PNG", tuple(volume_shapes(values[None], {})))

@@ -1,0 +1,1 @@
+"""DICOM RT Structure Sets, written and read."""

@@ -1,0 +1,1 @@
+"""DICOM Segmentations, written and read."""

@@ -1,0 +1,110 @@
+"""Reads a DICOM Segmentation of any type, frame by frame, onto the scan's slices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.dataset import Dataset
+
+from medcontour.errors import MedcontourError
+from medcontour.formats.place import frame_onto_slice
+from medcontour.formats.shapes import Edited, EditedShape, FloatArray
+from medcontour.scan import Scan
+from medcontour.scan.pixels import decoded
+
+__all__ = ["read_seg"]
+
+Mask = npt.NDArray[np.float32]
+
+
+def read_seg(dataset: Dataset, scan: Scan, path: Path) -> Edited:
+    """Read the segments of a BINARY, FRACTIONAL or LABELMAP segmentation.
+
+    Fractions count as inside from one half. A segmentation without places (a single image pixel
+    for pixel) is taken for the scan's only slice.
+
+    Raises
+    ------
+    MedcontourError
+        For another frame of reference, or frames that are no slices of the scan.
+    """
+    frame_uid, ours = dataset.get("FrameOfReferenceUID"), scan.frame_of_reference_uid
+    if frame_uid and ours and str(frame_uid) != ours:
+        raise MedcontourError(
+            f"{path} is placed in another frame of reference (0020,0052) than the scan, so that "
+            "its coordinates are of another examination; give the segmentation of this scan."
+        )
+    names = {
+        int(segment.get("SegmentNumber", 0)): str(segment.get("SegmentLabel", ""))
+        for segment in dataset.SegmentSequence
+    }
+    kind = str(dataset.get("SegmentationType", "BINARY"))
+    frames = decoded(dataset, str(path))
+    if frames.ndim == 2:
+        frames = frames[None]
+    scale = float(dataset.get("MaximumFractionalValue") or 255) if kind == "FRACTIONAL" else 1.0
+    found: dict[tuple[int, int], Mask] = {}
+    for number, frame in enumerate(frames):
+        if not frame.any():
+            continue
+        affine = _affine(dataset, number)
+        if affine is None and scan.slices == 1 and frame.shape == (scan.rows, scan.columns):
+            placed: tuple[int, npt.NDArray[Any]] | None = (0, frame)
+        else:
+            placed = None if affine is None else frame_onto_slice(frame, affine, scan)
+        if placed is None:
+            raise MedcontourError(
+                f"{path} has frames on another grid than the scan's slices, and masks are not "
+                "resampled; save the segmentation on the scan's own slices."
+            )
+        k, pixels = placed
+        if kind == "LABELMAP":
+            parts = [(int(n), (pixels == n).astype(np.float32)) for n in np.unique(pixels) if n]
+        else:
+            parts = [(_segment(dataset, number), (pixels / scale).astype(np.float32))]
+        for segment, mask in parts:
+            before = found.get((segment, k))
+            found[segment, k] = mask if before is None else np.maximum(before, mask)
+    shapes = tuple(
+        EditedShape(names.get(segment, ""), segment, k, values=mask)
+        for (segment, k), mask in sorted(found.items(), key=lambda item: item[0])
+        if (mask >= 0.5).any()
+    )
+    return Edited(f"DICOM SEG ({kind})", shapes)
+
+
+def _groups(dataset: Dataset, number: int) -> list[Dataset]:
+    groups = [*(dataset.get("SharedFunctionalGroupsSequence") or [])]
+    per_frame = dataset.get("PerFrameFunctionalGroupsSequence") or []
+    return [*per_frame[number : number + 1], *groups]
+
+
+def _macro(dataset: Dataset, number: int, keyword: str) -> Dataset | None:
+    for group in _groups(dataset, number):
+        if group.get(keyword):
+            item: Dataset = group[keyword].value[0]
+            return item
+    return None
+
+
+def _segment(dataset: Dataset, number: int) -> int:
+    item = _macro(dataset, number, "SegmentIdentificationSequence")
+    return 1 if item is None else int(item.ReferencedSegmentNumber)
+
+
+def _affine(dataset: Dataset, number: int) -> FloatArray | None:
+    """(4, 4): index (column, row, 0) of a frame to LPS mm (PS3.3 C.7.6.2.1-1)."""
+    place = _macro(dataset, number, "PlanePositionSequence")
+    turn = _macro(dataset, number, "PlaneOrientationSequence")
+    measures = _macro(dataset, number, "PixelMeasuresSequence")
+    if place is None or turn is None or measures is None:
+        return None
+    cosines = np.asarray(turn.ImageOrientationPatient, dtype=np.float64)
+    row, column = (float(value) for value in measures.PixelSpacing)
+    affine = np.eye(4)
+    affine[:3, 0], affine[:3, 1] = cosines[:3] * column, cosines[3:] * row
+    affine[:3, 3] = np.asarray(place.ImagePositionPatient, dtype=np.float64)
+    return affine

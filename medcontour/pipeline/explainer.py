@@ -1,0 +1,336 @@
+"""One batch of positive slices: contours found, judged, followed, placed and shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import ndimage
+from torch import Tensor
+
+from medcontour.classifier import Classifier
+from medcontour.contour import FourierContour, PlaneGeometry
+from medcontour.explain import (
+    AUTOMATIC,
+    BACKGROUNDS,
+    PRESETS,
+    SHARP,
+    EmbeddingObjective,
+    Objective,
+    Perturbation,
+    Precision,
+    TargetObjective,
+    chance_test,
+    judge_together,
+    mildest,
+)
+from medcontour.outline import Outline
+from medcontour.pipeline.found import Found, search
+from medcontour.pipeline.outlines import choose_outlines
+from medcontour.pipeline.planes import PlaneBatch, plane_geometry
+from medcontour.pipeline.shortcut import ShortcutCheck, check_shortcut
+from medcontour.results import Evidence, Finding, PlacedContour, Views
+from medcontour.results.status import Status
+from medcontour.scan import Scan
+from medcontour.shortcuts import body_mask
+
+__all__ = ["CHANCE_LEVEL", "POSITIVE", "Explainer", "far_larger"]
+
+POSITIVE = 0.5
+CHANCE_LEVEL = 0.05
+LEAST_PIXELS = 4
+LARGEST_FRACTION = 0.7
+LEAST_EFFECT = 0.1
+
+FAR_LARGER = 5.0
+"""An outline of so many times its evidence may have run out into what surrounds the object."""
+
+
+@dataclass(frozen=True)
+class Explainer:
+    """One scan, one classifier, one set of choices: explains a batch of positive slices."""
+
+    scan: Scan
+    classifier: Classifier
+    target: int
+    preset: str
+    contours: int
+    area: float | None
+    background: str
+    objective: str
+    outline: str
+    seed: int
+    start: FourierContour | None = None  # one curve a slice, to go on from
+    precision: Precision = "float32"
+
+    def explain(
+        self, batch: PlaneBatch, scores: dict[int, float], step: Callable[[int, int], None]
+    ) -> Iterator[tuple[Finding, Views]]:
+        """Give each slice's finding, and what to show of it."""
+        geometry = plane_geometry(self.scan)
+        background, names, cost = self.backgrounds(batch.inputs)
+        perturbation = Perturbation(batch.inputs, background, batch.points, geometry)
+        answer = TargetObjective(self.classifier.score, batch.inputs, background, self.target)
+        embedding = EmbeddingObjective(
+            self.classifier.embed,
+            batch.inputs,
+            background,
+            normalise=PRESETS[self.preset].normalise,
+        )
+        objective: Objective = embedding if self.objective == "embedding" else answer
+        fit = search(
+            perturbation,
+            objective,
+            self.preset,
+            self.contours,
+            self.area,
+            step,
+            self.start,
+            self.precision,
+        )
+        every, which = fit.every()
+        outlines: Sequence[Outline | None] = [None] * len(every)
+        costs = torch.full((len(batch.slices),), cost, device=which.device)
+        if self.outline != "none":
+            images = torch.from_numpy(np.stack([self.grey(k) for k in batch.slices]))[which.cpu()]
+            outlines, spent = choose_outlines(perturbation, answer, images, geometry, every, which)
+            costs.index_add_(0, which, spent)
+        for index, k in enumerate(batch.slices):
+            evidence, fair = self._evidence(
+                perturbation, objective, answer, fit, index, k, float(costs[index]), embedding
+            )
+            status = self._status(fit, index, geometry, evidence, fair)
+            followed = [
+                outline
+                for outline, of in zip(outlines, which.tolist(), strict=True)
+                if of == index and outline is not None and status != "collapsed"
+            ]
+            curves = fit.curves[index]
+            shortcut = self._shortcut(curves, k, scores[k])
+            evidence = replace(evidence, shortcut_evaluations=shortcut.evaluations)
+            quality: list[dict[str, Any]] = [
+                {"background": names[index], **shortcut.record} for _ in range(len(curves))
+            ]
+            for own, gain in zip(quality, fit.gains[index], strict=False):
+                own["gain"] = gain
+            finding = Finding(
+                slice=k,
+                sop_instance_uid=(
+                    self.scan.sop_instance_uids[k] if self.scan.sop_instance_uids else None
+                ),
+                label=self.classifier.labels[self.target],
+                score=scores[k],
+                status=status,
+                evidence=evidence,
+                evidence_contours=tuple(
+                    self.place(curves[n : n + 1], "evidence", k, quality[n])
+                    for n in range(len(curves))
+                ),
+                outlines=tuple(
+                    self._placed_outline(perturbation, answer, outline, index, k)
+                    for outline in followed
+                ),
+                note=self._note(evidence, followed, names[index], status, fit, index, shortcut),
+            )
+            yield finding, self._views(batch, *self._variants(perturbation, curves, index))
+
+    @torch.no_grad()
+    def backgrounds(self, inputs: Tensor) -> tuple[Tensor, list[str], float]:
+        """Background of each image, its name, and what choosing it cost in evaluations."""
+        if self.background != "auto":
+            return BACKGROUNDS[self.background](inputs), [self.background] * len(inputs), 0.0
+        made, chosen = mildest(inputs, lambda x: self.classifier.score(x)[:, self.target])
+        return made, chosen, len(AUTOMATIC) / 4
+
+    def _evidence(
+        self,
+        perturbation: Perturbation,
+        objective: Objective,
+        answer: TargetObjective,
+        fit: Found,
+        index: int,
+        k: int,
+        cost: float,
+        embedding: EmbeddingObjective,
+    ) -> tuple[Evidence, bool]:
+        curves = fit.curves[index]
+        statistic = float(fit.preserved[index] - fit.deleted[index])
+        test = chance_test(
+            perturbation,
+            objective,
+            index,
+            curves,
+            statistic,
+            self.body(perturbation, k),
+            seed=self.seed + k,
+        )
+        which = torch.full((test.count,), index, device=curves.center.device)
+        if objective is answer:
+            chance = (test.preserved, test.deleted)
+            own = (fit.preserved[[index]], fit.deleted[[index]])
+        else:
+            chance = judge_together(perturbation, answer, test.curves, test.count, which)
+            own = judge_together(perturbation, answer, curves, 1, which[:1])
+        evidence = Evidence(
+            preserved=answer.probability(own[0], which[:1]).item(),
+            deleted=answer.probability(own[1], which[:1]).item(),
+            background=answer.background_log_odds[index].sigmoid().item(),
+            random_preserved=answer.probability(chance[0], which).mean().item(),
+            random_deleted=answer.probability(chance[1], which).mean().item(),
+            p_value=test.p_value,
+            chance_curves=test.count,
+            evaluations=float(fit.evaluations[index]) + cost,
+            chance_evaluations=test.evaluations,
+            background_similarity=embedding.background_similarity[index].item(),
+        )
+        return evidence, test.p_value <= CHANCE_LEVEL
+
+    def _shortcut(self, curves: FourierContour, k: int, score: float) -> ShortcutCheck:
+        points = plane_geometry(self.scan).pixel_centres()
+        region = curves.to("cpu").contains(points).any(0).numpy()
+        return check_shortcut(self.scan, self.classifier, self.target, k, region, score)
+
+    def body(self, perturbation: Perturbation, k: int) -> Tensor:
+        """(M, 2) plane coordinates of the slice's body that the network has in sight."""
+        plane = self.grey(k)
+        inside = torch.from_numpy(body_mask(plane))
+        points = perturbation.plane.pixel_centres()[inside]
+        low, high = perturbation.bounds
+        seen = ((points >= low.cpu()) & (points <= high.cpu())).all(-1)
+        return points[seen] if bool(seen.any()) else points
+
+    def grey(self, k: int) -> npt.NDArray[np.float32]:
+        """(rows, columns) of slice `k`, colours averaged."""
+        plane: npt.NDArray[np.float32] = self.scan.voxels[k]
+        if plane.ndim == 2:
+            return plane
+        grey: npt.NDArray[np.float32] = plane.mean(-1)
+        return grey
+
+    def _status(
+        self, fit: Found, index: int, geometry: PlaneGeometry, evidence: Evidence, fair: bool
+    ) -> Status:
+        fraction = float(fit.area_fraction[index])
+        pixels = fraction * geometry.rows * geometry.columns
+        effect = float(fit.preserved[index] - fit.deleted[index])
+        # One of several places that each keep the answer: taking it away alone changes little.
+        one_of_several = evidence.preserved > POSITIVE >= evidence.background
+        explains = effect >= LEAST_EFFECT or one_of_several
+        if pixels < LEAST_PIXELS or fraction > LARGEST_FRACTION or not explains:
+            return "collapsed"
+        return "suggested" if fair else "no better than chance"
+
+    def _placed_outline(
+        self,
+        perturbation: Perturbation,
+        answer: TargetObjective,
+        outline: Outline,
+        index: int,
+        k: int,
+    ) -> PlacedContour:
+        which = torch.tensor([index], device=perturbation.images.device)
+        curve = outline.contour.to(perturbation.images.device)
+        preserved, deleted = perturbation.judge(answer, curve, which)
+        quality = {
+            "contrast": outline.contrast,
+            "edge": outline.edge,
+            "preserved": answer.probability(preserved, which).item(),
+            "deleted": answer.probability(deleted, which).item(),
+        }
+        return self.place(outline.contour, "outline", k, quality)
+
+    def place(
+        self,
+        curve: FourierContour,
+        kind: Literal["evidence", "outline"],
+        k: int,
+        quality: dict[str, Any],
+    ) -> PlacedContour:
+        """Place one curve of slice `k` in patient space."""
+        geometry = plane_geometry(self.scan)
+        exact = curve.to("cpu").to(torch.float64)
+        index = geometry.to_index(exact.polygon_inside(geometry)[0]).numpy()
+        return PlacedContour(
+            kind=kind,
+            slice=k,
+            parameters=exact.to_dict(),
+            polygon_lps_mm=self.scan.to_lps(index, k),
+            area_mm2=float(exact.area_inside(geometry)[0]) * geometry.unit_mm**2,
+            quality=quality,
+        )
+
+    def _note(
+        self,
+        evidence: Evidence,
+        followed: Sequence[Outline],
+        background: str,
+        status: Status,
+        fit: Found,
+        index: int,
+        shortcut: ShortcutCheck,
+    ) -> str:
+        notes = list(shortcut.warnings.values())
+        if fit.pruned[index]:
+            notes.append(
+                f"Contours looked for and dropped because they add nothing: {fit.pruned[index]}."
+            )
+        if evidence.background > POSITIVE:
+            notes.append(
+                f"The background ({background}) alone is still called "
+                f"{self.classifier.labels[self.target]}: taking evidence away changes little."
+            )
+        own = fit.curves[index].area().sum().item()
+        if any(far_larger(outline.contour.area().item(), own) for outline in followed):
+            notes.append(
+                f"The outline covers more than {FAR_LARGER:g} times the evidence: it may have run "
+                "out into what surrounds the object."
+            )
+        if status == "collapsed":
+            notes.append("The contour collapsed: it explains nothing and is not a suggestion.")
+        elif self.outline != "none" and len(followed) < len(fit.curves[index]):
+            notes.append(
+                "The image has no clear boundary near the evidence: no outline."
+                if not followed
+                else "The image has no clear boundary near some of the evidence: no outline there."
+            )
+        return " ".join(notes)
+
+    @torch.no_grad()
+    def _variants(
+        self, perturbation: Perturbation, curves: FourierContour, index: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """(C, H, W) original, preserved and deleted, under the hard mask."""
+        which = torch.tensor([index], device=perturbation.images.device)
+        mask = curves.mask(perturbation.points, SHARP).amax(0, keepdim=True)
+        return (
+            perturbation.images[index],
+            perturbation.preserved(mask, which)[0],
+            perturbation.deleted(mask, which)[0],
+        )
+
+    def _views(self, batch: PlaneBatch, *variants: Tensor) -> Views:
+        low, high = variants[0].amin(), variants[0].amax()
+        span = (high - low).clamp_min(1e-6)
+        return Views(*(self._on_source(((x - low) / span).mean(0).cpu(), batch) for x in variants))
+
+    def _on_source(self, image: Tensor, batch: PlaneBatch) -> npt.NDArray[np.float32]:
+        """Bring a network input back to the slice's own pixels, for people to look at."""
+        inverse = np.linalg.inv(batch.index_from_input)
+        row, column = np.meshgrid(
+            np.arange(self.scan.rows), np.arange(self.scan.columns), indexing="ij"
+        )
+        at = np.stack([column, row, np.ones_like(row)], -1) @ inverse.T
+        planes = ndimage.map_coordinates(
+            image.numpy(), [at[..., 0], at[..., 1]], order=1, mode="constant", cval=np.nan
+        )
+        on_slice: npt.NDArray[np.float32] = np.asarray(planes, dtype=np.float32)
+        return on_slice
+
+
+def far_larger(outline: float, evidence: float) -> bool:
+    """Whether an outline's area is so much larger than its evidence's that it may have run out."""
+    return outline > FAR_LARGER * evidence

@@ -1,0 +1,165 @@
+"""Evidence and outline from where a reader points to: a click or a rough contour."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from medcontour.classifier import Classifier, target_index
+from medcontour.contour import FourierContour, fit_polygon
+from medcontour.errors import MedcontourError
+from medcontour.explain import PRESETS
+from medcontour.pipeline.explainer import CHANCE_LEVEL, POSITIVE, Explainer
+from medcontour.pipeline.job import (
+    Progress,
+    check_choices,
+    classifier_reference,
+    run_record,
+    scan_reference,
+)
+from medcontour.pipeline.planes import plane_batches, plane_geometry
+from medcontour.pipeline.privacy import path_without_patient
+from medcontour.results import Finding, Suggestion, Views
+from medcontour.scan import Scan
+
+__all__ = ["explain_from", "snap", "start_curve"]
+
+
+def snap(
+    scan: Scan,
+    classifier: Classifier,
+    starts: Mapping[int, npt.ArrayLike],
+    target: str | int | None = None,
+    *,
+    preset: str = "fast",
+    background: str = "auto",
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Suggestion:
+    """Look for evidence from a reader's rough contours on, and follow the image from there.
+
+    The search of each slice begins at the curve fitted to the contour given for it; where that
+    leads to a contour of little worth it begins anew, as `suggest` does. The slice need not be
+    one that the classifier calls positive.
+
+    Parameters
+    ----------
+    scan
+        What was drawn on.
+    classifier
+        Whom to ask.
+    starts
+        By slice index: (n, 3) corners of a closed contour in the slice's plane, LPS mm; the first
+        is not repeated. For a click, a small circle about it.
+    target, preset, background, seed
+        As of `suggest`.
+    progress
+        Called as the work goes on.
+
+    Returns
+    -------
+    Suggestion
+        One finding a slice.
+
+    Raises
+    ------
+    MedcontourError
+        For a class, preset or slice that is not there, or no start at all.
+
+    Examples
+    --------
+    >>> import medcontour as mc
+    >>> about = [[x, y, z], [x + 5, y, z], [x, y + 5, z]]  # doctest: +SKIP
+    >>> mc.snap(scan, classifier, {13: about}).findings[0].outlines  # doctest: +SKIP
+    """
+    begun = time.perf_counter()
+    choice = target_index(classifier, target)
+    check_choices(preset, background)
+    if not starts:
+        raise MedcontourError("No place to start from was given; click, or draw a rough contour.")
+    found: list[tuple[Finding, Views]] = []
+    notes = list(scan.notes)
+    for number, (k, polygon) in enumerate(sorted(starts.items())):
+        if not 0 <= k < scan.slices:
+            raise MedcontourError(
+                f"There is no slice {k}: the scan has {scan.slices}, counted from 0."
+            )
+        index = torch.from_numpy(scan.to_index(polygon, k))
+        start = start_curve(plane_geometry(scan).from_index(index), preset)
+        pair = explain_from(scan, classifier, choice, k, start, preset, background, "target", seed)
+        found.append(pair)
+        if pair[0].score <= POSITIVE:
+            notes.append(
+                f"The classifier does not call slice {k} {classifier.labels[choice]} (probability "
+                f"{pair[0].score:.2f}): the contour shows what speaks for it all the same."
+            )
+        if progress:
+            progress("optimise", number + 1, len(starts))
+    return Suggestion(
+        scan=scan_reference(scan),
+        classifier=classifier_reference(classifier, choice),
+        settings={
+            "target": classifier.labels[choice],
+            "preset": preset,
+            "contours": 1,
+            "scan": path_without_patient(scan),
+            "background": background,
+            "objective": "target",
+            "outline": "region",
+            "start": "reader",
+            "seed": seed,
+            "positive_above": POSITIVE,
+            "chance_level": CHANCE_LEVEL,
+        },
+        findings=tuple(finding for finding, _ in found),
+        slice_scores={finding.slice: finding.score for finding, _ in found},
+        run=run_record(begun),
+        views=tuple(view for _, view in found),
+        notes=tuple(notes),
+        source=scan,
+    )
+
+
+def explain_from(
+    scan: Scan,
+    classifier: Classifier,
+    target: int,
+    k: int,
+    start: FourierContour,
+    preset: str,
+    background: str,
+    objective: str,
+    seed: int,
+) -> tuple[Finding, Views]:
+    """Explain slice `k`, the search going on from one curve, and follow the image from there."""
+    [batch] = plane_batches(scan, classifier, [k], 1)
+    with torch.no_grad():
+        score = float(classifier.score(batch.inputs)[0, target].sigmoid())
+    explainer = Explainer(
+        scan=scan,
+        classifier=classifier,
+        target=target,
+        preset=preset,
+        contours=1,
+        area=None,
+        background=background,
+        objective=objective,
+        outline="region",
+        seed=seed,
+        start=start.to(batch.inputs.device),
+    )
+    [pair] = explainer.explain(batch, {k: score}, lambda *_: None)
+    return pair
+
+
+def start_curve(corners: Tensor, preset: str) -> FourierContour:
+    """Fit the preset's own kind of curve to (n, 2) corners in plane coordinates."""
+    kind = PRESETS[preset]
+    fitted = fit_polygon(
+        corners.to(torch.float64), harmonics=kind.harmonics, frame=kind.frame, law=kind.law
+    )
+    return fitted.to(torch.float32)

@@ -1,0 +1,205 @@
+"""The result of the main job: contours placed in patient space, with their evidence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from medcontour.errors import MedcontourError
+from medcontour.files import replacing
+from medcontour.results.check import check_document, parse
+from medcontour.results.document import finding_from_dict, finding_to_dict
+from medcontour.results.parts import (
+    ClassifierReference,
+    Finding,
+    ObjectReference,
+    PlacedContour,
+    ScanReference,
+    Views,
+)
+from medcontour.scan import Scan
+
+if TYPE_CHECKING:
+    from medcontour.results.save import Saved
+
+__all__ = ["Suggestion"]
+
+SCHEMA = "medcontour/suggestion/1"
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """What medcontour suggests for a scan.
+
+    Attributes
+    ----------
+    scan, classifier
+        What was read and asked.
+    settings
+        Everything needed to run it again.
+    findings
+        By slice.
+    slice_scores
+        Probability of the target for each slice looked at, by slice index.
+    run
+        Version, time stamp, peak memory, evaluations: the only part that differs between two
+        runs with one seed.
+    edited
+        Whether a person changed the contours (exports then say SEMIAUTOMATIC).
+    notes
+        What the reader of the scan had to say of it.
+    predecessors
+        By export format: the DICOM object that an edit began from. What is exported refers to it.
+    views
+        Per finding (by its place in `findings`), for the report; not part of the JSON.
+    source
+        The scan itself, which exports need; not part of the JSON.
+    """
+
+    scan: ScanReference
+    classifier: ClassifierReference
+    settings: dict[str, Any]
+    findings: tuple[Finding, ...]
+    slice_scores: dict[int, float]
+    run: dict[str, Any]
+    edited: bool = False
+    notes: tuple[str, ...] = ()
+    predecessors: dict[str, ObjectReference] = field(default_factory=dict)
+    views: tuple[Views, ...] = field(default=(), repr=False, compare=False)
+    source: Scan | None = field(default=None, repr=False, compare=False)
+
+    def for_export(self, *, include_weak: bool = False) -> Suggestion:
+        """Leave only the findings that go into label maps, structure sets and curves.
+
+        Findings no better than chance, and collapsed ones, are left out unless `include_weak`.
+        """
+        if include_weak:
+            return self
+        kept = tuple(f for f in self.findings if f.status in ("suggested", "drawn by a reader"))
+        return replace(self, findings=kept, views=())
+
+    def contours(self, kind: Literal["evidence", "outline"]) -> Iterable[PlacedContour]:
+        """All contours of one kind, by slice."""
+        for finding in self.findings:
+            yield from finding.evidence_contours if kind == "evidence" else finding.outlines
+
+    def save(
+        self,
+        out: str | Path,
+        formats: Sequence[str] | None = None,
+        *,
+        include_weak: bool = False,
+    ) -> Saved:
+        """Write ``suggestion.json`` and the formats asked for into a folder.
+
+        Parameters
+        ----------
+        out
+            The folder; made if it is not there.
+        formats
+            Names from `medcontour.exporters`; by default all that the scan allows, apart from
+            those that are only written on request (`Exporter.by_default`).
+        include_weak
+            Whether contours no better than chance go into the exports as well. The JSON, the
+            overlays and the report always show them, marked.
+
+        Returns
+        -------
+        Saved
+            What was written, and what was left out and why.
+
+        Raises
+        ------
+        MedcontourError
+            For an unknown format, one that the scan cannot be written in, or a folder that
+            cannot be written.
+        """
+        from medcontour.results.save import save
+
+        return save(self, out, formats, include_weak)
+
+    @property
+    def editable(self) -> Literal["evidence", "outline"]:
+        """The kind that label maps and segments carry: outlines, unless none were asked for."""
+        return "evidence" if self.settings.get("outline") == "none" else "outline"
+
+    def to_json(self) -> str:
+        """Serialise to the contract's JSON; the same content gives the same text."""
+        document: dict[str, Any] = {"schema": SCHEMA}
+        document["scan"] = asdict(self.scan)
+        document["classifier"] = asdict(self.classifier)
+        document["settings"] = self.settings
+        document["findings"] = [finding_to_dict(finding) for finding in self.findings]
+        document["slice_scores"] = {str(k): v for k, v in self.slice_scores.items()}
+        document["edited"] = self.edited
+        document["notes"] = list(self.notes)
+        document["predecessors"] = {k: asdict(v) for k, v in self.predecessors.items()}
+        document["run"] = self.run
+        return json.dumps(document, indent=1, allow_nan=False) + "\n"
+
+    def write_json(self, path: str | Path) -> None:
+        """Write `to_json` to a file, whole or not at all."""
+        with replacing(path) as temporary:
+            temporary.write_text(self.to_json(), encoding="utf-8")
+
+    @classmethod
+    def read_json(cls, path: str | Path) -> Suggestion:
+        """Read a ``suggestion.json``.
+
+        Raises
+        ------
+        MedcontourError
+            When the file is missing, is no JSON or is not of this schema.
+        """
+        path = Path(path)
+        if path.is_dir():
+            path = path / "suggestion.json"
+        try:
+            document = parse(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise MedcontourError(
+                f"{path} cannot be read ({error.strerror}); give the suggestion.json, "
+                "or the folder, that `medcontour suggest` wrote."
+            ) from error
+        except (ValueError, RecursionError) as error:  # nested more deeply than Python goes
+            raise MedcontourError(
+                f"{path} is not a whole JSON file; run `medcontour suggest` again."
+            ) from error
+        schema = document.get("schema") if isinstance(document, dict) else None
+        if schema != SCHEMA:
+            raise MedcontourError(
+                f'{path} has the schema {schema!r} where this version reads "{SCHEMA}"; '
+                "give a suggestion.json written by `medcontour suggest`."
+            )
+        try:
+            check_document(document)
+            return cls._from_document(document)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise MedcontourError(
+                f"{path} lacks or garbles a part of the schema ({error}); "
+                "run `medcontour suggest` again."
+            ) from error
+
+    @classmethod
+    def _from_document(cls, document: dict[str, Any]) -> Suggestion:
+        scan = dict(document["scan"])
+        scan["shape"] = tuple(scan["shape"])
+        classifier = dict(document["classifier"])
+        classifier["labels"] = tuple(classifier["labels"])
+        return cls(
+            scan=ScanReference(**scan),
+            classifier=ClassifierReference(**classifier),
+            settings=dict(document["settings"]),
+            findings=tuple(finding_from_dict(item) for item in document["findings"]),
+            slice_scores={int(k): float(v) for k, v in document["slice_scores"].items()},
+            run=dict(document["run"]),
+            edited=bool(document["edited"]),
+            notes=tuple(document["notes"]),
+            predecessors={
+                name: ObjectReference(**item)
+                for name, item in document.get("predecessors", {}).items()
+            },
+        )

@@ -1,0 +1,167 @@
+"""What a suggestion consists of: what was read and asked, findings, their contours and evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from medcontour.results.status import Status
+
+__all__ = [
+    "ClassifierReference",
+    "Evidence",
+    "Finding",
+    "ObjectReference",
+    "PlacedContour",
+    "ScanReference",
+    "Views",
+]
+
+
+@dataclass(frozen=True)
+class ScanReference:
+    """The scan that was read, without patient data.
+
+    `affine_lps` maps index (column, row, slice) to LPS mm; `shape` is (slices, rows, columns);
+    `units` is ``"mm"``, or ``"pixel"`` for an image without physical size.
+    """
+
+    modality: str
+    shape: tuple[int, int, int]
+    affine_lps: list[list[float]]
+    units: str
+    study_instance_uid: str | None = None
+    series_instance_uid: str | None = None
+    frame_of_reference_uid: str | None = None
+
+
+@dataclass(frozen=True)
+class ClassifierReference:
+    """The classifier that was asked, and for which class."""
+
+    name: str
+    sha256: str
+    target: int
+    target_name: str
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PlacedContour:
+    """One closed curve in patient space.
+
+    Attributes
+    ----------
+    kind
+        ``"evidence"`` (what the classifier's answer rests on) or ``"outline"`` (the boundary in
+        the image, which a reader edits). Never mixed up.
+    slice
+        Index of the slice whose plane holds the curve.
+    parameters
+        The analytic curve (`FourierContour.to_dict`) in plane coordinates: the longer side of
+        the plane spans [-1, 1], x along columns, y along rows.
+    polygon_lps_mm
+        (n, 3) float64 points on the analytic curve, LPS mm; the first is not repeated.
+    area_mm2
+        Area inside the image, of the analytic curve.
+    quality
+        What the maker of the curve says of it, by name (an outline: its contrast and polarity).
+    """
+
+    kind: Literal["evidence", "outline"]
+    slice: int
+    parameters: dict[str, Any]
+    polygon_lps_mm: npt.NDArray[np.float64]
+    area_mm2: float
+    quality: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """How strong the evidence is, as probabilities of the target class.
+
+    Attributes
+    ----------
+    preserved, deleted, background
+        Probability on the image with only the contour's inside kept, with it removed, and on the
+        background alone.
+    random_preserved, random_deleted
+        Means over the chance curves: the same curve, turned and moved within the body.
+    p_value
+        Sequential Monte Carlo (Besag and Clifford 1991): how often chance does as well.
+    chance_curves
+        How many chance curves were judged.
+    evaluations
+        Preserve + delete pairs, forward and backward, that found the contour; a pair that was
+        only run forward counts half.
+    chance_evaluations
+        The same count for the chance curves.
+    background_similarity
+        ``c_b``: cosine of the embeddings of background and original. Near 1 the background
+        removes nothing and contours collapse.
+    shortcut_evaluations
+        The same count for the check for shortcuts: a half where the slice has marks to fill in.
+    """
+
+    preserved: float
+    deleted: float
+    background: float
+    random_preserved: float
+    random_deleted: float
+    p_value: float
+    chance_curves: int
+    evaluations: float
+    chance_evaluations: float
+    background_similarity: float
+    shortcut_evaluations: float = 0.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found on one slice.
+
+    `evidence` is None where a reader drew an outline and nothing was suggested (`status`
+    ``"drawn by a reader"``): the classifier was not asked what its answer rests on.
+    """
+
+    slice: int
+    sop_instance_uid: str | None
+    label: str
+    score: float
+    status: Status
+    evidence: Evidence | None
+    evidence_contours: tuple[PlacedContour, ...]
+    outlines: tuple[PlacedContour, ...]
+    note: str = ""
+
+    @property
+    def cost(self) -> float:
+        """Evaluations that it cost, its test against chance and its check of shortcuts included."""
+        if self.evidence is None:
+            return 0.0
+        own = self.evidence
+        return own.evaluations + own.chance_evaluations + own.shortcut_evaluations
+
+
+@dataclass(frozen=True)
+class ObjectReference:
+    """A DICOM object that was written from a suggestion."""
+
+    sop_instance_uid: str
+    series_instance_uid: str
+
+
+@dataclass(frozen=True)
+class Views:
+    """What the classifier was shown for one finding, on the slice's own pixel grid.
+
+    (rows, columns) float32 each, scaled to 0..1 over the original's range as the network takes
+    it; NaN where the network does not look (cropped away).
+    """
+
+    original: npt.NDArray[np.float32]
+    preserved: npt.NDArray[np.float32]
+    deleted: npt.NDArray[np.float32]

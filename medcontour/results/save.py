@@ -1,0 +1,80 @@
+"""Writing a whole result folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from medcontour.errors import MedcontourError
+from medcontour.files import make_folder
+from medcontour.results.exporter import NothingToWrite, export, exporters, refusal
+from medcontour.results.model import Suggestion
+
+__all__ = ["Saved", "save"]
+
+JSON_NAME = "suggestion.json"
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What a result folder now holds.
+
+    Attributes
+    ----------
+    files
+        Names of the files and folders written, relative to the result folder.
+    left_out
+        By format: why it was not written. Formats that are only written on request are not in it.
+    """
+
+    files: list[str]
+    left_out: dict[str, str]
+
+
+def save(
+    suggestion: Suggestion,
+    out: str | Path,
+    formats: Sequence[str] | None,
+    include_weak: bool,
+) -> Saved:
+    """See `Suggestion.save`."""
+    scan = suggestion.source
+    if scan is None:
+        raise MedcontourError(
+            "This suggestion was read from a file and holds no scan; use `medcontour convert`, "
+            "or medcontour.export with the scan."
+        )
+    known = exporters()
+    left_out: dict[str, str] = {}
+    if formats is None:
+        formats = []
+        for name, exporter in known.items():
+            if not exporter.by_default(scan):
+                continue
+            reason = exporter.refuses(scan)
+            if reason is None:
+                formats.append(name)
+            else:
+                left_out[name] = f"{reason}."
+    else:
+        for name in formats:  # before anything is written
+            sentence = refusal(scan, name)
+            if sentence is not None:
+                raise MedcontourError(sentence)
+    folder = make_folder(out)
+    suggestion.write_json(folder / JSON_NAME)
+    files = [JSON_NAME]
+    strong = suggestion.for_export(include_weak=include_weak)
+    for name in formats:
+        exporter = known[name]
+        try:
+            content = suggestion if exporter.for_people else strong
+            export(content, scan, name, folder / exporter.filename)
+        except NothingToWrite as reason:
+            left_out[name] = str(reason)
+            if (folder / exporter.filename).exists():
+                left_out[name] += f" The {exporter.filename} there is of an earlier run."
+        else:
+            files.append(exporter.filename)
+    return Saved(files, left_out)

@@ -1,0 +1,35 @@
+"""DICOM objects as the tests write and judge them."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pydicom
+from pydicom.dataset import Dataset
+
+from medcontour.results import Suggestion, export
+from medcontour.scan import Scan
+
+FILES = {
+    "rtstruct": "rtstruct.dcm",
+    "seg": "seg.dcm",
+    "seg-fractional": "seg_fractional.dcm",
+    "seg-labelmap": "seg_labelmap.dcm",
+}
+
+
+# dciodvfy does not know label map segmentations: see test_export_judges.
+VALID = [name for name in FILES if name != "seg-labelmap"]
+
+
+def exported(name: str, suggestion: Suggestion, scan: Scan, folder: Path) -> Dataset:
+    export(suggestion, scan, name, folder / FILES[name])
+    return pydicom.dcmread(folder / FILES[name])
+
+
+def errors_of_dciodvfy(path: Path) -> list[str]:
+    done = subprocess.run(["dciodvfy", "-new", str(path)], capture_output=True, check=False)
+    lines = (done.stdout + done.stderr).decode("utf-8", "replace").splitlines()
+    assert any(line.strip() in ("RTStructureSet", "Segmentation") for line in lines)
+    return [line for line in lines if line.startswith("Error")]

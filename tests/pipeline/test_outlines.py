@@ -1,0 +1,87 @@
+"""Which of the boundaries that the image offers becomes the outline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from shapely import Polygon
+
+import medcontour as mc
+from medcontour.contour import FourierContour, PlaneGeometry
+from medcontour.explain import Perturbation, TargetObjective
+from medcontour.outline import follow_region
+from medcontour.pipeline.outlines import choose_outlines
+
+PLANES = [PlaneGeometry(96, 128), PlaneGeometry(64, 128, (2.0, 1.0))]
+PLACE, DECOY = (-0.25, 0.05), (0.2, 0.05)
+
+
+def disc(plane: PlaneGeometry, center: tuple[float, float], radius: float) -> torch.Tensor:
+    """(rows, columns): 1 inside, in plane coordinates."""
+    return ((plane.pixel_centres() - torch.tensor(center)).norm(dim=-1) < radius).float()
+
+
+@pytest.mark.parametrize("plane", PLANES, ids=["square pixels", "tall pixels"])
+@pytest.mark.parametrize("sign", [1.0, -1.0], ids=["bright", "dark"])
+def test_the_classifier_speaks_against_a_clearer_boundary_that_explains_nothing(
+    plane: PlaneGeometry, sign: float
+) -> None:
+    object_, decoy = disc(plane, PLACE, 0.16), disc(plane, DECOY, 0.2)
+    noise = torch.from_numpy(np.random.default_rng(0).normal(0, 0.1, (plane.rows, plane.columns)))
+    image = sign * (object_ + 2.0 * decoy) + noise.float()
+    inputs = image[None, None]
+    share = object_ / object_.sum()
+    answer = TargetObjective(
+        lambda x: 20 * sign * (x[:, 0] * share).sum((-1, -2)).unsqueeze(1) - 6,
+        inputs,
+        torch.zeros_like(inputs),
+        target=0,
+    )
+    perturbation = Perturbation(inputs, torch.zeros_like(inputs), plane.pixel_centres(), plane)
+    evidence = FourierContour.circles(torch.tensor([[-0.05, 0.05]]), torch.tensor([0.25]))
+    [by_image] = follow_region(image[None], plane, evidence, torch.tensor([sign]))
+    assert by_image is not None
+    assert not by_image.contour.contains(torch.tensor([PLACE])), "the image prefers the decoy"
+
+    [outline], spent = choose_outlines(
+        perturbation, answer, image[None], plane, evidence, torch.tensor([0])
+    )
+    assert outline is not None
+    held = outline.contour.contains(plane.pixel_centres())[0] & (object_ > 0)
+    assert held.sum() >= 0.9 * object_.sum(), "what carries the answer lies in the outline"
+    assert 1.0 <= spent.item() <= 4.5
+
+
+def test_an_image_without_a_boundary_has_no_outline() -> None:
+    plane = PLANES[0]
+    inputs = torch.arange(128.0).expand(1, 1, 96, 128) / 128
+    answer = TargetObjective(
+        lambda x: 20 * x.mean((-1, -2)) - 6, inputs, torch.zeros_like(inputs), target=0
+    )
+    perturbation = Perturbation(inputs, torch.zeros_like(inputs), plane.pixel_centres(), plane)
+    evidence = FourierContour.circles(torch.zeros(1, 2), torch.tensor([0.2]))
+    outlines, _ = choose_outlines(
+        perturbation, answer, inputs[:, 0], plane, evidence, torch.tensor([0])
+    )
+    assert outlines == [None]
+
+
+def test_an_outline_that_may_have_run_out_is_said(sample_data: Path) -> None:
+    scan = mc.read_scan(sample_data / "ct_study")
+    classifier = mc.load_classifier(sample_data / "nodule_classifier")
+    suggestion = mc.suggest(scan, classifier, "nodule", slices=slice(12, 14))
+    larger = {
+        finding.slice
+        for finding in suggestion.findings
+        for outline in finding.outlines
+        if Polygon(outline.polygon_lps_mm[:, :2]).area
+        > 5 * sum(Polygon(own.polygon_lps_mm[:, :2]).area for own in finding.evidence_contours)
+    }
+    assert len(larger) == 1 < len(suggestion.findings)  # one of each
+    for finding in suggestion.findings:
+        assert ("may have run out" in finding.note) == (finding.slice in larger)
+    [note] = [note for note in suggestion.notes if "may have run out" in note]
+    assert f"on slice {larger.pop()} is" in note

@@ -1,8 +1,0 @@
-"""The marks are drawn by the script that measures how many are found."""
-
-from __future__ import annotations
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
