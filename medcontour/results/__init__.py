@@ -1,5 +1,6 @@
 """The result: contours placed in patient space, their evidence, and its JSON."""
 
+from medcontour.results.check import suggestion_schema
 from medcontour.results.exporter import (
     Exporter,
     NothingToWrite,
@@ -52,4 +53,5 @@ __all__ = [
     "is_picture",
     "on_request",
     "refusal",
+    "suggestion_schema",
 ]

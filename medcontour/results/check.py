@@ -1,19 +1,33 @@
-"""Whether a JSON document is a suggestion in all that others rely on."""
+"""Whether a JSON document is a suggestion: the published schema, and what no schema can say."""
 
 from __future__ import annotations
 
 import json
 import math
-from typing import Any, get_args
+from collections.abc import Callable
+from functools import cache
+from importlib.resources import files
+from typing import Any
 
-from pydicom.uid import UID
+import fastjsonschema
 
-from medcontour.results.status import Status
+__all__ = ["check_document", "parse", "suggestion_schema"]
 
-__all__ = ["check_document", "parse"]
 
-FAR_MM = 1e6
-_TEXTS_OR_NONE = ("study_instance_uid", "series_instance_uid", "frame_of_reference_uid")
+def suggestion_schema() -> dict[str, Any]:
+    """Give the JSON Schema (draft 7) of ``suggestion.json``, for checking one in any language.
+
+    It lies beside this module as ``suggestion.schema.json``, and is what `Suggestion.read_json`
+    itself goes by.
+
+    Examples
+    --------
+    >>> suggestion_schema()["properties"]["schema"]["const"]
+    'medcontour/suggestion/1'
+    """
+    text = files("medcontour.results").joinpath("suggestion.schema.json").read_text("utf-8")
+    schema: dict[str, Any] = json.loads(text)
+    return schema
 
 
 def parse(text: str) -> Any:
@@ -35,68 +49,34 @@ def _finite(text: str) -> float:
 
 
 def check_document(document: dict[str, Any]) -> None:
-    """Refuse a document with a value of another kind than its name promises.
+    """Refuse a document that does not keep to the schema, or names a slice that is not there.
 
     Raises
     ------
-    ValueError, TypeError or KeyError
-        With the name of the first one.
+    ValueError
+        With the place of the first fault, such as ``findings[3].score``.
     """
-    scan, classifier = document["scan"], document["classifier"]
-    shape, affine = scan["shape"], scan["affine_lps"]
-    _need("scan.shape", len(shape) == 3 and all(_whole(n) and n > 0 for n in shape))
-    rows = len(affine) == 4 and all(len(row) == 4 for row in affine)
-    _need("scan.affine_lps", rows and all(_number(n) for row in affine for n in row))
-    _need("scan.units", scan["units"] in ("mm", "pixel"))
-    _need("scan.modality", isinstance(scan["modality"], str))
-    for name in _TEXTS_OR_NONE:
-        _need(f"scan.{name}", isinstance(scan.get(name), (str, type(None))))
-    labels = classifier["labels"]
-    _need("classifier.labels", isinstance(labels, list) and all(isinstance(n, str) for n in labels))
-    for name in ("name", "sha256", "target_name"):
-        _need(f"classifier.{name}", isinstance(classifier[name], str))
-    _need("classifier.target", _whole(classifier["target"]))
-    _need("notes", all(isinstance(note, str) for note in document["notes"]))
-    _need("edited", isinstance(document["edited"], bool))
-    for name in ("settings", "run", "slice_scores"):
-        _need(name, isinstance(document[name], dict))
-    for reference in document.get("predecessors", {}).values():
-        uids = all(isinstance(uid, str) and UID(uid).is_valid for uid in reference.values())
-        _need("predecessors", uids)
-    _need("slice_scores", all(_number(n) for n in document["slice_scores"].values()))
-    for name in ("scan", "outline", "preset", "background", "objective"):
-        _need(f"settings.{name}", isinstance(document["settings"].get(name), (str, type(None))))
-    _need("findings", isinstance(document["findings"], list))
-    for finding in document["findings"]:
-        _check_finding(finding, shape[0])
+    try:
+        _validate()(document)
+    except fastjsonschema.JsonSchemaValueException as error:
+        raise ValueError(_fault(error)) from error
+    slices = document["scan"]["shape"][0]
+    for number, finding in enumerate(document["findings"]):
+        for part in (finding, *finding["evidence_contours"], *finding["outlines"]):
+            if part["slice"] >= slices:
+                raise ValueError(f"findings[{number}] names a slice that the scan does not have")
 
 
-def _check_finding(finding: dict[str, Any], slices: int) -> None:
-    for name in ("label", "note"):
-        _need(name, isinstance(finding[name], str))
-    _need("sop_instance_uid", isinstance(finding["sop_instance_uid"], (str, type(None))))
-    _need("status", finding["status"] in get_args(Status))
-    _need("score", _number(finding["score"]))
-    if (evidence := finding["evidence"]) is not None:
-        _need("evidence", all(_number(value) for value in evidence.values()))
-    for contour in (finding, *finding["evidence_contours"], *finding["outlines"]):
-        _need("slice", _whole(contour["slice"]) and 0 <= contour["slice"] < slices)
-    for contour in (*finding["evidence_contours"], *finding["outlines"]):
-        numbers = [n for point in contour["polygon_lps_mm"] for n in point]
-        _need("polygon_lps_mm", all(_number(n) and abs(n) < FAR_MM for n in numbers))
-        _need("area_mm2", _number(contour["area_mm2"]))
-        harmonics = contour["parameters"].get("harmonics", [])
-        _need("harmonics", isinstance(harmonics, list) and len(harmonics) <= 100)
+@cache
+def _validate() -> Callable[[Any], object]:
+    compiled: Callable[[Any], object] = fastjsonschema.compile(suggestion_schema())
+    return compiled
 
 
-def _need(name: str, kept: bool) -> None:
-    if not kept:
-        raise ValueError(f"{name} is of another kind than it should be")
-
-
-def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, float) or _whole(value)
+def _fault(error: fastjsonschema.JsonSchemaValueException) -> str:
+    """Name the place, and the key it lacks if that is the fault; never the value itself."""
+    place = error.name.removeprefix("data").removeprefix(".") or "the document"
+    if error.rule == "required":
+        lacking = next(key for key in error.rule_definition if key not in error.value)
+        return f"{place} has no {lacking}"
+    return f"{place} is not what it should be"

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any, Literal
 
 import numpy as np
 
-from medcontour.results.parts import Evidence, Finding, PlacedContour
+from medcontour.results.parts import (
+    ClassifierReference,
+    Evidence,
+    Finding,
+    PlacedContour,
+    ScanReference,
+)
 
-__all__ = ["contour_to_dict", "finding_from_dict", "finding_to_dict"]
+__all__ = [
+    "classifier_from_dict",
+    "contour_to_dict",
+    "finding_from_dict",
+    "finding_to_dict",
+    "scan_from_dict",
+]
 
 
 def contour_to_dict(contour: PlacedContour) -> dict[str, Any]:
@@ -24,15 +36,12 @@ def contour_to_dict(contour: PlacedContour) -> dict[str, Any]:
 
 
 def contour_from_dict(item: dict[str, Any], kind: Literal["evidence", "outline"]) -> PlacedContour:
-    """Read what `contour_to_dict` gave; a ValueError tells what it lacks."""
-    polygon = np.asarray(item["polygon_lps_mm"], dtype=np.float64)
-    if polygon.ndim != 2 or polygon.shape[1] != 3 or len(polygon) < 3:
-        raise ValueError("polygon_lps_mm must be three or more [x, y, z] points")
+    """Read what `contour_to_dict` gave."""
     return PlacedContour(
         kind=kind,
         slice=int(item["slice"]),
         parameters=dict(item["parameters"]),
-        polygon_lps_mm=polygon,
+        polygon_lps_mm=np.asarray(item["polygon_lps_mm"], dtype=np.float64),
         area_mm2=float(item["area_mm2"]),
         quality=dict(item["quality"]),
     )
@@ -61,10 +70,29 @@ def finding_from_dict(item: dict[str, Any]) -> Finding:
         label=item["label"],
         score=float(item["score"]),
         status=item["status"],
-        evidence=Evidence(**item["evidence"]) if item["evidence"] is not None else None,
+        evidence=None
+        if item["evidence"] is None
+        else Evidence(**_known(Evidence, item["evidence"])),
         evidence_contours=tuple(
             contour_from_dict(contour, "evidence") for contour in item["evidence_contours"]
         ),
         outlines=tuple(contour_from_dict(contour, "outline") for contour in item["outlines"]),
         note=item["note"],
     )
+
+
+def scan_from_dict(item: dict[str, Any]) -> ScanReference:
+    """Read what `ScanReference` is written as."""
+    shape = tuple(int(n) for n in item["shape"])
+    return ScanReference(**_known(ScanReference, item) | {"shape": shape})
+
+
+def classifier_from_dict(item: dict[str, Any]) -> ClassifierReference:
+    """Read what `ClassifierReference` is written as."""
+    exact = {"target": int(item["target"]), "labels": tuple(item["labels"])}
+    return ClassifierReference(**_known(ClassifierReference, item) | exact)
+
+
+def _known(kind: type, item: dict[str, Any]) -> dict[str, Any]:
+    """The keys that a class has: others may stand beside them, and are left out."""
+    return {own.name: item[own.name] for own in fields(kind) if own.name in item}

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from medcontour.errors import MedcontourError
 from medcontour.files import replacing
 from medcontour.results.check import check_document, parse
-from medcontour.results.document import finding_from_dict, finding_to_dict
+from medcontour.results.document import (
+    classifier_from_dict,
+    finding_from_dict,
+    finding_to_dict,
+    scan_from_dict,
+)
 from medcontour.results.parts import (
     ClassifierReference,
     Finding,
@@ -177,7 +182,7 @@ class Suggestion:
         try:
             check_document(document)
             return cls._from_document(document)
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        except ValueError as error:
             raise MedcontourError(
                 f"{path} lacks or garbles a part of the schema ({error}); "
                 "run `medcontour suggest` again."
@@ -185,13 +190,9 @@ class Suggestion:
 
     @classmethod
     def _from_document(cls, document: dict[str, Any]) -> Suggestion:
-        scan = dict(document["scan"])
-        scan["shape"] = tuple(scan["shape"])
-        classifier = dict(document["classifier"])
-        classifier["labels"] = tuple(classifier["labels"])
         return cls(
-            scan=ScanReference(**scan),
-            classifier=ClassifierReference(**classifier),
+            scan=scan_from_dict(document["scan"]),
+            classifier=classifier_from_dict(document["classifier"]),
             settings=dict(document["settings"]),
             findings=tuple(finding_from_dict(item) for item in document["findings"]),
             slice_scores={int(k): float(v) for k, v in document["slice_scores"].items()},
@@ -199,7 +200,7 @@ class Suggestion:
             edited=bool(document["edited"]),
             notes=tuple(document["notes"]),
             predecessors={
-                name: ObjectReference(**item)
+                name: ObjectReference(item["sop_instance_uid"], item["series_instance_uid"])
                 for name, item in document.get("predecessors", {}).items()
             },
         )

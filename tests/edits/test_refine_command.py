@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from jsonschema import Draft7Validator
 from PIL import Image
 from typer.testing import CliRunner
 
 import medcontour as mc
 from medcontour.cli import main
 from medcontour.cli.app import app
-from medcontour.results import Suggestion
+from medcontour.results import Suggestion, suggestion_schema
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,9 @@ def test_edit_is_taken_over_and_resumed(edited, sample_data: Path, tmp_path: Pat
         assert min(picture.size) > 200
     before, after = (Suggestion.read_json(f) for f in (suggestion, out))
     resumed = Suggestion.read_json(out / "resumed")
+    for folder in (suggestion, out, out / "resumed"):
+        written = json.loads((folder / "suggestion.json").read_text())
+        Draft7Validator(suggestion_schema()).validate(written)
     assert (before.edited, after.edited, resumed.edited) == (False, True, False)
     points = pydicom.dcmread(path).ROIContourSequence[0].ContourSequence[0].ContourData
     kept = after.findings[0].outlines[0].polygon_lps_mm

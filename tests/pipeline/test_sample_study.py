@@ -12,6 +12,7 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 import torch
+from jsonschema import Draft7Validator
 from monai.bundle import ConfigParser
 from sample_run import SampleRun
 from scipy.ndimage import gaussian_filter
@@ -19,6 +20,7 @@ from shapely import Polygon, contains_xy
 from shapely.geometry.polygon import orient
 
 import medcontour as mc
+from medcontour.results import suggestion_schema
 
 BLURS = {  # of (192, 192) inputs: standard deviation along each side, and kernel radius
     "blur": (20.0, 10),
@@ -30,6 +32,10 @@ BLURS = {  # of (192, 192) inputs: standard deviation along each side, and kerne
 @pytest.fixture(scope="module")
 def document(sample_run: SampleRun) -> dict[str, Any]:
     return json.loads((sample_run.folder / "suggestion.json").read_text())
+
+
+def test_what_is_written_keeps_to_the_published_schema(document: dict[str, Any]) -> None:
+    Draft7Validator(suggestion_schema()).validate(document)
 
 
 @pytest.fixture(scope="module")
