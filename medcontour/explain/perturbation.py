@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from medcontour.contour import FourierContour, PlaneGeometry
 from medcontour.explain.objectives.objective import Objective
@@ -30,12 +31,15 @@ class Perturbation:
         plane's pixels: a resized, cropped or padded input carries its own points.
     plane
         The source plane, which holds the contours.
+    most
+        How many images may go through the network at once; more go in pieces. None is no limit.
     """
 
     images: Tensor
     background: Tensor
     points: Tensor
     plane: PlaneGeometry
+    most: int | None = None
     _kept: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
@@ -73,7 +77,7 @@ class Perturbation:
 
     def pick(self, which: Tensor) -> Perturbation:
         """The same for some of the images."""
-        return Perturbation(self.images[which], self.background[which], self.points, self.plane)
+        return replace(self, images=self.images[which], background=self.background[which])
 
     def preserved(self, mask: Tensor, which: Tensor) -> Tensor:
         """Eq. 3 for (M, H, W) masks of the images `which` (M,)."""
@@ -88,10 +92,24 @@ class Perturbation:
     def similarities(
         self, objective: Objective, mask: Tensor, which: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """(M,) similarity of the preserved and of the deleted variants, in one batch."""
+        """(M,) similarity of the preserved and of the deleted variants.
+
+        In one batch, or in pieces of `most` images whose gradients are then worked out anew, so
+        that a piece at a time is held.
+        """
         base, change = self._both(which)
         both = torch.addcmul(base, mask.repeat(2, 1, 1).unsqueeze(1), change)
-        return tuple(objective.similarity(both, which.repeat(2)).chunk(2))  # type: ignore[return-value]
+        size, names = self.most or len(both), which.repeat(2)
+        parts = [(both[n : n + size], names[n : n + size]) for n in range(0, len(both), size)]
+        if len(parts) == 1:
+            similarity = objective.similarity(*parts[0])
+        elif torch.is_grad_enabled():
+            held = [checkpoint(objective.similarity, *part, use_reentrant=False) for part in parts]
+            similarity = torch.cat(held)
+        else:
+            similarity = torch.cat([objective.similarity(*part) for part in parts])
+        preserved, deleted = similarity.chunk(2)
+        return preserved, deleted
 
     def _both(self, which: Tensor) -> tuple[Tensor, Tensor]:
         """What a mask of 0 gives of the images `which`, preserved then deleted, and what 1 adds.

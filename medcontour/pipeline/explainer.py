@@ -73,7 +73,7 @@ class Explainer:
         """Give each slice's finding, and what to show of it."""
         geometry = plane_geometry(self.scan)
         background, names, cost = self.backgrounds(batch.inputs)
-        perturbation = Perturbation(batch.inputs, background, batch.points, geometry)
+        perturbation = Perturbation(batch.inputs, background, batch.points, geometry, batch.most)
         answer = TargetObjective(self.classifier.score, batch.inputs, background, self.target)
         embedding = EmbeddingObjective(
             self.classifier.embed,

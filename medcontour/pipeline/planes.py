@@ -12,6 +12,7 @@ from torch import Tensor
 
 from medcontour.classifier import Classifier, Prepared
 from medcontour.contour import PlaneGeometry
+from medcontour.pipeline.memory import images_at_once
 from medcontour.scan import Scan
 
 __all__ = ["PlaneBatch", "plane_batches", "plane_geometry"]
@@ -31,12 +32,15 @@ class PlaneBatch:
         (3, 3): see `Prepared.index_from_input`.
     points
         (height, width, 2): plane coordinates of the input's pixels.
+    most
+        Images that may go through the network at once.
     """
 
     slices: tuple[int, ...]
     inputs: Tensor
     index_from_input: npt.NDArray[np.float64]
     points: Tensor
+    most: int
 
 
 def plane_geometry(scan: Scan) -> PlaneGeometry:
@@ -50,10 +54,13 @@ def plane_batches(
     """Prepare slices and give them in batches of at most `size`, in order.
 
     Preprocessing that depends on the content (cropping to the foreground) gives slices of
-    different geometry: they come in different batches.
+    different geometry: they come in different batches. A batch is smaller where memory does not
+    hold a search of `size` slices, each of which takes two images. That moves a slice's result by
+    no more than a batch of another size moves the network's own sums: in their last digits.
     """
     geometry = plane_geometry(scan)
     waiting: list[tuple[int, Prepared]] = []
+    most: dict[torch.Size, int] = {}
 
     def alike(prepared: Prepared) -> bool:
         first = waiting[0][1]
@@ -63,15 +70,19 @@ def plane_batches(
 
     for k in slices:
         prepared = classifier.prepare(scan.voxels[k], scan.pixel_spacing)
-        if waiting and (len(waiting) == size or not alike(prepared)):
-            yield _batch(waiting, geometry)
+        shape = prepared.tensor.shape
+        if shape not in most:
+            most[shape] = images_at_once(classifier, prepared.tensor)
+        fit = max(1, min(size, most[shape] // 2))
+        if waiting and (len(waiting) >= fit or not alike(prepared)):
+            yield _batch(waiting, geometry, most[waiting[0][1].tensor.shape])
             waiting = []
         waiting.append((k, prepared))
     if waiting:
-        yield _batch(waiting, geometry)
+        yield _batch(waiting, geometry, most[waiting[0][1].tensor.shape])
 
 
-def _batch(prepared: list[tuple[int, Prepared]], geometry: PlaneGeometry) -> PlaneBatch:
+def _batch(prepared: list[tuple[int, Prepared]], geometry: PlaneGeometry, most: int) -> PlaneBatch:
     first = prepared[0][1]
     height, width = first.tensor.shape[-2:]
     row, column = np.meshgrid(np.arange(height), np.arange(width), indexing="ij")
@@ -82,4 +93,5 @@ def _batch(prepared: list[tuple[int, Prepared]], geometry: PlaneGeometry) -> Pla
         inputs=torch.stack([p.tensor for _, p in prepared]),
         index_from_input=first.index_from_input,
         points=points,
+        most=most,
     )
