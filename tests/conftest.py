@@ -71,7 +71,7 @@ def _ohif_missing() -> str | None:
     if absent:
         return f"not installed: {', '.join(absent)}"
     if not Path(os.environ.get("MEDCONTOUR_OHIF", "absent"), "index.html").is_file():
-        return "the built OHIF viewer (docs/ohif.md) is not at MEDCONTOUR_OHIF"
+        return "the built OHIF viewer (docs/how-to/ohif.md) is not at MEDCONTOUR_OHIF"
     return None
 
 

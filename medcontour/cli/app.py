@@ -50,7 +50,7 @@ def suggest(
         str,
         typer.Argument(
             help="A DICOM folder or file, a NIfTI file, a PNG, JPEG or TIFF; or a series in an "
-            "archive: dicomweb+https://HOST/ROOT#SERIES_UID (who you are: docs/dicomweb.md)."
+            "archive: dicomweb+https://HOST/ROOT#SERIES_UID (who you are: docs/how-to/dicomweb.md)."
         ),
     ],
     classifier: Annotated[

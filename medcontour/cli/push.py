@@ -32,7 +32,7 @@ def push(
 
     What the archive has already is not sent again, so that a second run changes nothing and a
     run after a fault stores the rest. Names, passwords, tokens and certificates come from the
-    environment or a netrc file; see docs/dicomweb.md.
+    environment or a netrc file; see docs/how-to/dicomweb.md.
 
     For example:
 

@@ -95,7 +95,7 @@ def parse_address(text: str, series: str | None = None) -> Address:
     if url is not None and (url.username is not None or url.password is not None):
         raise MedcontourError(
             "The address holds a name or password, which others on this machine can see; leave it "
-            "out and put it into a netrc file or the environment (docs/dicomweb.md)."
+            "out and put it into a netrc file or the environment (docs/how-to/dicomweb.md)."
         )
     plain = host and re.fullmatch(r"[\w.-]+", host)
     if url is None or url.scheme not in ("http", "https") or not plain or url.query or port == 0:

@@ -106,7 +106,7 @@ def _status(response: requests.Response, address: Address) -> MedcontourError:
         return lost
     remedies = {
         401: "asks who you are, or does not take the answer: give a token or a name and password "
-        "(docs/dicomweb.md)",
+        "(docs/how-to/dicomweb.md)",
         403: "does not let you do this: ask its administrator for the right",
         404: f"has nothing at {address.root}: check the address and the UID",
         413: "takes no object of this size: ask its administrator to raise the limit",

@@ -1,6 +1,6 @@
-"""The prebuilt OHIF viewer beside a real Orthanc, set up as docs/ohif.md says, in a real Chromium.
+"""The prebuilt OHIF viewer beside a real Orthanc, as docs/how-to/ohif.md says, in a real Chromium.
 
-The picture in the docs is made by ``python tests/ohif/ohif_viewer.py OUT docs/ohif.png``, where
+The picture in the docs is made by ``python tests/ohif/ohif_viewer.py OUT docs/how-to/ohif.png``:
 OUT is what ``medcontour suggest sample_data/ct_study`` wrote, and MEDCONTOUR_OHIF the viewer's
 folder.
 """
@@ -60,7 +60,8 @@ def running_ohif(folder: Path, study: Path, results: Path) -> Iterator[str]:
 
 
 def _from_docs(language: str) -> str:
-    (block,) = re.findall(rf"```{language}\n(.*?)```", (ROOT / "docs/ohif.md").read_text(), re.S)
+    page = (ROOT / "docs" / "how-to" / "ohif.md").read_text()
+    (block,) = re.findall(rf"```{language}\n(.*?)```", page, re.S)
     return block
 
 

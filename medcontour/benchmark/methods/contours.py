@@ -44,8 +44,8 @@ class ExtremalContour(Method):
         answer away, chosen image by image for one evaluation.
     area_weight
         As `ExtremalContours` takes it; by default the cap of the paper's own weight (Eq. 8), for
-        photographs: docs/photographs.md has what others give. The preset ``"paper"`` goes by
-        Eq. 8 itself.
+        photographs: docs/results/photographs.md has what others give. The preset ``"paper"``
+        goes by Eq. 8 itself.
     answers
         What the network's outputs mean, for that choice; see `Model.answers`.
     seed
