@@ -183,7 +183,7 @@ def _load(found: EntryPoint) -> Exporter:
     if not isinstance(loaded, Exporter):
         raise MedcontourError(
             f'The export format "{found.name}" of the package {package} is no '
-            f"medcontour.suggestion.Exporter; {remedy}"
+            f"medcontour.results.Exporter; {remedy}"
         )
     return loaded
 
