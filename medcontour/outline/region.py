@@ -73,7 +73,13 @@ class _Reading:
     steps: Tensor  # (N, ANGLES) signed step across the curve, over the pooled spread
 
 
-def _read(images: Tensor, plane: PlaneGeometry, curves: FourierContour, floor: Tensor) -> _Reading:
+def _read(
+    images: Tensor,
+    plane: PlaneGeometry,
+    curves: FourierContour,
+    floor: Tensor,
+    measured: Tensor | None,
+) -> _Reading:
     """Read (N, H, W) images along the rays of N curves."""
     directions = torch.arange(ANGLES, device=images.device) * (2 * math.pi / ANGLES)
     cosine, sine = (f(directions).expand(len(curves), -1) for f in (torch.cos, torch.sin))
@@ -81,13 +87,11 @@ def _read(images: Tensor, plane: PlaneGeometry, curves: FourierContour, floor: T
     relative = images.new_tensor(INSIDE + OUTSIDE)
     rays = torch.stack([radius * cosine, radius * sine], -1) @ curves.frame_matrix().mT
     points = curves.center[:, None, None] + rays.unsqueeze(2) * relative.view(1, 1, -1, 1)
-    values = F.grid_sample(
-        images.unsqueeze(1),
-        points / points.new_tensor(plane.extent),
-        padding_mode="border",
-        align_corners=False,
-    )[:, 0]
+    places = points / points.new_tensor(plane.extent)
+    values = _at(images, places, "bilinear")
     in_view = (points.abs() <= points.new_tensor(plane.extent)).all(-1)
+    if measured is not None:
+        in_view &= _at(measured.to(images), places.detach(), "nearest") > 0.5
     weight = radius.detach().square().unsqueeze(-1) * relative * (in_view + 1e-3)
     split = len(INSIDE)
     mean_in, var_in = _moments(values[..., :split], weight[..., :split])
@@ -97,6 +101,13 @@ def _read(images: Tensor, plane: PlaneGeometry, curves: FourierContour, floor: T
         ..., EDGE_OUTSIDE
     ].mean(-1)
     return _Reading((mean_in - mean_out) / spread, steps / spread.detach().unsqueeze(-1))
+
+
+def _at(images: Tensor, places: Tensor, mode: str) -> Tensor:
+    """(N, A, R) values of (N, H, W) images at places from -1 to 1; beyond, those at the border."""
+    return F.grid_sample(
+        images.unsqueeze(1), places, mode=mode, padding_mode="border", align_corners=False
+    )[:, 0]
 
 
 def _saturated(contrast: Tensor) -> Tensor:
@@ -136,6 +147,7 @@ def outline_candidates(
     polarity: Tensor | None = None,
     *,
     most: int,
+    measured: Tensor | None = None,
 ) -> list[list[Outline]]:
     """Boundaries around each evidence contour that differ from each other, the best first.
 
@@ -157,6 +169,9 @@ def outline_candidates(
         from 0, the more the other polarity has to be the clearer one.
     most
         At most so many for each.
+    measured
+        (N, rows, columns) bool: pixels that are no measurement count neither inside nor outside;
+        they take the value of the nearest that is. By default all are measured.
 
     Returns
     -------
@@ -174,6 +189,8 @@ def outline_candidates(
     (True, 0.3)
     """
     images = images.float()
+    masks = [None] * len(images) if measured is None else list(measured)
+    images = torch.stack([_filled(*pair) for pair in zip(images, masks, strict=True)])
     count, tries = len(evidence), 2 * len(SCALES)
     scales = images.new_tensor(SCALES).repeat_interleave(2)
     sign = images.new_tensor([1.0, -1.0]).repeat(len(SCALES)).repeat(count)
@@ -187,7 +204,9 @@ def outline_candidates(
     smooth = torch.stack(
         [_smoothed(image, plane, r) for image, rs in zip(images, both, strict=True) for r in rs]
     ).repeat_interleave(2, 0)
-    floor = 0.1 * images.flatten(1).std(-1).repeat_interleave(tries).clamp_min(1e-6)
+    spread = torch.stack([_spread(image, mask) for image, mask in zip(images, masks, strict=True)])
+    floor = 0.1 * spread.repeat_interleave(tries).clamp_min(1e-6)
+    everywhere = None if measured is None else measured.repeat_interleave(tries, 0)
 
     parameters = curves.tensors()
     groups = []
@@ -201,7 +220,7 @@ def outline_candidates(
     largest = (LARGEST * reach).clamp(max=0.9).log()
 
     def energy() -> tuple[Tensor, _Reading]:
-        reading = _read(smooth, plane, curves, floor)
+        reading = _read(smooth, plane, curves, floor, everywhere)
         edge = torch.tanh(sign[:, None] * reading.steps).mean(-1)
         away = (curves.center - centers).square().sum(-1)
         pull = away / torch.maximum(reach, curves.mean_radius.detach()).square()
@@ -247,6 +266,22 @@ def _distinct(outlines: list[Outline], most: int) -> list[Outline]:
         if len(kept) == most:
             break
     return kept
+
+
+def _spread(image: Tensor, measured: Tensor | None) -> Tensor:
+    """Standard deviation of what is measured of a (H, W) image."""
+    return (image if measured is None or not measured.any() else image[measured]).std()
+
+
+def _filled(image: Tensor, measured: Tensor | None) -> Tensor:
+    """(H, W) with the value of the nearest measured pixel where there is none."""
+    if measured is None or bool(measured.all()) or not bool(measured.any()):
+        return image
+    nearest = ndimage.distance_transform_edt(
+        ~measured.cpu().numpy(), return_distances=False, return_indices=True
+    )
+    rows, columns = torch.from_numpy(nearest).long().to(image.device)
+    return image[rows, columns]
 
 
 def _smoothed(image: Tensor, plane: PlaneGeometry, radius: Tensor) -> Tensor:

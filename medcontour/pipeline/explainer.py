@@ -72,7 +72,7 @@ class Explainer:
     ) -> Iterator[tuple[Finding, Views]]:
         """Give each slice's finding, and what to show of it."""
         geometry = plane_geometry(self.scan)
-        background, names, cost = self.backgrounds(batch.inputs)
+        background, names, cost = self.backgrounds(batch)
         perturbation = Perturbation(batch.inputs, background, batch.points, geometry, batch.most)
         answer = TargetObjective(self.classifier.score, batch.inputs, background, self.target)
         embedding = EmbeddingObjective(
@@ -97,7 +97,12 @@ class Explainer:
         costs = torch.full((len(batch.slices),), cost, device=which.device)
         if self.outline != "none":
             images = torch.from_numpy(np.stack([self.grey(k) for k in batch.slices]))[which.cpu()]
-            outlines, spent = choose_outlines(perturbation, answer, images, geometry, every, which)
+            measured = None
+            if self.scan.measured is not None:
+                measured = torch.from_numpy(self.scan.measured[list(batch.slices)])[which.cpu()]
+            outlines, spent = choose_outlines(
+                perturbation, answer, images, geometry, every, which, measured
+            )
             costs.index_add_(0, which, spent)
         for index, k in enumerate(batch.slices):
             evidence, fair = self._evidence(
@@ -139,12 +144,21 @@ class Explainer:
             yield finding, self._views(batch, *self._variants(perturbation, curves, index))
 
     @torch.no_grad()
-    def backgrounds(self, inputs: Tensor) -> tuple[Tensor, list[str], float]:
-        """Background of each image, its name, and what choosing it cost in evaluations."""
+    def backgrounds(self, batch: PlaneBatch) -> tuple[Tensor, list[str], float]:
+        """Background of each image, its name, and what choosing it cost in evaluations.
+
+        What was not measured is left as it is, and counts in no background.
+        """
+        inputs = batch.filled
         if self.background != "auto":
-            return BACKGROUNDS[self.background](inputs), [self.background] * len(inputs), 0.0
-        made, chosen = mildest(inputs, lambda x: self.classifier.score(x)[:, self.target])
-        return made, chosen, len(AUTOMATIC) / 4
+            made = BACKGROUNDS[self.background](inputs)
+            return batch.where_measured(made), [self.background] * len(inputs), 0.0
+
+        def log_odds(made: Tensor) -> Tensor:
+            return self.classifier.score(batch.where_measured(made))[:, self.target]
+
+        made, chosen = mildest(inputs, log_odds)
+        return batch.where_measured(made), chosen, len(AUTOMATIC) / 4
 
     def _evidence(
         self,
@@ -197,7 +211,7 @@ class Explainer:
     def body(self, perturbation: Perturbation, k: int) -> Tensor:
         """(M, 2) plane coordinates of the slice's body that the network has in sight."""
         plane = self.grey(k)
-        inside = torch.from_numpy(body_mask(plane))
+        inside = torch.from_numpy(body_mask(plane, self.scan.measured_in(k)))
         points = perturbation.plane.pixel_centres()[inside]
         low, high = perturbation.bounds
         seen = ((points >= low.cpu()) & (points <= high.cpu())).all(-1)

@@ -77,7 +77,7 @@ def _prepare(
         )
     job = Explainer(scan, classifier, choice, preset, 1, None, background, "target", "none", 0)
     [batch] = plane_batches(scan, classifier, [k], 1)
-    behind, names, _ = job.backgrounds(batch.inputs)
+    behind, names, _ = job.backgrounds(batch)
     geometry = plane_geometry(scan)
     perturbation = Perturbation(batch.inputs, behind, batch.points, geometry, batch.most)
     answer = TargetObjective(classifier.score, batch.inputs, behind, choice)

@@ -27,6 +27,7 @@ def choose_outlines(
     plane: PlaneGeometry,
     evidence: FourierContour,
     which: Tensor,
+    measured: Tensor | None = None,
 ) -> tuple[list[Outline | None], Tensor]:
     """Follow the image from each evidence contour, and let the classifier speak against a place.
 
@@ -46,6 +47,8 @@ def choose_outlines(
         M evidence contours.
     which
         (M,) the image of each.
+    measured
+        (M, rows, columns) bool: which pixels of `images` were measured; by default all.
 
     Returns
     -------
@@ -55,7 +58,9 @@ def choose_outlines(
         (M,) what that cost: pairs that are only run forward count half.
     """
     polarity = evidence_polarity(perturbation, answer, evidence, which)
-    offered = outline_candidates(images, plane, evidence.to("cpu"), polarity.cpu(), most=CANDIDATES)
+    offered = outline_candidates(
+        images, plane, evidence.to("cpu"), polarity.cpu(), most=CANDIDATES, measured=measured
+    )
     clear = [[outline for outline in some if outline.clear] for some in offered]
     counts = torch.tensor([len(some) for some in clear], device=which.device)
     spent = POLARITY_EVALUATIONS + counts / 2

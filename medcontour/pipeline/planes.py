@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy import ndimage
 from torch import Tensor
 
 from medcontour.classifier import Classifier, Prepared
@@ -34,6 +35,8 @@ class PlaneBatch:
         (height, width, 2): plane coordinates of the input's pixels.
     most
         Images that may go through the network at once.
+    measured
+        (B, 1, height, width) bool: the input's pixels that were measured; None where all were.
     """
 
     slices: tuple[int, ...]
@@ -41,6 +44,27 @@ class PlaneBatch:
     index_from_input: npt.NDArray[np.float64]
     points: Tensor
     most: int
+    measured: Tensor | None = None
+
+    @property
+    def filled(self) -> Tensor:
+        """`inputs`, with the value of the nearest measured pixel where there is none."""
+        if self.measured is None:
+            return self.inputs
+        filled = self.inputs.clone()
+        for image, mask in zip(filled, ~self.measured[:, 0].cpu().numpy(), strict=True):
+            if mask.any() and not mask.all():
+                rows, columns = ndimage.distance_transform_edt(
+                    mask, return_distances=False, return_indices=True
+                )
+                image[:] = image[:, torch.from_numpy(rows), torch.from_numpy(columns)]
+        return filled
+
+    def where_measured(self, images: Tensor) -> Tensor:
+        """Give (B, channels, height, width) images, and `inputs` where nothing was measured."""
+        if self.measured is None:
+            return images
+        return torch.where(self.measured.to(images.device), images, self.inputs)
 
 
 def plane_geometry(scan: Scan) -> PlaneGeometry:
@@ -58,7 +82,6 @@ def plane_batches(
     hold a search of `size` slices, each of which takes two images. That moves a slice's result by
     no more than a batch of another size moves the network's own sums: in their last digits.
     """
-    geometry = plane_geometry(scan)
     waiting: list[tuple[int, Prepared]] = []
     most: dict[torch.Size, int] = {}
 
@@ -75,23 +98,32 @@ def plane_batches(
             most[shape] = images_at_once(classifier, prepared.tensor)
         fit = max(1, min(size, most[shape] // 2))
         if waiting and (len(waiting) >= fit or not alike(prepared)):
-            yield _batch(waiting, geometry, most[waiting[0][1].tensor.shape])
+            yield _batch(waiting, scan, most[waiting[0][1].tensor.shape])
             waiting = []
         waiting.append((k, prepared))
     if waiting:
-        yield _batch(waiting, geometry, most[waiting[0][1].tensor.shape])
+        yield _batch(waiting, scan, most[waiting[0][1].tensor.shape])
 
 
-def _batch(prepared: list[tuple[int, Prepared]], geometry: PlaneGeometry, most: int) -> PlaneBatch:
+def _batch(prepared: list[tuple[int, Prepared]], scan: Scan, most: int) -> PlaneBatch:
     first = prepared[0][1]
     height, width = first.tensor.shape[-2:]
     row, column = np.meshgrid(np.arange(height), np.arange(width), indexing="ij")
     index = np.stack([row, column, np.ones_like(row)], -1) @ first.index_from_input.T
-    points = geometry.from_index(torch.from_numpy(index[..., :2])).float()
+    points = plane_geometry(scan).from_index(torch.from_numpy(index[..., :2])).float()
+    slices = tuple(k for k, _ in prepared)
+    measured = None
+    if scan.measured is not None:
+        column, row = np.rint(index[..., 0]).astype(int), np.rint(index[..., 1]).astype(int)
+        inside = (row >= 0) & (row < scan.rows) & (column >= 0) & (column < scan.columns)
+        # Beyond the plane is the preprocessing's own padding, which the network is to see.
+        seen = [~inside | scan.measured[k][row * inside, column * inside] for k in slices]
+        measured = torch.from_numpy(np.stack(seen)).unsqueeze(1)
     return PlaneBatch(
-        slices=tuple(k for k, _ in prepared),
+        slices=slices,
         inputs=torch.stack([p.tensor for _, p in prepared]),
         index_from_input=first.index_from_input,
         points=points,
         most=most,
+        measured=measured,
     )

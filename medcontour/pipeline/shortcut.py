@@ -117,7 +117,7 @@ def check_shortcut(
     """
     plane = scan.voxels[k]
     marks = find_marks(plane, scan.modality)
-    shares = shortcut_shares(plane, region, marks=marks)
+    shares = shortcut_shares(plane, region, marks=marks, measured=scan.measured_in(k))
     if not marks.words:
         return ShortcutCheck(shares, "", score)
     pixels = marks.pixels

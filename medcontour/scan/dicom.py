@@ -15,17 +15,19 @@ from pydicom.dataset import Dataset
 from medcontour.errors import MedcontourError
 from medcontour.scan.claims import open_measured
 from medcontour.scan.headers import ImageFile, choose_series, damaged, image_files, text
+from medcontour.scan.measured import Padding, measured_voxels
 from medcontour.scan.pixels import (
     PIXEL_KEYWORDS,
     check_decoder,
     frame_values,
+    inversion,
     numbers,
     stored_window,
 )
 from medcontour.scan.quiet import quietly
 from medcontour.scan.scan import FileGrid, Scan
 from medcontour.scan.stack import Plane, Stack, stack_planes
-from medcontour.scan.values import check_values, grey_where_equal, spread_window
+from medcontour.scan.values import grey_where_equal, spread_window
 
 __all__ = ["read_dicom"]
 
@@ -82,8 +84,10 @@ def read_dicom(path: Path, series: str | None = None) -> Scan:
     False, every slice keeps its own origin), a tilted gantry as well (the affine is sheared).
 
     Values are the modality's (see `frame_values`). MONOCHROME1, where low values are bright, is
-    turned round (largest + smallest - value) except for CT and PET, whose values are quantities,
-    so that classifier and display see the usual polarity.
+    turned round within the range of its bits (``(2 ** BitsStored - 1) - stored``) except for CT
+    and PET, whose values are quantities, so that classifier and display see the usual polarity.
+    Padding (PixelPaddingValue, PixelPaddingRangeLimit) and values that no scanner gives are left
+    out of `Scan.measured`.
 
     An image without ImagePositionPatient (a radiograph, plain ultrasound) is read by itself: its
     size comes from PixelSpacing, ImagerPixelSpacing or the ultrasound region's calibration, its
@@ -132,10 +136,11 @@ def _read_series(files: Sequence[ImageFile], path: Path) -> Scan:
             )
         stack, units = _flat(slices[0])
     ordered = [slices[index] for index in stack.order]
-    voxels, datasets, window = _read(ordered)
-    check_values(voxels, str(path))
-    voxels, window, inverted = _upright(voxels, window, ordered[0].file)
     first = ordered[0].file
+    voxels, datasets, window, padded, inverted = _read(ordered)
+    voxels, measured, fillings = measured_voxels(voxels, str(path), first.modality, padded)
+    if window is None or window[1] < voxels.min() or window[0] > voxels.max():
+        window = spread_window(voxels, measured)
     shape = (voxels.shape[2], voxels.shape[1], voxels.shape[0])
     frame_of_reference = text(first.header, "FrameOfReferenceUID") if placed else None
     return Scan(
@@ -157,7 +162,8 @@ def _read_series(files: Sequence[ImageFile], path: Path) -> Scan:
         datasets=datasets,
         slice_axes_lps=stack.slice_axes_lps,
         frame_numbers=tuple(piece.frame + 1 for piece in ordered if piece.frame is not None),
-        notes=stack.notes + inverted,
+        measured=measured,
+        notes=stack.notes + inverted + fillings,
     )
 
 
@@ -271,8 +277,20 @@ def _projected_spacing(header: Dataset) -> tuple[tuple[float, float] | None, str
 
 def _read(
     ordered: Sequence[_Slice],
-) -> tuple[npt.NDArray[np.float32], tuple[Dataset, ...], tuple[float, float]]:
-    """Read the values of slices in their order, their headers, and the middle slice's window."""
+) -> tuple[
+    npt.NDArray[np.float32],
+    tuple[Dataset, ...],
+    tuple[float, float] | None,
+    Padding | None,
+    tuple[str, ...],
+]:
+    """Read the values of slices in their order, their headers, the window and the padding.
+
+    The window is the middle slice's, None where none is stored; the notes say whether values were
+    turned round.
+    """
+    notes: tuple[str, ...] = ()
+    padded: list[Padding | None] = []
     voxels: npt.NDArray[np.float32] | None = None
     datasets: list[Dataset] = []
     window: tuple[float, float] | None = None
@@ -283,7 +301,15 @@ def _read(
             path = piece.file.path
             whole = _whole(path)
         groups = whole if piece.frame is None else piece.groups
-        values = frame_values(whole, piece.frame, groups, piece.name)
+        values, padding = frame_values(whole, piece.frame, groups, piece.name)
+        padded.append(padding)
+        total = None
+        if _inverted(piece.file) and values.ndim == 2:
+            values, total = _turn_round(values, whole, groups, piece.name)
+            notes = (
+                "The greyscale is stored inverted (MONOCHROME1); values are turned round as "
+                f"{total:g} - value.",
+            )
         if voxels is None:
             voxels = np.empty((len(ordered), *values.shape), dtype=np.float32)
         if values.shape != voxels.shape[1:]:
@@ -294,14 +320,14 @@ def _read(
         voxels[index] = values
         if index == len(ordered) // 2:
             window = stored_window(groups, piece.file.modality)
+            if window is not None and total is not None:
+                window = total - window[1], total - window[0]
         datasets.append(whole)
     _strip(whole)
     assert voxels is not None
     if voxels.ndim == 4:
-        return grey_where_equal(voxels), tuple(datasets), spread_window(voxels)
-    if window is None or window[1] < voxels.min() or window[0] > voxels.max():
-        window = spread_window(voxels)
-    return voxels, tuple(datasets), window
+        voxels, window = grey_where_equal(voxels), spread_window(voxels)
+    return voxels, tuple(datasets), window, Padding.of_scan(padded), notes
 
 
 def _whole(path: Path) -> Dataset:
@@ -327,16 +353,21 @@ def _strip(dataset: Dataset) -> None:
             del dataset[keyword]
 
 
-def _upright(
-    voxels: npt.NDArray[np.float32], window: tuple[float, float], file: ImageFile
-) -> tuple[npt.NDArray[np.float32], tuple[float, float], tuple[str, ...]]:
-    """Turn MONOCHROME1 round, so that high values are bright."""
-    inverse = str(file.header.get("PhotometricInterpretation")) == "MONOCHROME1"
-    if not inverse or file.modality in _QUANTITIES:
-        return voxels, window, ()
-    total = float(voxels.max()) + float(voxels.min())
-    note = (
-        f"The greyscale is stored inverted (MONOCHROME1); values are turned round as {total:g} - "
-        "value."
-    )
-    return np.float32(total) - voxels, (total - window[1], total - window[0]), (note,)
+def _inverted(file: ImageFile) -> bool:
+    """Whether low values are bright, and no quantities that an inversion would falsify."""
+    monochrome1 = str(file.header.get("PhotometricInterpretation")) == "MONOCHROME1"
+    return monochrome1 and file.modality not in _QUANTITIES
+
+
+def _turn_round(
+    values: npt.NDArray[np.float32], whole: Dataset, groups: Dataset, name: str
+) -> tuple[npt.NDArray[np.float32], float]:
+    """Turn the values of a MONOCHROME1 frame round; give them and what they were taken from."""
+    try:
+        total = inversion(whole, groups)
+    except (ValueError, TypeError, AttributeError, IndexError, OverflowError) as error:
+        raise MedcontourError(
+            f"{name} is stored inverted (MONOCHROME1) and does not say in how many bits "
+            "(BitsStored); export it again."
+        ) from error
+    return np.float32(total) - values, total

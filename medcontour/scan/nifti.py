@@ -13,9 +13,10 @@ import numpy.typing as npt
 
 from medcontour.errors import MedcontourError
 from medcontour.scan.claims import DEFLATE, check_claim
+from medcontour.scan.measured import measured_voxels
 from medcontour.scan.quiet import quietly
 from medcontour.scan.scan import FileGrid, Scan
-from medcontour.scan.values import check_values, grey_where_equal, spread_window
+from medcontour.scan.values import grey_where_equal, spread_window
 
 __all__ = ["check_voxels", "read_nifti"]
 
@@ -45,7 +46,8 @@ def read_nifti(path: Path) -> Scan:
     to the left and rows to the feet, sagittal with columns to the back and rows to the feet;
     slices ascend to the head, the back, the left. `Scan.grid` leads back to the file's axes.
 
-    Values are the file's after scl_slope and scl_inter.
+    Values are the file's after scl_slope and scl_inter. What is not-a-number from the border of a
+    slice inwards, and what programs fill a scan with, is left out of `Scan.measured`.
 
     Parameters
     ----------
@@ -75,7 +77,7 @@ def read_nifti(path: Path) -> Scan:
     colour = [data[..., channel] for channel in range(3)] if data.ndim == 4 else [data]
     turned = [np.ascontiguousarray(grid.to_scan(channel)) for channel in colour]
     voxels = turned[0] if len(turned) == 1 else grey_where_equal(np.stack(turned, -1))
-    check_values(voxels, str(path))
+    voxels, measured, fillings = measured_voxels(voxels, str(path))
     affine_lps = _affine_lps(grid)
     columns, rows = affine_lps[:3, 0], affine_lps[:3, 1]
     if abs(columns @ rows) > 1e-3 * np.linalg.norm(columns) * np.linalg.norm(rows):
@@ -92,9 +94,10 @@ def read_nifti(path: Path) -> Scan:
         units="mm",
         modality="OT",
         source=str(path.resolve()),
-        window=spread_window(voxels),
+        window=spread_window(voxels, measured),
         grid=grid,
-        notes=notes,
+        measured=measured,
+        notes=notes + fillings,
     )
 
 

@@ -15,12 +15,14 @@ from pydicom.uid import UID, RLELossless
 
 from medcontour.errors import MedcontourError
 from medcontour.scan.claims import check_claim
+from medcontour.scan.measured import Padding, padding
 
 __all__ = [
     "PIXEL_KEYWORDS",
     "check_decoder",
     "decoded",
     "frame_values",
+    "inversion",
     "numbers",
     "stored_window",
 ]
@@ -73,12 +75,14 @@ def check_decoder(syntax: UID | None, name: str) -> None:
         )
 
 
-def frame_values(dataset: Dataset, frame: int | None, groups: Dataset, name: str) -> FloatVoxels:
+def frame_values(
+    dataset: Dataset, frame: int | None, groups: Dataset, name: str
+) -> tuple[FloatVoxels, Padding | None]:
     """Decode one frame, (rows, columns) or (rows, columns, 3).
 
     Grey values are the modality's own: after RescaleSlope (0028,1053) and RescaleIntercept
     (0028,1052) or the Modality LUT. Colour of any kind (RGB, YBR, palette) becomes RGB from 0 to
-    255.
+    255. With them comes what the header calls padding, None where it calls nothing so.
 
     Parameters
     ----------
@@ -109,10 +113,10 @@ def frame_values(dataset: Dataset, frame: int | None, groups: Dataset, name: str
         else:
             bits = int(dataset.get("BitsStored", 8))
         if stored.ndim == 3 and stored.shape[-1] == 3:
-            return stored.astype(np.float32) * np.float32(255.0 / (2**bits - 1))
+            return stored.astype(np.float32) * np.float32(255.0 / (2**bits - 1)), None
         if stored.ndim != 2:
             raise ValueError("neither grey nor colour")
-        return _rescaled(stored, groups)
+        return _rescaled(stored, groups), padding(stored, dataset)
     except MedcontourError:
         raise
     except Exception as error:  # Decoders raise anything at damaged data.
@@ -163,6 +167,27 @@ def _rescaled(stored: npt.NDArray[Any], groups: Dataset) -> FloatVoxels:
     if intercept is not None:
         values += float(intercept)
     return values.astype(np.float32)
+
+
+def inversion(dataset: Dataset, groups: Dataset) -> float:
+    """Give what the values of a MONOCHROME1 frame are taken from to turn them round.
+
+    The stored pixels' range, ``(2 ** BitsStored - 1) - stored`` and ``-1 - stored`` where they
+    are signed, after the rescale or the Modality LUT: the same for every image of a kind,
+    whatever is in it.
+
+    Examples
+    --------
+    >>> header = Dataset()
+    >>> header.BitsStored, header.PixelRepresentation = 12, 0
+    >>> inversion(header, header)
+    4095.0
+    """
+    for lut in groups.get("ModalityLUTSequence") or ():
+        return float(2 ** int(lut.LUTDescriptor[2]) - 1)
+    ends = -1.0 if dataset.get("PixelRepresentation") else 2.0 ** int(dataset.BitsStored) - 1.0
+    slope, intercept = groups.get("RescaleSlope"), groups.get("RescaleIntercept")
+    return ends * float(1 if slope is None else slope) + 2 * float(intercept or 0)
 
 
 def stored_window(groups: Dataset, modality: str) -> tuple[float, float] | None:

@@ -95,6 +95,11 @@ class Scan:
         repeat that one object. Empty otherwise.
     window
         (lower, upper) values for display.
+    measured
+        (slices, rows, columns) bool: where the scanner measured; None where it did everywhere.
+        Elsewhere (padding, a filling, not-a-number at the border) `voxels` has the lowest measured
+        value, so that a network gets a number; statistics, windows, outlines, baselines and random
+        places leave it out.
     notes
         Plain sentences that a reader of the result should know (two affines that disagree, an
         inverted greyscale, uneven slices). They hold no patient data.
@@ -116,6 +121,7 @@ class Scan:
     datasets: tuple[Dataset, ...] = field(default=(), repr=False)
     slice_axes_lps: FloatArray | None = field(default=None, repr=False)
     frame_numbers: tuple[int, ...] = field(default=(), repr=False)
+    measured: npt.NDArray[np.bool_] | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
 
     @property
@@ -143,6 +149,12 @@ class Scan:
     def slice_spacing(self) -> float:
         """Millimetres between the centres of neighbouring slices, along `affine_lps`."""
         return float(np.linalg.norm(self.affine_lps[:3, 2]))
+
+    def measured_in(self, k: int) -> npt.NDArray[np.bool_]:
+        """(rows, columns) bool: where slice `k` was measured."""
+        if self.measured is None:
+            return np.ones((self.rows, self.columns), dtype=bool)
+        return np.asarray(self.measured[k])
 
     def slice_affine_lps(self, k: int) -> FloatArray:
         """(4, 4): index (column, row, 0) of slice `k` to LPS mm, from that slice's own place."""

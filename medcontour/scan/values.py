@@ -54,12 +54,19 @@ def grey_where_equal(voxels: FloatVoxels) -> FloatVoxels:
     return voxels
 
 
-def spread_window(voxels: FloatVoxels) -> tuple[float, float]:
-    """(lower, upper) for display: the 1st and 99th percentile, or 0 to 255 for colour."""
+def spread_window(
+    voxels: FloatVoxels, measured: npt.NDArray[np.bool_] | None = None
+) -> tuple[float, float]:
+    """(lower, upper) for display: the 1st and 99th percentile, or 0 to 255 for colour.
+
+    Of the measured voxels alone, where not all are.
+    """
     if voxels.ndim == 4:
         return 0.0, 255.0
-    sample = voxels.reshape(-1)
-    sample = sample[:: max(1, sample.size // _SAMPLE)]
+    step = max(1, voxels.size // _SAMPLE)
+    sample = voxels.reshape(-1)[::step]
+    if measured is not None and (seen := measured.reshape(-1)[::step]).any():
+        sample = sample[seen]
     lower, upper = (float(value) for value in np.percentile(sample, (1, 99)))
     if lower < upper:
         return lower, upper

@@ -13,7 +13,9 @@ LEAST_BODY = 0.05
 LEAST_PIECE = 0.1
 
 
-def body_mask(plane: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+def body_mask(
+    plane: npt.NDArray[np.float32], measured: npt.NDArray[np.bool_] | None = None
+) -> npt.NDArray[np.bool_]:
     """Tell the body from the empty surround of a slice.
 
     The surround is what is dark and connected to the image's border; what it encloses (lungs,
@@ -24,11 +26,14 @@ def body_mask(plane: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
     ----------
     plane
         (rows, columns).
+    measured
+        (rows, columns) bool: what is no measurement is no body; by default all is one.
 
     Returns
     -------
     numpy.ndarray
-        (rows, columns) bool; all True where less than a twentieth of the image would be body.
+        (rows, columns) bool; where less than a twentieth of the image would be body, all that is
+        measured.
 
     Examples
     --------
@@ -38,12 +43,14 @@ def body_mask(plane: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
     >>> int(body_mask(plane).sum())
     16
     """
-    low, high = np.percentile(plane, (0.5, 99.5))
-    dark = plane <= low + AIR_SHARE * (high - low)
+    if measured is None or not measured.any():
+        measured = np.ones(plane.shape, dtype=bool)
+    low, high = np.percentile(plane[measured], (0.5, 99.5))
+    dark = (plane <= low + AIR_SHARE * (high - low)) | ~measured
     regions, _ = ndimage.label(dark)
     border = np.unique(np.concatenate([regions[0], regions[-1], regions[:, 0], regions[:, -1]]))
-    pieces, _ = ndimage.label(~np.isin(regions, border[border > 0]))
+    pieces, _ = ndimage.label(~np.isin(regions, border[border > 0]) & measured)
     sizes = np.bincount(pieces.ravel())
     sizes[0] = 0
     body: npt.NDArray[np.bool_] = (sizes >= max(1, LEAST_PIECE * sizes.max()))[pieces]
-    return body if body.mean() >= LEAST_BODY else np.ones_like(body)
+    return body if body.mean() >= LEAST_BODY else measured

@@ -70,7 +70,11 @@ def share_on(region: BoolArray, place: BoolArray) -> Share:
 
 
 def shortcut_shares(
-    plane: FloatArray, region: BoolArray, modality: str = "OT", marks: Marks | None = None
+    plane: FloatArray,
+    region: BoolArray,
+    modality: str = "OT",
+    marks: Marks | None = None,
+    measured: BoolArray | None = None,
 ) -> ShortcutShares:
     """Say how much of a contour lies on marks and outside the body.
 
@@ -84,6 +88,8 @@ def shortcut_shares(
         As of `find_marks`.
     marks
         Those of the plane, where they are known.
+    measured
+        As of `body_mask`.
 
     Examples
     --------
@@ -98,7 +104,9 @@ def shortcut_shares(
     """
     marks = marks or find_marks(plane, modality)
     grey = plane if plane.ndim == 2 else plane.mean(-1)
-    return ShortcutShares(share_on(region, marks.places), share_on(region, ~body_mask(grey)))
+    return ShortcutShares(
+        share_on(region, marks.places), share_on(region, ~body_mask(grey, measured))
+    )
 
 
 def filled_in(plane: FloatArray, region: BoolArray) -> FloatArray:

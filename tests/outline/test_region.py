@@ -217,3 +217,23 @@ def test_the_inputs_stay_as_they_are() -> None:
     follow(image, SQUARE, start, polarity=1.0)
     assert torch.equal(image, before[0])
     assert all(torch.equal(start.tensors()[name], value) for name, value in before[1].items())
+
+
+def test_what_was_not_measured_does_not_move_an_outline() -> None:
+    """Padding beside an object, whatever its value, is neither inside nor outside."""
+    points = SQUARE.pixel_centres()
+    disc = (points.norm(dim=-1) < 0.3).float()
+    image = disc + 0.05 * torch.rand(disc.shape, generator=torch.Generator().manual_seed(0))
+    measured = points[..., 0] < 0.38
+    start = FourierContour.circles(torch.zeros(1, 2), torch.tensor([0.2]))
+    found = []
+    for value in (-20.0, 0.0, 20.0):
+        padded = torch.where(measured, image, torch.full_like(image, value))
+        [[best, *_]] = outline_candidates(
+            padded[None], SQUARE, start, most=1, measured=measured[None]
+        )
+        found.append(best)
+    assert found[0].clear
+    assert abs(float(found[0].contour.mean_radius) - 0.3) < 0.02
+    for other in found[1:]:
+        torch.testing.assert_close(other.contour.tensors(), found[0].contour.tensors())
