@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 
 from medcontour.errors import MedcontourError
 from medcontour.scan.claims import check_claim
-from medcontour.scan.quiet import quietly
+from medcontour.scan.quiet import muted, quietly
 from medcontour.scan.scan import Scan
 from medcontour.scan.values import check_values, grey_where_equal, spread_window
 
@@ -47,7 +47,7 @@ def read_image(path: Path) -> Scan:
     try:
         # A file, not its path: Pillow maps the file of a path into memory, and then scrambles an
         # uncompressed TIFF whose orientation swaps rows and columns.
-        with quietly(), path.open("rb") as file, Image.open(file) as image:
+        with quietly(), muted(), path.open("rb") as file, Image.open(file) as image:
             # Telephones add a preview or a depth map to a photograph (MPO); the first is meant.
             frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
             if frames == 1:

@@ -11,11 +11,13 @@ from pydicom.multival import MultiValue
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 from pydicom.pixels.utils import pixel_array
-from pydicom.uid import UID, RLELossless
+from pydicom.uid import UID, MPEGTransferSyntaxes, RLELossless
 
 from medcontour.errors import MedcontourError
 from medcontour.scan.claims import check_claim
+from medcontour.scan.decoders import PLUGIN, add_decoders
 from medcontour.scan.measured import Padding, padding
+from medcontour.scan.quiet import muted
 
 __all__ = [
     "PIXEL_KEYWORDS",
@@ -28,6 +30,8 @@ __all__ = [
 ]
 
 FloatVoxels = npt.NDArray[np.float32]
+
+add_decoders()
 
 PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
@@ -69,10 +73,23 @@ def check_decoder(syntax: UID | None, name: str) -> None:
         available = False
     if not available:
         raise MedcontourError(
-            f"{name} is stored as {syntax.name}, for which no decoder is installed; install "
-            "one (pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg), or decompress the "
-            "file, for example with gdcmconv --raw IN OUT."
+            f"{name} is stored as {syntax.name}, for which no decoder is installed; "
+            f"{_remedy(syntax)}"
         )
+
+
+def _remedy(syntax: UID) -> str:
+    """Say what to install, where a decoder of pydicom's would do; else what else to do."""
+    if syntax in MPEGTransferSyntaxes:
+        return "export single frames of the video as images, for example with ffmpeg."
+    try:
+        get_decoder(syntax)
+    except NotImplementedError:
+        return "decompress it where it came from, or with gdcmconv --raw IN OUT."
+    return (
+        "install those that this package names (pip install SimpleITK pillow), or "
+        "decompress the file, for example with gdcmconv --raw IN OUT."
+    )
 
 
 def frame_values(
@@ -129,8 +146,9 @@ def frame_values(
 def decoded(dataset: Dataset, name: str, frame: int | None = None) -> npt.NDArray[Any]:
     """Decode pixel data, unless they claim to be more than they can be.
 
-    RLE is left to pydicom's own decoder: pylibjpeg's ends the process' work with a panic, which is
-    no ``Exception``, where rows and columns are not those that were packed.
+    RLE is left to pydicom's own decoder, also where another is installed: pylibjpeg's ends the
+    process' work with a panic, which is no ``Exception``, where rows and columns are not those
+    that were packed.
 
     Parameters
     ----------
@@ -153,8 +171,10 @@ def decoded(dataset: Dataset, name: str, frame: int | None = None) -> npt.NDArra
     values *= int(dataset.get("SamplesPerPixel") or 1)
     values *= int(dataset.get("NumberOfFrames") or 1) if frame is None else 1
     check_claim(values, stored, name)
-    rle = dataset.file_meta.get("TransferSyntaxUID") == RLELossless
-    return pixel_array(dataset, index=frame, decoding_plugin="pydicom" if rle else "")
+    syntax = dataset.file_meta.get("TransferSyntaxUID")
+    plugin = "pydicom" if syntax == RLELossless else PLUGIN if syntax.is_encapsulated else ""
+    with muted():
+        return pixel_array(dataset, index=frame, decoding_plugin=plugin)
 
 
 def _rescaled(stored: npt.NDArray[Any], groups: Dataset) -> FloatVoxels:

@@ -67,7 +67,7 @@ def _write_dicom(root: Path) -> None:
         dataset = pydicom.dcmread(root / "series" / "001.dcm")
         dataset.PixelRepresentation = 0
         try:
-            dataset.compress(syntax, encoding_plugin="pylibjpeg" if number < 2 else "")
+            dataset.compress(syntax)
         except (RuntimeError, ValueError):  # no encoder is installed for this one
             continue
         dataset.save_as(root / f"compressed{number}.dcm", enforce_file_format=True)
