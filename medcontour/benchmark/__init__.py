@@ -30,12 +30,10 @@ from medcontour.benchmark.photograph import (
     explain_photograph,
     write_photograph,
 )
-from medcontour.benchmark.speed.contours import Speed, measure_speed
-from medcontour.benchmark.speed.step_cost import measure_overhead
+from medcontour.benchmark.speed.measure import Speed, measure_speed
+from medcontour.benchmark.speed.scan_slices import scan_runs, scan_workload
 from medcontour.benchmark.speed.table import table, write_speed
-from medcontour.benchmark.speed.warm_start import measure_warm_start
-from medcontour.benchmark.speed.workload import Work
-from medcontour.benchmark.speed.workloads import find_work, slice_runs
+from medcontour.benchmark.speed.workload import Workload
 
 __all__ = [
     "METHODS",
@@ -56,14 +54,11 @@ __all__ = [
     "Record",
     "Results",
     "Speed",
-    "Work",
+    "Workload",
     "choose",
     "explain_photograph",
-    "find_work",
     "load_model",
-    "measure_overhead",
     "measure_speed",
-    "measure_warm_start",
     "method_named",
     "method_table",
     "model_of",
@@ -73,7 +68,8 @@ __all__ = [
     "read_folder",
     "read_imagenet",
     "run",
-    "slice_runs",
+    "scan_runs",
+    "scan_workload",
     "summary",
     "table",
     "write_figures",

@@ -1,87 +1,132 @@
-"""`medcontour benchmark speed` on the sample alone: what a user gets, and that it goes on."""
+"""`medcontour benchmark speed` on the sample: what a user gets, and that it goes on."""
 
 from __future__ import annotations
 
+import builtins
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-import torch
 from typer.testing import CliRunner
 
-from medcontour.benchmark import Speed, find_work, measure_speed, table
+import medcontour as mc
+from medcontour.benchmark import Workload, measure_speed, scan_runs, scan_workload, table
+from medcontour.benchmark.speed import step_cost
+from medcontour.benchmark.speed.step_cost import peak_memory_mb
+from medcontour.classifier import Classifier
 from medcontour.cli.app import app
 from medcontour.errors import MedcontourError
 from medcontour.explain import PRESETS
+from medcontour.scan import Scan
 
 
 @pytest.fixture(autouse=True)
-def _short_paper(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Algorithm 1 to the letter takes a minute on this; its schedule in 20 steps does here.
-    monkeypatch.setitem(PRESETS, "paper", replace(PRESETS["paper"], steps=20))
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Algorithm 1 to the letter takes a minute on this; its schedule in 12 steps does here.
+    monkeypatch.setitem(PRESETS, "paper", replace(PRESETS["paper"], steps=12))
+    monkeypatch.setattr(step_cost, "SPEED", replace(step_cost.SPEED, step_pairs=1, steps=1))
+
+
+@pytest.fixture(scope="module")
+def classifier(sample_data: Path) -> Classifier:
+    return mc.load_classifier(sample_data / "nodule_classifier")
+
+
+@pytest.fixture(scope="module")
+def scan(sample_data: Path) -> Scan:
+    return mc.read_scan(sample_data / "ct_study")
+
+
+@pytest.fixture(scope="module")
+def workload(scan: Scan, classifier: Classifier) -> Workload:
+    return scan_workload(scan, classifier, images=2)
 
 
 def test_the_command_compares_both_presets(tmp_path: Path, sample_data: Path) -> None:
-    asked = ["benchmark", "speed", "--out", str(tmp_path), "--images", "2", "--json"]
-    asked += ["--sample", str(sample_data), "--data", str(tmp_path / "none")]
-    result = CliRunner().invoke(app, asked, catch_exceptions=False)
+    line = ["benchmark", "speed", str(sample_data / "ct_study"), "--images", "2", "--json"]
+    line += ["--classifier", str(sample_data / "nodule_classifier"), "--out", str(tmp_path)]
+    result = CliRunner().invoke(app, line, catch_exceptions=False)
     assert result.exit_code == 0
     figures = json.loads(result.stdout)
-    (nodules,) = figures["work"]
-    assert (nodules["name"], nodules["images"]) == ("nodules", 2)
-    assert nodules["presets"]["paper"]["evaluations"] == 20.5
+    (nodules,) = figures["workloads"]
+    assert (nodules["name"], nodules["images"]) == ("nodule", 2)
+    assert nodules["presets"]["paper"]["evaluations"] == 12.5
     assert 7 < nodules["presets"]["fast"]["evaluations"] <= 50
     assert nodules["presets"]["fast"]["objective"] < -0.5
     assert nodules["level_share"] == 1.0
     assert figures["overhead"]["ratio_median"] > 0
     assert 0 < figures["warm_start"]["evaluations"] <= 50
     assert json.loads((tmp_path / "table.json").read_text()) == figures
-    assert "| nodules | 2 | fast |" in (tmp_path / "table.md").read_text()
+    assert "| nodule | 2 | fast |" in (tmp_path / "table.md").read_text()
     assert (tmp_path / "figures" / "objective.png").read_bytes().startswith(b"\x89PNG")
     assert len((tmp_path / "per_image.csv").read_text().splitlines()) == 5
 
 
+def test_slices_are_those_that_suggest_explains(scan: Scan, classifier: Classifier) -> None:
+    every = scan_workload(scan, classifier)
+    few = scan_workload(scan, classifier, images=3)
+    positive = [
+        k
+        for k in range(scan.slices)
+        if classifier.score(classifier.prepare(scan.voxels[k], scan.pixel_spacing).tensor[None])[
+            0, 1
+        ]
+        > 0
+    ]
+    assert len(every) == len(positive)
+    assert few.images[0].equal(every.images[0])
+    assert few.images[-1].equal(every.images[-1])
+    runs = scan_runs(scan, classifier)
+    follows = [k + 1 in positive for k in positive]
+    assert sum(len(run) - 1 for run in runs) == sum(follows)
+    assert all(len(run) > 1 for run in runs)
+
+
 def test_a_stopped_run_goes_on_and_objectives_are_those_of_the_protocol(
-    tmp_path: Path, sample_data: Path
+    tmp_path: Path, workload: Workload
 ) -> None:
-    (work,) = find_work(sample_data, tmp_path, 2)
-    first = measure_speed([work], tmp_path)
+    first = measure_speed([workload], [], tmp_path)
     file = tmp_path / "records.jsonl"
     lines = file.read_text().splitlines()
     file.write_text("\n".join([*lines[:3], lines[3][:40]]))  # stopped in the middle of a line
-    again = measure_speed([work], tmp_path)
-    assert [(r.image, r.preset, r.objective) for r in again] == [
-        (r.image, r.preset, r.objective) for r in first
+    again = measure_speed([workload], [], tmp_path)
+    assert [(r.image, r.preset, r.objective) for r in again.records] == [
+        (r.image, r.preset, r.objective) for r in first.records
     ]
-    for record in first:
-        parts = record.deleted - record.preserved + work.area_weight * record.area_fraction
+    for record in first.records:
+        parts = record.deleted - record.preserved + workload.area_weight * record.area_fraction
         assert record.objective == pytest.approx(parts, abs=1e-5)
         spent, values = zip(*record.path, strict=True)
         assert list(spent) == sorted(spent)
         assert (spent[-1], values[-1]) == (record.evaluations, record.objective)
-    fast = [r for r in first if r.preset == "fast"]
-    for record in fast:
+    for record in first.of("nodule", "fast"):
         values = [value for _, value in record.path]
         assert values == sorted(values, reverse=True)
-    text = table(
-        Speed(
-            first,
-            {"nodules": {"soft": 1.0}},
-            dict.fromkeys(("slices", "evaluations", "cold_evaluations", "level_share"), 0.0),
-            1,
-        )
-    )
+    text = table(first)
     assert "level at 25" in text
+    assert "starts from its neighbour" not in text  # no runs of slices were given
 
 
-def test_images_of_one_part_are_not_in_the_other(sample_data: Path, tmp_path: Path) -> None:
-    tuning, reported = (
-        find_work(sample_data, tmp_path, 2, part) for part in ("tuning", "reported")
-    )
-    assert not torch.equal(tuning[0].images, reported[0].images)
+def test_a_scan_without_a_positive_slice_is_refused(scan: Scan, classifier: Classifier) -> None:
+    empty = replace(scan, voxels=scan.voxels * 0 - 1000)
+    with pytest.raises(MedcontourError, match='calls none of the 40 slices "nodule"'):
+        scan_workload(empty, classifier)
 
 
-def test_without_the_sample_the_remedy_is_said(tmp_path: Path) -> None:
-    with pytest.raises(MedcontourError, match="--sample"):
-        find_work(tmp_path, tmp_path, 1)
+def test_memory_is_left_out_where_the_system_does_not_tell_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    imported = builtins.__import__
+
+    def hidden(name: str, *rest: Any) -> Any:
+        if name == "resource":
+            raise ModuleNotFoundError(name)
+        return imported(name, *rest)
+
+    assert peak_memory_mb()
+    monkeypatch.setitem(sys.modules, "resource", None)
+    monkeypatch.setattr(builtins, "__import__", hidden)
+    assert peak_memory_mb() is None

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from medcontour.benchmark.compare.published import published_rows
-from medcontour.benchmark.compare.record import METRICS, Asked, Results
+from medcontour.benchmark.compare.record import METRICS, Case, Results
 from medcontour.benchmark.metrics.intervals import mean_interval
 from medcontour.benchmark.model import Model
 from medcontour.explain import (
@@ -35,12 +35,12 @@ OURS, THEIRS, TRUTH = "#c0392b", "#555555", "#2ecc71"
 
 
 def write_figures(results: Results, model: Model, out: Path, fidelity: int = 0) -> list[str]:
-    """Write ``figures/sheet.png``, ``metrics.png`` and, where asked for, ``fidelity_area.png``.
+    """Write ``figures/sheet.png``, ``metrics.png`` and, with `fidelity`, ``fidelity_area.png``.
 
     Parameters
     ----------
     results, model
-        Of `run`, and the network that it asked.
+        Of `run`, and the network that it was given.
     out
         The folder, which is there.
     fidelity
@@ -68,18 +68,18 @@ def draw_sheet(results: Results) -> Figure:
     figure = Figure(figsize=(1.6 * columns, 1.7 * rows + 0.4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, columns, squeeze=False)
-    for line, asked in zip(axes, results.shown, strict=True):
-        picture = _picture(asked)
+    for line, case in zip(axes, results.shown, strict=True):
+        picture = _picture(case)
         for axis in line:
             axis.imshow(picture)
             axis.set_axis_off()
-        line[0].contour(_upright(asked.truth[0], asked), [0.5], colors=TRUTH, linewidths=1)
+        line[0].contour(_upright(case.truth[0], case), [0.5], colors=TRUTH, linewidths=1)
         for axis, method in zip(line[1:], results.methods, strict=True):
-            found = results.maps.get((asked.item.name, method))
+            found = results.maps.get((case.item.name, method))
             if found is None:
                 axis.text(0.5, 0.5, "no map", transform=axis.transAxes, ha="center")
                 continue
-            values = _upright(found.clamp_min(0), asked)
+            values = _upright(found.clamp_min(0), case)
             axis.imshow(values, cmap="inferno", alpha=0.55)
             if method.startswith("extremal") and values.min() < 0.5 < values.max():
                 axis.contour(values, [0.5], colors="#3498db", linewidths=1.2)
@@ -120,15 +120,15 @@ def draw_metrics(results: Results) -> Figure:
     return figure
 
 
-def draw_fidelity(model: Model, shown: Sequence[Asked]) -> Figure:
+def draw_fidelity(model: Model, shown: Sequence[Case]) -> Figure:
     """Contours of rising area and what they keep, as in Fig. 4, against circles at random."""
-    maps = [_areas(model, asked) for asked in shown]
+    maps = [_areas(model, case) for case in shown]
     figure = Figure(figsize=(2.4 * (len(shown) + 1.6), 2.6), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, len(shown) + 1, width_ratios=[1] * len(shown) + [1.6], squeeze=False)
     *pictures, curve = axes[0]
-    for axis, asked, (found, lines) in zip(pictures, shown, maps, strict=True):
-        axis.imshow(_picture(asked))
+    for axis, case, (found, lines) in zip(pictures, shown, maps, strict=True):
+        axis.imshow(_picture(case))
         axis.set_axis_off()
         for k, mask in enumerate(lines):
             shade = 0.25 + 0.7 * k / len(found.areas)
@@ -143,38 +143,38 @@ def draw_fidelity(model: Model, shown: Sequence[Asked]) -> Figure:
             ).mean(0)
             curve.plot(AREAS, values, style, color=color, marker=".", label=f"{label}, {name}")
     curve.set_xlabel("area (share of the image)")
-    curve.set_ylabel("answer kept (1: image, 0: background)")
+    curve.set_ylabel("score kept (1: image, 0: background)")
     curve.legend(frameon=False, fontsize=7)
     curve.grid(alpha=0.3)
     return figure
 
 
-def _areas(model: Model, asked: Asked) -> tuple[AreaMap, list[npt.NDArray[np.float32]]]:
-    images = asked.inputs
+def _areas(model: Model, case: Case) -> tuple[AreaMap, list[npt.NDArray[np.float32]]]:
+    images = case.inputs
     background = BACKGROUNDS["gaussian"](images)
     with frozen(model.network):
         objective: Objective
         if model.answers == "embedding":
             objective = EmbeddingObjective(model.network, images, background)
         else:
-            objective = TargetObjective(model.network, images, background, asked.target)
+            objective = TargetObjective(model.network, images, background, case.target)
         perturbation = Perturbation.of_images(images, background)
         found = area_map(perturbation, objective, AREAS)
         lines = [
-            _upright(curve.mask(perturbation.points).detach()[0], asked) for curve in found.contours
+            _upright(curve.mask(perturbation.points).detach()[0], case) for curve in found.contours
         ]
     return found, lines
 
 
-def _upright(values: Tensor, asked: Asked) -> npt.NDArray[np.float32]:
+def _upright(values: Tensor, case: Case) -> npt.NDArray[np.float32]:
     """(H, W, ...) of the input as the image stands."""
-    shown = values.transpose(0, 1) if asked.turned else values
+    shown = values.transpose(0, 1) if case.turned else values
     return shown.float().cpu().numpy()
 
 
-def _picture(asked: Asked) -> npt.NDArray[np.float32]:
+def _picture(case: Case) -> npt.NDArray[np.float32]:
     """The input as (H, W, 3) from 0 to 1, by its own range."""
-    values = asked.inputs[0].detach().float().cpu()
+    values = case.inputs[0].detach().float().cpu()
     values = values[:3] if len(values) >= 3 else values[:1].expand(3, -1, -1)
     low, high = values.amin(), values.amax()
-    return _upright(((values - low) / (high - low).clamp_min(1e-6)).permute(1, 2, 0), asked)
+    return _upright(((values - low) / (high - low).clamp_min(1e-6)).permute(1, 2, 0), case)

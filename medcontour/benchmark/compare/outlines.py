@@ -66,7 +66,7 @@ class Drawing:
     def figures(self, relevance: Tensor, *, contour: bool) -> dict[str, float]:
         """Grow the outline of one map, and say how near to the reader's it is.
 
-        The outline is `follow_region`'s: the image alone is asked, from a circle at the map's
+        The outline is `follow_region`'s: the image alone decides, from a circle at the map's
         peak (the middle one of several highest pixels) of `START` of the input, or, for a
         contour, at its middle and as large as it is. A constant map has no peak, and no outline.
 

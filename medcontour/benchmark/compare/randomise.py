@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from medcontour.benchmark.compare.asked import asked_images
+from medcontour.benchmark.compare.cases import usable_cases
 from medcontour.benchmark.compare.run import Progress
 from medcontour.benchmark.data.dataset import Dataset, choose, write_list
 from medcontour.benchmark.methods import (
@@ -107,7 +107,7 @@ def randomise(
     """
     if model.answers == "embedding":
         raise MedcontourError(
-            f"{model.name} has no classes, and an embedding made random has no answer that could "
+            f"{model.name} has no classes, and an embedding made random has no class that could "
             "stay the same; give a classifier."
         )
     given: Mapping[str, Explainer] = (
@@ -116,19 +116,17 @@ def randomise(
         else {name: method_named(name, seed=seed, answers=model.answers) for name in methods}
     )
     write_list(choose(dataset, images, seed, largest), out / "images.csv")
-    usable = list(asked_images(model, dataset, images=images, seed=seed, largest=largest))
+    usable = list(usable_cases(model, dataset, images=images, seed=seed, largest=largest))
     if not usable:
         raise MedcontourError("None of the images can be used with this network; give others.")
     similar: dict[str, list[list[LayerSimilarity]]] = {name: [] for name in given}
     trained: dict[str, list[Tensor]] = {name: [] for name in given}
-    for count, asked in enumerate(usable):
+    for count, case in enumerate(usable):
         for name, method in given.items():
-            trained[name].append(
-                attribution(method, model.network, asked.inputs, asked.target).maps
-            )
+            trained[name].append(attribution(method, model.network, case.inputs, case.target).maps)
             similar[name].append(
                 similarity_under_randomisation(
-                    method, model.network, asked.inputs, asked.target, layers=layers, seed=seed
+                    method, model.network, case.inputs, case.target, layers=layers, seed=seed
                 )
             )
         if progress:

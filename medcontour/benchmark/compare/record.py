@@ -11,7 +11,7 @@ from medcontour.benchmark.compare.outlines import Drawing
 from medcontour.benchmark.compare.shortcut_mass import NotPatient
 from medcontour.benchmark.data.dataset import Item
 
-__all__ = ["METRICS", "Asked", "Metric", "Record", "Results"]
+__all__ = ["METRICS", "Case", "Metric", "Record", "Results"]
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Case:
     """An image as the network takes it.
 
     Attributes
@@ -98,9 +98,9 @@ class Asked:
         Whether the input's rows are the image's columns, as many MONAI networks take it: figures
         turn it back.
     drawing
-        The image's own pixels and what a reader drew on them, where outlines are asked for.
+        The image's own pixels and what a reader drew on them, where outlines are judged.
     not_patient
-        Where the surround and burnt-in marks are, where outlines are asked for.
+        Where the surround and burnt-in marks are, where outlines are judged.
     """
 
     item: Item
@@ -127,7 +127,7 @@ class Results:
     left_out
         By image: why it counts for no method (its object is cropped away, say).
     failed
-        By image: what went wrong before any method was asked.
+        By image: what went wrong before any method was run.
     truth_share
         By image: the object's share of the network's input, which is what chance reaches.
     shown
@@ -145,7 +145,7 @@ class Results:
     left_out: dict[str, str]
     failed: dict[str, str]
     truth_share: dict[str, float]
-    shown: list[Asked] = field(repr=False)
+    shown: list[Case] = field(repr=False)
     maps: dict[tuple[str, str], Tensor] = field(repr=False)
     unit: str = ""
 

@@ -1,4 +1,4 @@
-"""One method asked about images, several at once where it takes them, and judged one by one."""
+"""One method on images, several at once where it takes them, judged one by one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from medcontour.benchmark.compare.outlines import NEAR, START
-from medcontour.benchmark.compare.record import Asked, Record
+from medcontour.benchmark.compare.record import Case, Record
 from medcontour.benchmark.compare.record_lines import append_lines
 from medcontour.benchmark.methods import Explainer, attribution
 from medcontour.benchmark.metrics import (
@@ -46,7 +46,7 @@ class MethodRecords:
     Attributes
     ----------
     model
-        Whom the methods explain.
+        The network that the methods explain.
     out
         The folder with ``records.jsonl`` and ``maps``.
     seed
@@ -61,7 +61,7 @@ class MethodRecords:
     known: dict[str, Record]
 
     def together(self, repeats: list[Explainer]) -> int:
-        """Of how many images the method is asked at once."""
+        """How many images the method takes at once."""
         if self.model.answers == "embedding":  # each image has a network of its own
             return 1
         return int(getattr(repeats[0], "together", 1))
@@ -71,13 +71,13 @@ class MethodRecords:
         return self.out / "maps" / f"{key}.npy"
 
     def records(
-        self, name: str, repeats: list[Explainer], asked: list[Asked], shown: list[Asked]
+        self, name: str, repeats: list[Explainer], cases: list[Case], shown: list[Case]
     ) -> Iterator[Record]:
         """Records of images, those that are missing made and written; maps of some are kept."""
-        told = _told(name, repeats[0])
-        keys = {a.item.name: _key(self.model, a, told, self.seed, len(repeats)) for a in asked}
+        identity = _identity(name, repeats[0])
+        keys = {a.item.name: _key(self.model, a, identity, self.seed, len(repeats)) for a in cases}
         missing = []
-        for one in asked:
+        for one in cases:
             if (record := self.known.get(keys[one.item.name])) is not None:
                 yield record
             else:
@@ -94,7 +94,7 @@ class MethodRecords:
                     yield record
 
     def _made(
-        self, name: str, repeats: list[Explainer], some: list[Asked], keys: dict[str, str]
+        self, name: str, repeats: list[Explainer], some: list[Case], keys: dict[str, str]
     ) -> Iterator[tuple[Record, Tensor | None]]:
         try:
             made = self._figures(repeats, some)
@@ -112,7 +112,7 @@ class MethodRecords:
             yield Record(one.item.name, name, keys[one.item.name], values), mask
 
     def _figures(
-        self, repeats: list[Explainer], some: list[Asked]
+        self, repeats: list[Explainer], some: list[Case]
     ) -> list[tuple[dict[str, float], Tensor]]:
         """What the records of images of one shape hold, and their maps (H, W)."""
         inputs = torch.cat([one.inputs for one in some])
@@ -140,29 +140,29 @@ class MethodRecords:
         return made
 
 
-def _told(name: str, method: Explainer) -> str:
+def _identity(name: str, method: Explainer) -> str:
     """Tell a method apart from others of its name by its settings."""
     return f"{name} {method!r}" if is_dataclass(method) else name
 
 
-def _key(model: Model, asked: Asked, method: str, seed: int, runs: int) -> str:
-    digest = hashlib.sha256(asked.inputs.contiguous().cpu().numpy().tobytes())
-    digest.update(asked.truth.cpu().numpy().tobytes())
+def _key(model: Model, case: Case, method: str, seed: int, runs: int) -> str:
+    digest = hashlib.sha256(case.inputs.contiguous().cpu().numpy().tobytes())
+    digest.update(case.truth.cpu().numpy().tobytes())
     settings = [method, seed, runs, STEPS, repr(PRESETS.get("fast")), repr(PRESETS.get("paper"))]
-    network = [model.name, model.weights_sha256, model.answers, int(asked.target)]
-    if asked.drawing is not None:
-        settings += ["outlines", START, NEAR, asked.item.spacing]
-    if asked.not_patient is not None:
+    network = [model.name, model.weights_sha256, model.answers, int(case.target)]
+    if case.drawing is not None:
+        settings += ["outlines", START, NEAR, case.item.spacing]
+    if case.not_patient is not None:
         settings += ["shortcuts"]
-    digest.update(json.dumps([asked.item.name, settings, network]).encode())
+    digest.update(json.dumps([case.item.name, settings, network]).encode())
     return digest.hexdigest()[:16]
 
 
 def _judged(
-    model: Model, asked: Asked, maps: Tensor, others: list[Tensor], seed: int
+    model: Model, case: Case, maps: Tensor, others: list[Tensor], seed: int
 ) -> dict[str, float]:
-    truth, images = asked.truth, asked.inputs
-    score = model.score_of(images, asked.target)
+    truth, images = case.truth, case.inputs
+    score = model.score_of(images, case.target)
     blurred = BACKGROUNDS["blur"]
     given = {
         "relevance_rank": relevance_rank(maps, truth),

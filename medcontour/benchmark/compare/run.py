@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from medcontour.benchmark.compare.asked import asked_of, unit_of
+from medcontour.benchmark.compare.cases import case_of, unit_of
 from medcontour.benchmark.compare.record import Record, Results
 from medcontour.benchmark.compare.record_lines import read_lines
 from medcontour.benchmark.compare.records import MethodRecords
@@ -45,11 +45,11 @@ def run(
     outlines: bool = False,
     progress: Progress | None = None,
 ) -> Results:
-    """Ask every method about every image, and judge what it gives.
+    """Run every method on every image, and judge what it gives.
 
     Records are added to ``out/records.jsonl`` as they come: a run that was stopped goes on there,
-    and asks again only what failed. Methods that say so (`Method.together`) are asked about
-    several images at once.
+    and runs again only what failed. Methods that say so (`Method.together`) take several images
+    at once.
 
     Parameters
     ----------
@@ -67,10 +67,10 @@ def run(
     images, seed, largest
         As of `choose`.
     runs
-        Times each method is asked, with other seeds; two or more give the agreement of runs. The
+        Times each method is run, with other seeds; two or more give the agreement of runs. The
         first run's map is judged.
     contour
-        Background and area weight of the extremal contours asked for by name; None: those of
+        Background and area weight of the extremal contours named in `methods`; None: those of
         photographs.
     outlines
         Whether the image's outline is grown from each map and held against what a reader drew
@@ -100,18 +100,18 @@ def run(
     done, total = 0, len(chosen) * len(named)
     for first in range(0, len(chosen), at_once):
         group = [item for item, _ in chosen[first : first + at_once]]
-        asked = [one for item in group if (one := asked_of(model, item, results)) is not None]
-        shown = asked[: SHOWN - len(results.shown)]
+        cases = [one for item in group if (one := case_of(model, item, results)) is not None]
+        shown = cases[: SHOWN - len(results.shown)]
         results.shown.extend(shown)
-        results.truth_share.update({a.item.name: float(a.truth.float().mean()) for a in asked})
+        results.truth_share.update({a.item.name: float(a.truth.float().mean()) for a in cases})
         records: dict[tuple[str, str], Record] = {}
         for name, repeats in named.items():
-            for record in made.records(name, repeats, asked, shown):
+            for record in made.records(name, repeats, cases, shown):
                 records[record.image, name] = record
             done += len(group)
             if progress:
                 progress(f"{dataset.kind}, {model.name}, images x methods", done, total)
-        results.records.extend(records[one.item.name, name] for one in asked for name in named)
+        results.records.extend(records[one.item.name, name] for one in cases for name in named)
         for one in shown:
             for name in named:
                 file = made.map_file(records[one.item.name, name].key)

@@ -20,7 +20,7 @@ from medcontour.files import replacing
 __all__ = ["REFERENCE", "method_table", "summary", "write_results"]
 
 REFERENCE = "extremal-contour"
-"""The method whose difference to each other one is told, image by image."""
+"""The method from which each other one is subtracted, image by image."""
 
 
 def write_results(results: Results, out: Path) -> list[str]:
@@ -157,8 +157,8 @@ def _notes(results: Results) -> Iterator[str]:
         )
     yield (
         "- Evaluations: forward and backward passes of one preserve + delete pair, or what else a "
-        "method asks, counted in such pairs. Seconds: of this machine; of several images asked "
-        "about at once, each has its share."
+        "method runs, counted in such pairs. Seconds: of this machine; of several images taken "
+        "at once, each has its share."
     )
     if results.unit:
         yield from _outline_notes(results)
@@ -189,7 +189,7 @@ def _outline_notes(results: Results) -> Iterator[str]:
     unit = "mm" if results.unit == "mm" else "pixels of the source image"
     whole = fmean(lengths.values())
     yield (
-        "- Outline: what the image itself offers (no classifier is asked) from a circle at the "
+        "- Outline: what the image itself offers (no classifier decides) from a circle at the "
         f"map's highest pixel that covers {START:g} of the input, or at the contour's middle and "
         f"as large as the contour, against what a reader drew on {len(lengths)} of the images. "
         f"Lengths in {unit}: drawing from nothing, the whole boundary is {whole:.1f} long "

@@ -40,10 +40,10 @@ def read_coco(folder: Path, categories: Path | None = None) -> Dataset:
         read by pycocotools; or ``images/``, ``panoptic/`` and an ``instances.json`` with the
         segments of each image.
     categories
-        None: the truth is the union of all instances, as in the paper, and the network's own
-        answer is explained. A JSON file that says which of the network's classes (by index) mean
-        a COCO category (by name), as ``{"zebra": [340]}``: each image and category in it is an
-        item, and those count for which the network's answer means the category.
+        None: the truth is the union of all instances, as in the paper, and the class that the
+        network scores highest is explained. A JSON file that says which of the network's classes
+        (by index) mean a COCO category (by name), as ``{"zebra": [340]}``: each image and category
+        in it is an item, and those count for which the network's class means the category.
 
     Raises
     ------
@@ -146,7 +146,7 @@ class _Found:
         self.parts: dict[str, tuple[Path, str, list[int]]] = {}
 
     def add(self, file: Path, category: str, number: int) -> None:
-        """Add an instance, unless its category is none of those asked for."""
+        """Add an instance, unless its category is none of the wanted ones."""
         if self.classes is None:
             name = file.stem
         elif category in self.classes:
@@ -161,8 +161,8 @@ class _Found:
         def item(name: str) -> Item:
             file, category, numbers = self.parts[name]
             right = () if self.classes is None else self.classes[category]
-            asked = self.classes is not None
-            return Item(name, file, truth(file, tuple(numbers)), right, must_recognise=asked)
+            known = self.classes is not None
+            return Item(name, file, truth(file, tuple(numbers)), right, must_recognise=known)
 
         return Dataset("coco", tuple(self.parts), item)
 

@@ -48,10 +48,10 @@ class Item:
     truth
         Where the object is.
     classes
-        The answers that are right: indices of the network's classes, or their names. None given:
-        the network's own first answer is explained, whatever it is.
+        The classes that are right: indices of the network's, or their names. None given: the class
+        that the network scores highest is explained, whatever it is.
     must_recognise
-        Whether the item only counts for a network whose first answer is one of `classes`.
+        Whether the item only counts for a network that scores one of `classes` highest.
     spacing
         Millimetres between rows, then between columns, where they are known.
     """
@@ -66,7 +66,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Items that are made when they are asked for.
+    """Items that are made when they are needed.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What an explanation method is, and the care that is taken of the network it asks."""
+"""What an explanation method is, and the care that is taken of the network it explains."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Method(ABC):
     draws_contour
         Whether its maps are masks of a contour, at least one half inside; others have a peak.
     together
-        Of how many images it is best asked at once. More than 1 where one image alone leaves the
+        How many images it best takes at once. More than 1 where one image alone leaves the
         machine idle, and an image's map does not hang on the others.
     """
 
@@ -117,7 +117,7 @@ class Method(ABC):
 def attribution(
     method: Explainer, model: nn.Module, images: Tensor, targets: Tensor
 ) -> Attribution:
-    """Ask any method, one of ours or a function of your own that gives a tensor of maps.
+    """Run any method, one of ours or a function of your own that gives a tensor of maps.
 
     Parameters
     ----------
@@ -140,11 +140,11 @@ def attribution(
     (torch.Size([2, 1, 8, 8]), tensor([nan, nan]))
     """
     with held(model, images):
-        answer = method(model, images, targets)
-    if isinstance(answer, Attribution):
-        maps, evaluations = answer.maps, answer.evaluations
+        given = method(model, images, targets)
+    if isinstance(given, Attribution):
+        maps, evaluations = given.maps, given.evaluations
     else:
-        maps, evaluations = answer, torch.full((len(images),), math.nan)
+        maps, evaluations = given, torch.full((len(images),), math.nan)
     if maps.ndim == images.ndim - 1:
         maps = maps.unsqueeze(1)
     if maps.ndim != images.ndim or (len(maps), *maps.shape[2:]) != (len(images), *images.shape[2:]):

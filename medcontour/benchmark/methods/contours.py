@@ -97,10 +97,10 @@ class RandomContour(Method):
     """A random star-convex contour: what a map reaches without looking at the image.
 
     Its center is anywhere in the image, its shape a random curve of five harmonics in a random
-    frame, its area inside the image what is asked. It is drawn from the seed and the image's own
+    frame, its area inside the image that of `area`. It is drawn from the seed and the image's own
     values, so that it does not depend on the batch that an image comes in.
 
-    Evaluations are 0: the network is asked for the area at most, and that search is the extremal
+    Evaluations are 0: the network is run for the area at most, and that search is the extremal
     contour's own.
 
     Attributes

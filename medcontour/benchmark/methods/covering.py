@@ -20,7 +20,7 @@ AT_ONCE = 32
 
 @dataclass(frozen=True)
 class Rise(Method):
-    """Randomised input sampling (Petsiuk et al. 2018): masks weighted by the answer they leave.
+    """Randomised input sampling (Petsiuk et al. 2018): masks weighted by the score they leave.
 
     A mask is a coarse grid of coin tosses, enlarged bilinearly and shifted at random; what it
     covers is set to zero; the map is the mean of the masks weighted by the probability of the

@@ -87,13 +87,13 @@ def token_grid(tokens: int, height: int, width: int) -> tuple[int, int] | None:
 def feature_layer(
     model: nn.Module, images: Tensor, targets: Tensor, name: str | None = None
 ) -> FeatureLayer:
-    """Choose the last layer whose map the answer depends on at its places.
+    """Choose the last layer whose map the class depends on at its places.
 
-    Of all modules, in the order in which they answer, the last whose output is a feature map of
+    Of all modules, in the order in which they run, the last whose output is a feature map of
     the image's shape (convolutions: channels first, or last out of a layer norm) or patch tokens
     out of a layer norm (transformers), with a gradient of the class's logit that is not zero at
     the places: of a transformer that reads its class token alone, the last block's first norm.
-    Maps of one channel a class, the answer laid out in space, are passed over where there is
+    Maps of one channel a class, the scores laid out in space, are passed over where there is
     another.
 
     Parameters
@@ -128,8 +128,8 @@ def feature_layer(
 
         return hook
 
-    asked = modules if name is None else {name: modules[name]}
-    handles = [module.register_forward_hook(keep(key)) for key, module in asked.items()]
+    watched = modules if name is None else {name: modules[name]}
+    handles = [module.register_forward_hook(keep(key)) for key, module in watched.items()]
     try:
         image = images[:1].detach().clone().requires_grad_(True)
         logits = model(image).reshape(1, -1)
@@ -150,7 +150,7 @@ def feature_layer(
         (slope,) = torch.autograd.grad(score, output, retain_graph=True, allow_unused=True)
         if slope is not None and bool(layer.to_map(slope).ne(0).any()):
             return layer
-    what = "the layer asked for" if name else "any layer of the network"
+    what = f'the layer "{name}"' if name else "any layer of the network"
     raise MedcontourError(
         f"Grad-CAM++ finds no feature map in {what} that the class depends on; name another layer."
     )

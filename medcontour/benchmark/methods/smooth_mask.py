@@ -32,7 +32,7 @@ class SmoothMask(Method):
     with the kernel ``exp(-max(0, z - 1)^2 / 4)``, z in cells, enlarged bilinearly; the maximum is
     smooth, of temperature 1/20. What is not kept is blurred, the more the lower the mask (a
     pyramid of eight Gaussians). The area is held by ``lambda mean((sorted mask - r_a)^2)``, where
-    r_a has the asked share of ones, with lambda 300, twice as much every quarter of the steps.
+    r_a has the wanted share of ones, with lambda 300, twice as much every quarter of the steps.
     Gradient descent of rate 0.1 on averaged gradients (momentum 0.9).
 
     Not as published: lambda begins at 3 and reaches 300 in the first quarter; the maximum is
@@ -116,7 +116,7 @@ def _area_weight(done: float) -> float:
     """Lambda after a share of the steps.
 
     Were it large at once, the area term would choose among values that are still equal, before
-    the answer has told them apart.
+    the score has told them apart.
     """
     if done < 0.25:
         return float(WEIGHT * SLOW_START ** (4 * done - 1))

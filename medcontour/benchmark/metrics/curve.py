@@ -132,11 +132,11 @@ def _area(score: Score, top: Tensor, rest: Tensor, maps: Tensor, steps: int, bat
     # Largest first; equal values have the place of the first of them.
     falling = (-values).sort(1).values
     place = torch.searchsorted(falling, -values)
-    asked = torch.arange(steps + 1, device=values.device) * pixels // steps
-    last = falling.gather(1, (asked - 1).clamp_min(0).expand(count, -1))
+    wanted = torch.arange(steps + 1, device=values.device) * pixels // steps
+    last = falling.gather(1, (wanted - 1).clamp_min(0).expand(count, -1))
     before = torch.searchsorted(falling, last)
-    after = torch.where(asked > 0, torch.searchsorted(falling, last, right=True), 0)
-    before = torch.where(after == asked, after, before)
+    after = torch.where(wanted > 0, torch.searchsorted(falling, last, right=True), 0)
+    before = torch.where(after == wanted, after, before)
     points = torch.cat([before, after], 1).sort(1).values
 
     rows = torch.arange(count, device=values.device).unsqueeze(1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import resource
+import importlib
 import sys
 import time
 from collections.abc import Callable
@@ -11,17 +11,15 @@ from statistics import median
 
 import torch
 
-from medcontour.benchmark.speed.contours import BATCH
-from medcontour.benchmark.speed.workload import Work
+from medcontour.benchmark.speed.protocol import SPEED
+from medcontour.benchmark.speed.workload import Workload
 from medcontour.contour import FourierContour
 from medcontour.explain import PRESETS, model_search, soft_search
 
 __all__ = ["measure_overhead", "peak_memory_mb"]
 
-PAIRS, STEPS = 9, 4
 
-
-def measure_overhead(kind: Work) -> dict[str, float]:
+def measure_overhead(workload: Workload) -> dict[str, float]:
     """Time a step of either search against the bare pass of the network on the same batch.
 
     Returns
@@ -29,11 +27,11 @@ def measure_overhead(kind: Work) -> dict[str, float]:
     dict
         ``"soft"`` and ``"model"``: median ratio over pairs timed one after the other.
     """
-    which = slice(0, min(BATCH, len(kind)))
-    perturbation = kind.perturbation(which)
-    objective = kind.objective(perturbation, which)
+    which = slice(0, min(SPEED.batch, len(workload)))
+    perturbation = workload.perturbation(which)
+    objective = workload.objective(perturbation, which)
     rows = torch.arange(len(perturbation))
-    fast = replace(PRESETS["fast"], area_weight=kind.area_weight)
+    fast = replace(PRESETS["fast"], area_weight=workload.area_weight)
     start = FourierContour.circles(torch.zeros(len(rows), 2), torch.full((len(rows),), 0.5))
 
     def bare(steps: int) -> None:
@@ -51,7 +49,7 @@ def measure_overhead(kind: Work) -> dict[str, float]:
             rows,
             start,
             steps=steps,
-            area_weight=kind.area_weight,
+            area_weight=workload.area_weight,
             spectral_weight=fast.spectral_weight,
         )
 
@@ -61,15 +59,19 @@ def measure_overhead(kind: Work) -> dict[str, float]:
         return time.perf_counter() - begun
 
     ratios: dict[str, list[float]] = {"soft": [], "model": []}
-    for _ in range(PAIRS):
+    for _ in range(SPEED.step_pairs):
         for name, run in (("soft", soft), ("model", model)):
             # The difference of two lengths is what the steps cost, without what comes once.
-            passes = seconds(bare, STEPS)
-            ratios[name].append((seconds(run, 1 + STEPS) - seconds(run, 1)) / passes)
+            passes = seconds(bare, SPEED.steps)
+            ratios[name].append((seconds(run, 1 + SPEED.steps) - seconds(run, 1)) / passes)
     return {name: median(values) for name, values in ratios.items()}
 
 
-def peak_memory_mb() -> int:
-    """Of this process, in MB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak_memory_mb() -> int | None:
+    """Of this process, in MB; None where the system does not tell it this way (Windows)."""
+    try:
+        resource = importlib.import_module("resource")
+    except ImportError:
+        return None
+    peak: float = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
@@ -12,7 +13,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from medcontour.benchmark.metrics.intervals import mean_interval
-from medcontour.benchmark.speed.contours import LEVEL, Record, Speed
+from medcontour.benchmark.speed.measure import Record, Speed
+from medcontour.benchmark.speed.protocol import SPEED
 from medcontour.explain import PRESETS
 from medcontour.files import replacing
 
@@ -58,59 +60,77 @@ def write_speed(speed: Speed, out: Path) -> list[str]:
 def table(speed: Speed) -> str:
     """Give the comparison as Markdown, with 95 % bootstrap intervals."""
     lines = [
-        "| work | images | preset | evaluations | objective | keeps | leaves | area | failures "
+        "| workload | images | preset | evaluations | objective | keeps | leaves | area | failures "
         "| s a contour | level with paper |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for work in speed.works:
-        level = speed.level(work)
+    for workload in speed.workloads:
+        level = speed.level(workload)
         for name in PRESETS:
-            own = speed.of(work, name)
+            own = speed.of(workload, name)
             low, high = mean_interval([float(hit) for hit in level])[1:]
             share = f"{fmean(level):.2f} ({low:.2f} to {high:.2f})" if name == "fast" else ""
             lines.append(
-                f"| {work} | {len(own)} | {name} | {fmean(r.evaluations for r in own):.1f} "
+                f"| {workload} | {len(own)} | {name} | {fmean(r.evaluations for r in own):.1f} "
                 f"| {_mean([r.objective for r in own])} "
                 f"| {fmean(r.preserved for r in own):.2f} | {fmean(r.deleted for r in own):.2f} "
                 f"| {fmean(r.area_fraction for r in own):.3f} | {sum(r.failed for r in own)} "
                 f"| {fmean(r.seconds for r in own):.2f} | {share} |"
             )
-    lines += ["", "| work | " + " | ".join(f"level at {b:.0f}" for b in BUDGETS) + " |"]
+    lines += ["", "| workload | " + " | ".join(f"level at {b:.0f}" for b in BUDGETS) + " |"]
     lines += ["|---" * (1 + len(BUDGETS)) + "|"]
-    for work in speed.works:
-        shares = [_level_at(speed, work, budget) for budget in BUDGETS]
-        lines.append(f"| {work} | " + " | ".join(f"{share:.2f}" for share in shares) + " |")
-    lines += [
-        "",
-        "- Objective: `deleted - preserved + area_weight * area` of the hard mask (tau = 100), the "
-        "same background and weight for both presets; lower is better, -1 is the whole answer in "
-        "no area. Means with 95 % bootstrap intervals.",
-        "- Keeps, leaves: similarity of the preserved and the deleted image, 1 the original's, 0 "
-        "the background's.",
-        "- Level with paper: share of images on which fast is within 0.01 of paper's objective, or "
-        "better. The second table stops fast at so many evaluations, with the best contour that it "
-        "had then.",
-        "- Failures: contours whose preserved and deleted similarity differ by under 0.1, or that "
-        "cover under 4 pixels or over 70 % of the image.",
-        "- Seconds: of this machine, batches of 4, one after the other; compare within a row pair.",
-        "- A step over the bare forward and backward pass of the network (median of pairs): "
-        + "; ".join(
-            f"{work} {', '.join(f'{name} {ratio:.2f}' for name, ratio in own.items())}"
-            for work, own in speed.overhead.items()
-        )
-        + ".",
-        f"- A slice that starts from its neighbour: {speed.warm_start['evaluations']:.1f} "
-        f"evaluations on average over {speed.warm_start['slices']:.0f} slices (from the start "
-        f"{speed.warm_start['cold_evaluations']:.1f}), level with a cold start on "
-        f"{speed.warm_start['level_share']:.2f} of them.",
-        f"- Peak memory of the process: {speed.peak_memory_mb} MB.",
-    ]
+    for workload in speed.workloads:
+        shares = [_level_at(speed, workload, budget) for budget in BUDGETS]
+        lines.append(f"| {workload} | " + " | ".join(f"{share:.2f}" for share in shares) + " |")
+    lines += ["", *_notes(speed)]
     return "\n".join(lines) + "\n"
 
 
-def _level_at(speed: Speed, work: str, budget: float) -> float:
-    pairs = zip(speed.of(work, "paper"), speed.of(work, "fast"), strict=True)
-    return fmean(_value_at(fast, budget) <= paper.objective + LEVEL for paper, fast in pairs)
+def _notes(speed: Speed) -> Iterator[str]:
+    yield (
+        "- Objective: `deleted - preserved + area_weight * area` of the hard mask (tau = 100), the "
+        "same background and weight for both presets; lower is better, -1 is all of the score in "
+        "no area. Means with 95 % bootstrap intervals."
+    )
+    yield (
+        "- Keeps, leaves: similarity of the preserved and the deleted image, 1 the original's, 0 "
+        "the background's."
+    )
+    yield (
+        "- Level with paper: share of images on which fast is within 0.01 of paper's objective, or "
+        "better. The second table stops fast at so many evaluations, with the best contour that it "
+        "had then."
+    )
+    yield (
+        "- Failures: contours whose preserved and deleted similarity differ by under 0.1, or that "
+        "cover under 4 pixels or over 70 % of the image."
+    )
+    yield (
+        f"- Seconds: of this machine, batches of {SPEED.batch}, one after the other; compare "
+        "within a row pair."
+    )
+    steps = "; ".join(
+        f"{workload} {', '.join(f'{name} {ratio:.2f}' for name, ratio in own.items())}"
+        for workload, own in speed.overhead.items()
+    )
+    yield (
+        "- A step over the bare forward and backward pass of the network (median of pairs): "
+        f"{steps}."
+    )
+    if warm := speed.warm_start["slices"]:
+        yield (
+            f"- A slice that starts from its neighbour: {speed.warm_start['evaluations']:.1f} "
+            f"evaluations on average over {warm:.0f} slices (from the start "
+            f"{speed.warm_start['cold_evaluations']:.1f}), level with a cold start on "
+            f"{speed.warm_start['level_share']:.2f} of them."
+        )
+    if speed.peak_memory_mb is not None:
+        yield f"- Peak memory of the process: {speed.peak_memory_mb} MB."
+
+
+def _level_at(speed: Speed, workload: str, budget: float) -> float:
+    pairs = zip(speed.of(workload, "paper"), speed.of(workload, "fast"), strict=True)
+    return fmean(_value_at(fast, budget) <= paper.objective + SPEED.level for paper, fast in pairs)
 
 
 def _value_at(record: Record, budget: float) -> float:
@@ -125,21 +145,21 @@ def _mean(values: list[float]) -> str:
 
 
 def _figure(speed: Speed, file: Path) -> None:
-    """Objective against evaluations, one panel a kind of work."""
-    works = speed.works
-    figure = Figure(figsize=(3.2 * len(works), 3.2), layout="constrained")
+    """Objective against evaluations, one panel a workload."""
+    workloads = speed.workloads
+    figure = Figure(figsize=(3.2 * len(workloads), 3.2), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(1, len(works), squeeze=False)
-    for axis, work in zip(axes[0], works, strict=True):
+    axes = figure.subplots(1, len(workloads), squeeze=False)
+    for axis, workload in zip(axes[0], workloads, strict=True):
         for name in PRESETS:
-            own = speed.of(work, name)
+            own = speed.of(workload, name)
             first = max(record.path[0][0] for record in own)
             marks = sorted({evaluations for record in own for evaluations, _ in record.path})
             marks = [mark for mark in marks if mark >= first]
             curve = [fmean(_value_at(record, mark) for record in own) for mark in marks]
             axis.plot(marks, curve, color=COLORS[name], marker=".", label=name)
         axis.set_xscale("log")
-        axis.set_title(f"{work} ({len(speed.of(work, 'fast'))} images)", fontsize=10)
+        axis.set_title(f"{workload} ({len(speed.of(workload, 'fast'))} images)", fontsize=10)
         axis.set_xlabel("evaluations a contour")
         axis.grid(alpha=0.3)
     axes[0][0].set_ylabel("objective (lower is better)")

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from medcontour.benchmark.speed.contours import LEVEL
-from medcontour.benchmark.speed.workload import Work
+from medcontour.benchmark.speed.protocol import SPEED
+from medcontour.benchmark.speed.workload import Workload
 from medcontour.contour import FourierContour
 from medcontour.explain import PRESETS, optimise
 
 __all__ = ["measure_warm_start"]
 
 
-def measure_warm_start(runs: list[Work]) -> dict[str, float]:
+def measure_warm_start(runs: Sequence[Workload]) -> dict[str, float]:
     """Start each slice but the first of a run from its neighbour's contour.
 
     Parameters
     ----------
     runs
-        Kinds of work whose images are consecutive slices of one lesion.
+        Workloads whose images are consecutive slices of one lesion.
 
     Returns
     -------
@@ -49,7 +50,7 @@ def measure_warm_start(runs: list[Work]) -> dict[str, float]:
             ]
             warm.append(float(fit.evaluations))
             cold.append(float(alone.evaluations))
-            level.append(losses[0] <= losses[1] + LEVEL)
+            level.append(losses[0] <= losses[1] + SPEED.level)
     if not warm:
         return {"slices": 0, "evaluations": 0.0, "cold_evaluations": 0.0, "level_share": 0.0}
     return {

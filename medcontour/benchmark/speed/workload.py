@@ -1,4 +1,4 @@
-"""A kind of work that presets are compared on, and how contours of it are judged."""
+"""A workload: what presets are compared on, and how its contours are judged."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from medcontour.explain import (
+    AUTOMATIC,
+    PRESETS,
     EmbeddingObjective,
     Objective,
     Perturbation,
@@ -17,12 +19,14 @@ from medcontour.explain import (
     mildest,
 )
 
-__all__ = ["Work"]
+__all__ = ["Workload"]
+
+AREA_WEIGHT = PRESETS["fast"].area_weight or 1.0
 
 
 @dataclass(frozen=True)
-class Work:
-    """Images, the network that answers for them, and the protocol by which contours are judged.
+class Workload:
+    """Images, the network that scores them, and the protocol by which contours are judged.
 
     Every contour, whatever found it, is judged by its hard mask (tau = 100) on the same
     background: ``objective = deleted - preserved + area_weight * area fraction``, similarities
@@ -35,7 +39,7 @@ class Work:
     images
         (N, C, H, W), as the network takes them.
     targets
-        (N,) int64: the class that each image is of, which the network gives it too.
+        (N,) int64: the class that each image is of, which the network calls it too.
     score
         (B, C, H, W) to (B, classes) log-odds.
     embed
@@ -43,9 +47,9 @@ class Work:
     follows
         Whether the contour is to keep the ``"target"`` or the ``"embedding"`` (Eq. 6).
     area_weight
-        lambda_a: what an image's worth of area costs.
+        lambda_a: what the area of the whole image costs.
     backgrounds
-        Names from `BACKGROUNDS`: of these, each image gets the mildest that takes its answer away.
+        Names from `BACKGROUNDS`: of these, each image gets the mildest that takes its class away.
     """
 
     name: str
@@ -53,9 +57,9 @@ class Work:
     targets: Tensor
     score: Callable[[Tensor], Tensor]
     embed: Callable[[Tensor], Tensor]
-    follows: Literal["target", "embedding"]
-    area_weight: float
-    backgrounds: tuple[str, ...]
+    follows: Literal["target", "embedding"] = "target"
+    area_weight: float = AREA_WEIGHT
+    backgrounds: tuple[str, ...] = AUTOMATIC
 
     def __len__(self) -> int:
         return len(self.images)

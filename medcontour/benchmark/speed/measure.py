@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -16,7 +16,10 @@ import torch
 from torch import Tensor
 
 from medcontour.benchmark.compare.record_lines import append_lines, read_lines
-from medcontour.benchmark.speed.workload import Work
+from medcontour.benchmark.speed.protocol import SPEED
+from medcontour.benchmark.speed.step_cost import measure_overhead, peak_memory_mb
+from medcontour.benchmark.speed.warm_start import measure_warm_start
+from medcontour.benchmark.speed.workload import Workload
 from medcontour.contour import FourierContour
 from medcontour.explain import (
     PRESETS,
@@ -26,24 +29,18 @@ from medcontour.explain import (
     optimise,
 )
 
-__all__ = ["SHARES", "Record", "Speed", "measure_speed"]
+__all__ = ["Record", "Speed", "measure_speed"]
 
 Progress = Callable[[str, int, int], None]
-
-BATCH = 4
-LEVEL = 0.01
-LEAST_EFFECT, LEAST_PIXELS, LARGEST_FRACTION = 0.1, 4, 0.7
-SHARES = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
-"""Shares of a preset's most evaluations at which the contour on the way is judged as well."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """One contour: one image of one kind of work under one preset.
+    """One contour: one image of one workload under one preset.
 
     Attributes
     ----------
-    work, image, preset
+    workload, image, preset
         What was looked at.
     key
         Of image and settings: a record with another key is not taken up again.
@@ -60,7 +57,7 @@ class Record:
         (evaluations, objective) of the contour that would have been given on the way.
     """
 
-    work: str
+    workload: str
     image: int
     preset: str
     key: str
@@ -83,58 +80,58 @@ class Speed:
     records
         One a contour.
     overhead
-        By kind of work: median ratio of an optimiser's step to the bare forward and backward pass
+        By workload: median ratio of an optimiser's step to the bare forward and backward pass
         of the network, for the ``"soft"`` and the ``"model"`` search.
     warm_start
         ``evaluations``: mean of a contour that starts from its neighbouring slice's;
         ``level_share``: how many of them are level with a cold start; ``slices``.
     peak_memory_mb
-        Of the whole process.
+        Of the whole process; None where the system does not tell (Windows).
     """
 
     records: list[Record]
     overhead: dict[str, dict[str, float]]
     warm_start: dict[str, float]
-    peak_memory_mb: int
+    peak_memory_mb: int | None
 
     @property
-    def works(self) -> list[str]:
-        """The kinds of work, in order."""
-        return list(dict.fromkeys(record.work for record in self.records))
+    def workloads(self) -> list[str]:
+        """Their names, in order."""
+        return list(dict.fromkeys(record.workload for record in self.records))
 
-    def of(self, work: str, preset: str) -> list[Record]:
-        """The records of one kind of work under one preset, by image."""
-        some = [r for r in self.records if (r.work, r.preset) == (work, preset)]
+    def of(self, workload: str, preset: str) -> list[Record]:
+        """The records of one workload under one preset, by image."""
+        some = [r for r in self.records if (r.workload, r.preset) == (workload, preset)]
         return sorted(some, key=lambda record: record.image)
 
-    def level(self, work: str) -> list[bool]:
+    def level(self, workload: str) -> list[bool]:
         """For each image whether fast is at least level (within 0.01) with paper."""
-        paper, fast = (self.of(work, preset) for preset in ("paper", "fast"))
+        paper, fast = (self.of(workload, preset) for preset in ("paper", "fast"))
         pairs = zip(paper, fast, strict=True)
-        return [f.objective <= p.objective + LEVEL for p, f in pairs]
+        return [f.objective <= p.objective + SPEED.level for p, f in pairs]
 
     def to_dict(self) -> dict[str, Any]:
         """The figures as plain numbers, for JSON."""
         return {
-            "work": [
-                {
-                    "name": work,
-                    "images": len(self.of(work, "fast")),
-                    "presets": {name: _figures(self.of(work, name)) for name in PRESETS},
-                    "level_share": fmean(self.level(work)),
-                    "new_failures": sum(
-                        f.failed and not p.failed
-                        for p, f in zip(self.of(work, "paper"), self.of(work, "fast"), strict=True)
-                    ),
-                }
-                for work in self.works
-            ],
+            "workloads": [self._of_workload(name) for name in self.workloads],
             "overhead": {
                 "ratio_median": median(r for own in self.overhead.values() for r in own.values()),
-                "by_work": self.overhead,
+                "by_workload": self.overhead,
             },
             "warm_start": self.warm_start,
             "peak_memory_mb": self.peak_memory_mb,
+        }
+
+    def _of_workload(self, workload: str) -> dict[str, Any]:
+        paper, fast = (self.of(workload, preset) for preset in ("paper", "fast"))
+        return {
+            "name": workload,
+            "images": len(fast),
+            "presets": {name: _figures(self.of(workload, name)) for name in PRESETS},
+            "level_share": fmean(self.level(workload)),
+            "new_failures": sum(
+                f.failed and not p.failed for p, f in zip(paper, fast, strict=True)
+            ),
         }
 
 
@@ -150,37 +147,54 @@ def _figures(records: list[Record]) -> dict[str, float]:
     }
 
 
-def measure_speed(work: list[Work], out: Path, progress: Progress | None = None) -> list[Record]:
+def measure_speed(
+    workloads: Sequence[Workload],
+    runs: Sequence[Workload],
+    out: Path,
+    progress: Progress | None = None,
+) -> Speed:
     """Run every preset on every image, each judged by the same protocol.
 
     Records are added to ``out/records.jsonl`` as they come; a run that was stopped goes on there.
 
     Parameters
     ----------
-    work
-        Kinds of work.
+    workloads
+        What to compare the presets on.
+    runs
+        Workloads whose images are neighbouring slices of one lesion, where there are any: what a
+        start from the neighbour saves.
     out
         The folder, which is there.
     progress
         Called with what is done now, how much of it is done, and how much there is.
     """
+    return Speed(
+        records=_measured(workloads, out, progress),
+        overhead={workload.name: measure_overhead(workload) for workload in workloads},
+        warm_start=measure_warm_start(runs),
+        peak_memory_mb=peak_memory_mb(),
+    )
+
+
+def _measured(workloads: Sequence[Workload], out: Path, progress: Progress | None) -> list[Record]:
     file = out / "records.jsonl"
-    known = {(r.work, r.image, r.preset): r for r in _read(file)}
+    known = {(r.workload, r.image, r.preset): r for r in _read(file)}
     records: list[Record] = []
-    total = sum(len(kind) for kind in work) * len(PRESETS)
-    for kind in work:
-        for first in range(0, len(kind), BATCH):
-            which = slice(first, min(first + BATCH, len(kind)))
+    total = sum(len(workload) for workload in workloads) * len(PRESETS)
+    for workload in workloads:
+        for first in range(0, len(workload), SPEED.batch):
+            which = slice(first, min(first + SPEED.batch, len(workload)))
             for name, preset in PRESETS.items():
-                keys = [_key(kind, image, preset) for image in range(which.start, which.stop)]
-                old = [known.get((kind.name, which.start + n, name)) for n in range(len(keys))]
+                keys = [_key(workload, image, preset) for image in range(which.start, which.stop)]
+                old = [known.get((workload.name, which.start + n, name)) for n in range(len(keys))]
                 batch = [r for r, key in zip(old, keys, strict=True) if r and r.key == key]
                 if len(batch) < len(keys):
-                    batch = _contours(kind, which, preset, keys)
+                    batch = _contours(workload, which, preset, keys)
                     append_lines(file, [asdict(record) for record in batch])
                 records += batch
                 if progress:
-                    progress(f"{kind.name}, {name}", len(records), total)
+                    progress(f"{workload.name}, {name}", len(records), total)
     return records
 
 
@@ -190,26 +204,31 @@ def _read(file: Path) -> Iterator[Record]:
             yield Record(**record)
 
 
-def _key(kind: Work, image: int, preset: Preset) -> str:
-    digest = hashlib.sha256(kind.images[image].contiguous().numpy().tobytes())
-    protocol = (kind.follows, kind.area_weight, kind.backgrounds, kind.targets[image].item())
+def _key(workload: Workload, image: int, preset: Preset) -> str:
+    digest = hashlib.sha256(workload.images[image].contiguous().numpy().tobytes())
+    protocol = (
+        workload.follows,
+        workload.area_weight,
+        workload.backgrounds,
+        workload.targets[image].item(),
+    )
     digest.update(json.dumps([protocol, asdict(preset)]).encode())
     return digest.hexdigest()[:16]
 
 
-def _contours(kind: Work, which: slice, preset: Preset, keys: list[str]) -> list[Record]:
+def _contours(workload: Workload, which: slice, preset: Preset, keys: list[str]) -> list[Record]:
     """Find and judge one batch."""
-    perturbation = kind.perturbation(which)
-    own = kind.objective(perturbation, which, normalise=preset.normalise)
-    judge = kind.objective(perturbation, which)
+    perturbation = workload.perturbation(which)
+    own = workload.objective(perturbation, which, normalise=preset.normalise)
+    judge = workload.objective(perturbation, which)
     if preset.area_weight is not None:
-        preset = replace(preset, area_weight=kind.area_weight)
+        preset = replace(preset, area_weight=workload.area_weight)
     most = _most_evaluations(preset)
-    marks = [share * most for share in SHARES]
+    marks = [share * most for share in SPEED.shares]
     seen: list[list[tuple[float, FourierContour]]] = [[] for _ in keys]
     passed = [0] * len(keys)
 
-    def watch(evaluations: Tensor, images: Tensor, curves: FourierContour) -> None:
+    def callback(evaluations: Tensor, images: Tensor, curves: FourierContour) -> None:
         for row, (image, cost) in enumerate(
             zip(images.tolist(), evaluations.tolist(), strict=True)
         ):
@@ -219,25 +238,25 @@ def _contours(kind: Work, which: slice, preset: Preset, keys: list[str]) -> list
                     seen[image].append((cost, curves[[row]].detach()))
 
     begun = time.perf_counter()
-    fit = optimise(perturbation, own, preset, watch=watch)
+    fit = optimise(perturbation, own, preset, watch=callback)
     seconds = (time.perf_counter() - begun) / len(keys)
     everyone = torch.arange(len(keys))
     objective, preserved, deleted, fraction = _judged(
-        kind, perturbation, judge, fit.contours, everyone
+        workload, perturbation, judge, fit.contours, everyone
     )
     pixels = fraction * perturbation.points[..., 0].numel()
     failed = (
-        (preserved - deleted < LEAST_EFFECT)
-        | (pixels < LEAST_PIXELS)
-        | (fraction > LARGEST_FRACTION)
+        (preserved - deleted < SPEED.least_effect)
+        | (pixels < SPEED.least_pixels)
+        | (fraction > SPEED.largest_fraction)
     )
     records = []
     for n, key in enumerate(keys):
-        path = _path(kind, perturbation, judge, n, seen[n], keeps_best=bool(preset.model_steps))
+        path = _path(workload, perturbation, judge, n, seen[n], keeps_best=bool(preset.model_steps))
         spent = float(fit.evaluations[n])
         records.append(
             Record(
-                work=kind.name,
+                workload=workload.name,
                 image=which.start + n,
                 preset=preset.name,
                 key=key,
@@ -255,11 +274,11 @@ def _contours(kind: Work, which: slice, preset: Preset, keys: list[str]) -> list
 
 
 def _most_evaluations(preset: Preset) -> float:
-    return preset.steps if not preset.model_steps else 50.0
+    return preset.steps if not preset.model_steps else SPEED.fast_evaluations
 
 
 def _judged(
-    kind: Work,
+    workload: Workload,
     perturbation: Perturbation,
     objective: Objective,
     curves: FourierContour,
@@ -267,11 +286,11 @@ def _judged(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     preserved, deleted = perturbation.judge(objective, curves, which)
     fraction = curves.area_inside(perturbation.plane) / perturbation.plane.area
-    return deleted - preserved + kind.area_weight * fraction, preserved, deleted, fraction
+    return deleted - preserved + workload.area_weight * fraction, preserved, deleted, fraction
 
 
 def _path(
-    kind: Work,
+    workload: Workload,
     perturbation: Perturbation,
     objective: Objective,
     image: int,
@@ -284,7 +303,7 @@ def _path(
         return []
     curves = FourierContour.cat([curve for _, curve in seen])
     which = torch.full((len(seen),), image)
-    values = _judged(kind, perturbation, objective, curves, which)[0]
+    values = _judged(workload, perturbation, objective, curves, which)[0]
     if keeps_best:
         values = values.cummin(0).values
     return [(evaluations, float(v)) for (evaluations, _), v in zip(seen, values, strict=True)]

@@ -1,4 +1,4 @@
-"""Images of a data set as a network is asked about them."""
+"""Cases: images of a data set as the network takes them."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from medcontour.benchmark.compare.outlines import Drawing
-from medcontour.benchmark.compare.record import Asked, Results
+from medcontour.benchmark.compare.record import Case, Results
 from medcontour.benchmark.compare.shortcut_mass import NotPatient
 from medcontour.benchmark.data.dataset import Boxes, Dataset, Item, choose, read_pixels
 from medcontour.benchmark.model import Model
 from medcontour.benchmark.photo_input import truth_in
 from medcontour.errors import MedcontourError
 
-__all__ = ["asked_images", "asked_of", "unit_of"]
+__all__ = ["case_of", "unit_of", "usable_cases"]
 
 
-def asked_images(
+def usable_cases(
     model: Model, dataset: Dataset, *, images: int, seed: int = 0, largest: float = 1.0
-) -> Iterator[Asked]:
-    """The same images as `run` asks about, without those that cannot be used."""
+) -> Iterator[Case]:
+    """The same images as `run` compares methods on, without those that cannot be used."""
     nothing = Results(dataset.kind, model.name, (), [], {}, {}, {}, [], {})
     for item, _ in choose(dataset, images, seed, largest):
-        asked = asked_of(model, item, nothing)
-        if asked is not None:
-            yield asked
+        case = case_of(model, item, nothing)
+        if case is not None:
+            yield case
 
 
 def unit_of(items: Sequence[Item]) -> str:
@@ -34,13 +34,13 @@ def unit_of(items: Sequence[Item]) -> str:
     if len({*known.values()}) > 1:
         without = next(name for name, there in known.items() if not there)
         raise MedcontourError(
-            f"Of {without} no pixel spacing is told, of other images it is; tell that of all, or "
-            "of none, for lengths in pixels."
+            f"{without} has no pixel spacing, other images have one; give it for all of them, or "
+            "for none, for lengths in pixels."
         )
     return "mm" if all(known.values()) else "pixel"
 
 
-def asked_of(model: Model, item: Item, results: Results) -> Asked | None:
+def case_of(model: Model, item: Item, results: Results) -> Case | None:
     """Prepare an image; say in `results` why not where it cannot be."""
     try:
         pixels = read_pixels(item.path)
@@ -57,22 +57,22 @@ def asked_of(model: Model, item: Item, results: Results) -> Asked | None:
     if model.answers == "embedding":
         target = 0
     else:
-        answer = model.answer(inputs)[0]
+        shares = model.answer(inputs)[0]
         right = [model.index_of(name) for name in item.classes]
-        if any(not 0 <= index < len(answer) for index in right):
+        if any(not 0 <= index < len(shares) for index in right):
             raise MedcontourError(
-                f"{model.name} has {len(answer)} classes, but {item.name} is of class "
+                f"{model.name} has {len(shares)} classes, but {item.name} is of class "
                 f"{max(right)}, counted from 0; give a network for these classes."
             )
-        top = int(answer.argmax())
+        top = int(shares.argmax())
         if item.must_recognise and top not in right:
             results.left_out[item.name] = "the network takes it for something else"
             return None
-        target = max(right, key=lambda index: float(answer[index])) if right else top
+        target = max(right, key=lambda index: float(shares[index])) if right else top
     index = abs(prepared.index_from_input)
     boxes = isinstance(item.truth, Boxes)
     drawing = Drawing(pixels, drawn, prepared, item.spacing) if results.unit and not boxes else None
-    return Asked(
+    return Case(
         item,
         inputs,
         truth[None].to(model.device),

@@ -1,4 +1,4 @@
-"""Kinds of work that presets are compared on, from the sample and a folder of real data."""
+"""Workloads of the speed table: the repository's sample, and a folder of real data."""
 
 from __future__ import annotations
 
@@ -17,13 +17,12 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from medcontour.benchmark.speed.workload import Work
+from medcontour.benchmark import Workload
 from medcontour.classifier import Classifier, load_classifier
 from medcontour.errors import MedcontourError
 from medcontour.explain import AUTOMATIC
 
-__all__ = ["Part", "find_work", "slice_runs"]
-
+SAMPLE = Path(__file__).resolve().parents[1] / "sample_data"
 Part = Literal["tuning", "reported"]
 """Settings were chosen on ``"tuning"`` images; tables are made of ``"reported"`` ones."""
 
@@ -33,46 +32,37 @@ HELD_OUT = 0.85
 """The brain network was trained on this share of each class, in index order."""
 
 
-def find_work(sample: Path, data: Path, images: int, part: Part = "reported") -> list[Work]:
-    """Give each kind of work whose files are there.
+def find_workloads(data: Path | None, images: int, part: Part = "reported") -> list[Workload]:
+    """Give each workload whose files are there.
 
     Parameters
     ----------
-    sample
-        The repository's ``sample_data``. ``phantom.py`` in it is run, and its bundles are loaded.
     data
         A folder of real images and classifiers (``brain_mri``, ``busi``, ``imagenet_val``,
-        ``classifiers``). ``classifiers/flatnet.py`` in it is run. What is not there is left out.
+        ``classifiers``). ``classifiers/flatnet.py`` in it is run. What is not there is left out;
+        None: the sample's phantoms alone.
     images
-        At most so many images of each kind.
+        At most so many images of each.
     part
         Which images.
-
-    Raises
-    ------
-    MedcontourError
-        When not even the sample is there.
     """
-    if not (sample / "phantom.py").is_file():
-        raise MedcontourError(
-            f"{sample} holds no sample phantom (phantom.py); give the repository's sample_data "
-            "folder with --sample."
-        )
-    work = [_nodules(sample, images, part)]
+    workloads = [_nodules(images, part)]
+    if data is None:
+        return workloads
     if (data / "busi").is_dir():
-        work.append(_breast(sample, data / "busi", images, part))
+        workloads.append(_breast(data / "busi", images, part))
     if (data / "classifiers" / "flatnet.py").is_file():
         if (data / "brain_mri").is_dir():
-            work.append(_brain(data, images, part))
+            workloads.append(_brain(data, images, part))
         if (data / "imagenet_val").is_dir():
-            work.append(_photographs(data, images, part))
-    return work
+            workloads.append(_photographs(data, images, part))
+    return workloads
 
 
-def _nodules(sample: Path, images: int, part: Part) -> Work:
+def _nodules(images: int, part: Part) -> Workload:
     """Slices of new thorax phantoms that the sample classifier calls positive."""
-    classifier = load_classifier(sample / "nodule_classifier")
-    phantom = _module(sample / "phantom.py")
+    classifier = load_classifier(SAMPLE / "nodule_classifier")
+    phantom = _module(SAMPLE / "phantom.py")
     grid = phantom.Grid((20, 160, 208), (10.0, 1.875, 1.75), -112.0)
     slices = (
         classifier.prepare(plane.astype(np.float32), (1.875, 1.75)).tensor
@@ -82,20 +72,18 @@ def _nodules(sample: Path, images: int, part: Part) -> Work:
     return _positive("nodules", classifier, slices, images, 10.0)
 
 
-def slice_runs(sample: Path, runs: int) -> list[Work]:
+def slice_runs(runs: int) -> list[Workload]:
     """Runs of consecutive slices, 5 mm apart, that the sample classifier calls positive.
 
     Parameters
     ----------
-    sample
-        As of `find_work`.
     runs
         How many, each of two slices or more, from the sample study's kind of phantom.
     """
-    classifier = load_classifier(sample / "nodule_classifier")
-    phantom = _module(sample / "phantom.py")
+    classifier = load_classifier(SAMPLE / "nodule_classifier")
+    phantom = _module(SAMPLE / "phantom.py")
     grid = phantom.Grid((40, 160, 208), (5.0, 1.9, 1.7), -115.0)
-    found: list[Work] = []
+    found: list[Workload] = []
     number = 0
     while len(found) < runs:
         run: list[Tensor] = []
@@ -112,9 +100,9 @@ def slice_runs(sample: Path, runs: int) -> list[Work]:
     return found[:runs]
 
 
-def _breast(sample: Path, data: Path, images: int, part: Part) -> Work:
+def _breast(data: Path, images: int, part: Part) -> Workload:
     """Breast lesions: the classifier's tuning part, or its validation part and then others."""
-    bundle = sample / "breast_us_classifier"
+    bundle = SAMPLE / "breast_us_classifier"
     with (bundle / "docs" / "split.csv").open(newline="") as table:
         rows = [row for row in csv.DictReader(table) if not row["file"].startswith("normal")]
     splits = ("tune",) if part == "tuning" else ("validation", "train")
@@ -127,7 +115,7 @@ def _breast(sample: Path, data: Path, images: int, part: Part) -> Work:
     return _positive("breast lesions", classifier, slices, images, 3.0)
 
 
-def _brain(data: Path, images: int, part: Part) -> Work:
+def _brain(data: Path, images: int, part: Part) -> Workload:
     """Brain tumours that the network names rightly: the slices that it was not trained on."""
     with (data / "brain_mri" / "predictions_mobilenet_v1_0.5_160.csv").open(newline="") as table:
         rows = sorted(csv.DictReader(table), key=lambda row: int(row["file"].split(".")[0]))
@@ -146,7 +134,7 @@ def _brain(data: Path, images: int, part: Part) -> Work:
     return _of_network("brain tumours", network, tensors, targets, "target", 3.0)
 
 
-def _photographs(data: Path, images: int, part: Part) -> Work:
+def _photographs(data: Path, images: int, part: Part) -> Workload:
     """Photographs; reported: whose object fills less than half, those named rightly first.
 
     The contour keeps the embedding, which asks for no class, so that the others serve too.
@@ -166,11 +154,11 @@ def _photographs(data: Path, images: int, part: Part) -> Work:
 
 def _positive(
     name: str, classifier: Classifier, slices: Iterator[Tensor], images: int, area_weight: float
-) -> Work:
+) -> Workload:
     positive = (tensor for tensor in slices if _calls(classifier, tensor))
     kept = torch.stack(list(islice(positive, images)))
     targets = torch.full((len(kept),), len(classifier.labels) - 1)
-    return Work(
+    return Workload(
         name,
         kept,
         targets,
@@ -195,7 +183,7 @@ def _of_network(
     targets: list[int],
     follows: Literal["target", "embedding"],
     area_weight: float,
-) -> Work:
+) -> Workload:
     for parameter in network.parameters():
         parameter.requires_grad_(False)
     features = _without_last(network)
@@ -206,7 +194,7 @@ def _of_network(
         odds: Tensor = logits - _logsumexp_of_others(logits)
         return odds
 
-    return Work(
+    return Workload(
         name,
         torch.stack(tensors),
         torch.tensor(targets),
