@@ -284,6 +284,6 @@ def _cell(value: Any) -> str:
 
 
 def say(what: str, done: int, total: int) -> None:
-    """Show progress on standard error, in one line for each kind of work."""
+    """Show progress on standard error, in one line for each part of the work."""
     end = "\n" if done >= total else ""
     print(f"\r\033[K{what}: {done} of {total}", end=end, file=sys.stderr, flush=True)

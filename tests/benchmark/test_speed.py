@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from torch import Tensor
 from typer.testing import CliRunner
 
 import medcontour as mc
@@ -40,9 +42,19 @@ def scan(sample_data: Path) -> Scan:
     return mc.read_scan(sample_data / "ct_study")
 
 
-@pytest.fixture(scope="module")
-def workload(scan: Scan, classifier: Classifier) -> Workload:
-    return scan_workload(scan, classifier, images=2)
+@pytest.fixture
+def workload() -> Workload:
+    """Two images with a bright square, and a class that is there where the square is bright."""
+    images = torch.zeros(2, 1, 32, 32)
+    images[0, :, 8:16, 12:20] = images[1, :, 16:24, 8:16] = 1.0
+
+    def score(inputs: Tensor) -> Tensor:
+        brightest = 30 * inputs.mean((1, 2, 3)) - 1
+        return torch.stack([-brightest, brightest], 1)
+
+    return Workload(
+        "squares", images, torch.ones(2, dtype=torch.long), score, lambda inputs: inputs.flatten(1)
+    )
 
 
 def test_the_command_compares_both_presets(tmp_path: Path, sample_data: Path) -> None:
@@ -102,7 +114,7 @@ def test_a_stopped_run_goes_on_and_objectives_are_those_of_the_protocol(
         spent, values = zip(*record.path, strict=True)
         assert list(spent) == sorted(spent)
         assert (spent[-1], values[-1]) == (record.evaluations, record.objective)
-    for record in first.of("nodule", "fast"):
+    for record in first.of("squares", "fast"):
         values = [value for _, value in record.path]
         assert values == sorted(values, reverse=True)
     text = table(first)
