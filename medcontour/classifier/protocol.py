@@ -33,7 +33,7 @@ class Prepared:
 
 
 class Classifier(Protocol):
-    """A trained image classifier, ready to be asked about planes.
+    """A trained image classifier, ready for planes.
 
     ``score`` gives log-odds, one a class, whatever the network's last layer is: the probability
     is ``sigmoid(score)``. For a softmax network that is ``z_t - logsumexp(z_others)``, so that a

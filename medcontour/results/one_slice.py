@@ -21,7 +21,7 @@ class SliceResult:
     Attributes
     ----------
     scan, classifier
-        What was read and asked; no patient data.
+        What was read, and the class that was looked for; no patient data.
     settings
         Everything needed to run it again.
     slice, sop_instance_uid

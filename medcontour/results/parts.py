@@ -1,4 +1,4 @@
-"""What a suggestion consists of: what was read and asked, findings, their contours and evidence."""
+"""What a suggestion consists of: scan, classifier, findings, their contours and evidence."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ScanReference:
 
 @dataclass(frozen=True)
 class ClassifierReference:
-    """The classifier that was asked, and for which class."""
+    """The classifier, and the class that was looked for."""
 
     name: str
     sha256: str
@@ -56,7 +56,7 @@ class PlacedContour:
     Attributes
     ----------
     kind
-        ``"evidence"`` (what the classifier's answer rests on) or ``"outline"`` (the boundary in
+        ``"evidence"`` (what the classifier goes by) or ``"outline"`` (the boundary in
         the image, which a reader edits). Never mixed up.
     slice
         Index of the slice whose plane holds the curve.
@@ -89,16 +89,17 @@ class Evidence:
         Probability on the image with only the contour's inside kept, with it removed, and on the
         background alone.
     random_preserved, random_deleted
-        Means over the chance curves: the same curve, turned and moved within the body.
+        Means over random places: the same curve, turned and moved within the body.
     p_value
-        Sequential Monte Carlo (Besag and Clifford 1991): how often chance does as well.
+        Of the placement test, a sequential Monte Carlo test (Besag and Clifford 1991): how often
+        a random place does as well. It is not calibrated against an optimiser.
     chance_curves
-        How many chance curves were judged.
+        How many random places were judged.
     evaluations
         Preserve + delete pairs, forward and backward, that found the contour; a pair that was
         only run forward counts half.
     chance_evaluations
-        The same count for the chance curves.
+        The same count for the placement test.
     background_similarity
         ``c_b``: cosine of the embeddings of background and original. Near 1 the background
         removes nothing and contours collapse.
@@ -124,7 +125,7 @@ class Finding:
     """What was found on one slice.
 
     `evidence` is None where a reader drew an outline and nothing was suggested (`status`
-    ``"drawn by a reader"``): the classifier was not asked what its answer rests on.
+    ``"drawn by a reader"``): nothing was looked for there.
     """
 
     slice: int
@@ -139,7 +140,7 @@ class Finding:
 
     @property
     def cost(self) -> float:
-        """Evaluations that it cost, its test against chance and its check of shortcuts included."""
+        """Evaluations that it cost, its placement test and its check for shortcuts included."""
         if self.evidence is None:
             return 0.0
         own = self.evidence
