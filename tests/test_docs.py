@@ -48,6 +48,14 @@ def test_pages_that_the_package_names_are_there() -> None:
         assert (ROOT / page).is_file(), page
 
 
+def test_every_room_has_a_row_in_the_table_of_rooms() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = text.split("[start:rooms]")[1].split("[end:rooms]")[0].splitlines()
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row.partition(" | ")[0])}
+    rooms = {path.stem for path in (ROOT / "medcontour").iterdir() if path.stem[0] not in "_."}
+    assert rooms - {"py"} <= named
+
+
 def test_the_version_to_cite_is_this_one() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == medcontour.__version__
