@@ -140,18 +140,18 @@ def verdict(finding: Finding) -> str:
     """Say what the status means for this finding."""
     if finding.status == "collapsed":
         return (
-            "The contour collapsed: it does not hold what the classifier's answer rests on. "
+            "The contour collapsed: it does not hold what the classifier goes by. "
             "The finding is left out of the exports unless asked for."
         )
     evidence = finding.evidence
     if evidence is None:
-        return "A reader drew it; the classifier was not asked what its answer rests on."
+        return "A reader drew it; nothing was looked for here, so there is no evidence."
     number = evidence.chance_curves
-    judged = f"p = {p_value(evidence.p_value)}, {number} chance curve{'' if number == 1 else 's'}"
+    judged = f"p = {p_value(evidence.p_value)}, {number} random place{'' if number == 1 else 's'}"
     if finding.status == "suggested":
-        return f"Chance curves seldom do as well ({judged})."
+        return f"Other places seldom do as well ({judged})."
     return (
-        f"Chance curves do as well too often ({judged}): the finding is left out of the exports "
+        f"Other places do as well too often ({judged}): the finding is left out of the exports "
         "unless asked for."
     )
 
