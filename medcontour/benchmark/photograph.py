@@ -18,7 +18,7 @@ from medcontour.benchmark.methods.contours import ExtremalContour
 from medcontour.benchmark.model import Model
 from medcontour.classifier.protocol import Prepared
 from medcontour.errors import MedcontourError
-from medcontour.explain import BACKGROUNDS, SHARP, Perturbation, TargetObjective, chance_test
+from medcontour.explain import BACKGROUNDS, SHARP, Perturbation, TargetObjective, placement_test
 from medcontour.explain.frozen import frozen
 from medcontour.files import replacing
 from medcontour.scan import Scan
@@ -182,7 +182,7 @@ def explain_photograph(
     with torch.no_grad(), frozen(network):
         objective = TargetObjective(network, images, behind, targets)
         places = perturbation.points.reshape(-1, 2)
-        chance = chance_test(perturbation, objective, 0, curve, statistic, places, seed)
+        chance = placement_test(perturbation, objective, 0, curve, statistic, places, seed)
     score = model.score_of(images, targets)
 
     def mean_of(masks: Tensor, *, kept: bool) -> float:

@@ -14,7 +14,7 @@ from scipy import ndimage, optimize
 from skimage import measure
 from torch import Tensor
 
-from medcontour.contour.fourier import FourierContour, RadiusLaw
+from medcontour.contour.fourier import FourierContour, Parametrisation
 from medcontour.contour.plane import PlaneGeometry
 
 __all__ = ["fit_mask", "fit_polygon"]
@@ -26,7 +26,11 @@ TRIES = 40
 
 
 def fit_polygon(
-    polygon: Tensor, *, harmonics: int = 5, frame: bool = True, law: RadiusLaw = "log"
+    polygon: Tensor,
+    *,
+    harmonics: int = 5,
+    frame: bool = True,
+    parametrisation: Parametrisation = "log",
 ) -> FourierContour:
     """Fit a curve to a closed polygon: least squares of the distances along its boundary.
 
@@ -45,8 +49,8 @@ def fit_polygon(
         K.
     frame
         Whether the frame is free; otherwise there is none.
-    law
-        The radius law. With ``bounded`` nothing smaller than 0.1 or larger than 1 is reached.
+    parametrisation
+        Of the radius. With ``bounded`` nothing smaller than 0.1 or larger than 1 is reached.
 
     Returns
     -------
@@ -72,7 +76,7 @@ def fit_polygon(
         raise ValueError("the vertices enclose no area; give them in order around the boundary")
     points, weights = _samples(vertices)
     circle = FourierContour.circles(
-        center[None], vertices.new_tensor([math.sqrt(area / math.pi)]), harmonics, law
+        center[None], vertices.new_tensor([math.sqrt(area / math.pi)]), harmonics, parametrisation
     )
     starts = [circle]
     if frame:
@@ -90,7 +94,7 @@ def fit_mask(
     *,
     harmonics: int = 5,
     frame: bool = True,
-    law: RadiusLaw = "log",
+    parametrisation: Parametrisation = "log",
 ) -> FourierContour:
     """Fit a curve to the outer boundary of a mask's largest connected part, as `fit_polygon`.
 
@@ -100,7 +104,7 @@ def fit_mask(
         (rows, columns) of the plane: True, or more than one half, is inside.
     plane
         Its plane.
-    harmonics, frame, law
+    harmonics, frame, parametrisation
         As in `fit_polygon`.
 
     Raises
@@ -129,11 +133,11 @@ def fit_mask(
     part = np.pad(parts == largest, 1).astype(np.float64)
     outer = max(measure.find_contours(part, 0.5), key=len)[:-1] - 1
     polygon = plane.from_index(torch.from_numpy(outer[:, ::-1].copy()))
-    return fit_polygon(polygon, harmonics=harmonics, frame=frame, law=law)
+    return fit_polygon(polygon, harmonics=harmonics, frame=frame, parametrisation=parametrisation)
 
 
 def _along_rays(start: FourierContour, points: Tensor, weights: Tensor) -> FourierContour:
-    """Harmonics (and size, for the log law) that come nearest to the points along their rays.
+    """Harmonics (and size, where it is logarithmic) that come nearest to points along their rays.
 
     The series u is linear in its coefficients. A ridge that grows with k holds those of
     directions in which few points lie.
@@ -146,7 +150,7 @@ def _along_rays(start: FourierContour, points: Tensor, weights: Tensor) -> Fouri
     waves = theta.unsqueeze(1) * order
     columns = torch.cat([waves.cos(), waves.sin()], 1)
     ridge = RIDGE * order.repeat(2)
-    if start.law == "log":
+    if start.parametrisation == "log":
         wanted = rho.log()
         columns = torch.cat([columns, torch.ones_like(columns[:, :1])], 1)
         ridge = torch.cat([ridge, ridge.new_zeros(1)])
@@ -159,7 +163,7 @@ def _along_rays(start: FourierContour, points: Tensor, weights: Tensor) -> Fouri
     right = torch.cat([wanted * weights, torch.zeros_like(ridge)])
     solved = torch.linalg.lstsq(system, right.unsqueeze(1)).solution[:, 0]
     harmonics = solved[: 2 * count].view(2, count).mT.unsqueeze(0)
-    size = solved[2 * count :] if start.law == "log" else start.size
+    size = solved[2 * count :] if start.parametrisation == "log" else start.size
     return replace(start, harmonics=harmonics, size=size)
 
 
@@ -174,7 +178,7 @@ def _least_squares(
         parts = torch.split(numbers, lengths)
         named = zip(free.items(), parts, strict=True)
         tensors = {name: part.view_as(tensor) for (name, tensor), part in named}
-        return FourierContour(**(start.tensors() | tensors), law=start.law)
+        return FourierContour(**(start.tensors() | tensors), parametrisation=start.parametrisation)
 
     def residuals(numbers: Tensor) -> Tensor:
         return curve(numbers).distance(points)[0] * weights

@@ -12,9 +12,9 @@ from torch import Tensor
 from medcontour.contour.plane import PlaneGeometry
 from medcontour.contour.radial import GUARD, LOG_REACH, radial_gap
 
-__all__ = ["FourierContour", "RadiusLaw"]
+__all__ = ["FourierContour", "Parametrisation"]
 
-RadiusLaw = Literal["bounded", "log"]
+Parametrisation = Literal["bounded", "log"]
 
 SMALLEST, LARGEST = 0.1, 1.0  # R_min and R_max of Eq. 12
 ANGLES = 128
@@ -52,8 +52,8 @@ class FourierContour:
         (N, K, 2): ``a_k`` and ``b_k``.
     frame
         (N, 2): p and q; zero for the paper's isotropic curve.
-    law
-        The radius law.
+    parametrisation
+        The radius parametrisation.
 
     Examples
     --------
@@ -66,24 +66,30 @@ class FourierContour:
     size: Tensor
     harmonics: Tensor
     frame: Tensor
-    law: RadiusLaw = "log"
+    parametrisation: Parametrisation = "log"
 
     @classmethod
     def circles(
-        cls, center: Tensor, radius: Tensor, harmonics: int = 5, law: RadiusLaw = "log"
+        cls,
+        center: Tensor,
+        radius: Tensor,
+        harmonics: int = 5,
+        parametrisation: Parametrisation = "log",
     ) -> FourierContour:
         """Circles about (N, 2) centers with (N,) radii, all in plane coordinates.
 
-        With the ``bounded`` law radii are brought into what it can hold, (0.1, 1).
+        With the ``bounded`` parametrisation radii are brought into what it can hold, (0.1, 1).
         """
-        if law == "log":
+        if parametrisation == "log":
             size = radius.log()
         else:
             share = ((radius - SMALLEST) / (LARGEST - SMALLEST)).clamp(1e-3, 1 - 1e-3)
             size = torch.logit(share)
         count = len(center)
         zeros = center.new_zeros
-        return cls(center.clone(), size, zeros(count, harmonics, 2), zeros(count, 2), law)
+        return cls(
+            center.clone(), size, zeros(count, harmonics, 2), zeros(count, 2), parametrisation
+        )
 
     def __len__(self) -> int:
         return len(self.center)
@@ -110,18 +116,18 @@ class FourierContour:
         return self._with({name: t.to(*args) for name, t in self.tensors().items()})
 
     def _with(self, tensors: dict[str, Tensor]) -> FourierContour:
-        return FourierContour(**tensors, law=self.law)
+        return FourierContour(**tensors, parametrisation=self.parametrisation)
 
     @staticmethod
     def cat(curves: list[FourierContour]) -> FourierContour:
-        """Concatenate batches of one law and number of harmonics."""
+        """Concatenate batches of one parametrisation and number of harmonics."""
         batches = [curve.tensors() for curve in curves]
         return curves[0]._with({n: torch.cat([b[n] for b in batches]) for n in batches[0]})
 
     @property
     def mean_radius(self) -> Tensor:
         """(N,): r0 in plane coordinates."""
-        if self.law == "log":
+        if self.parametrisation == "log":
             return self.size.exp()
         return SMALLEST + (LARGEST - SMALLEST) * self.size.sigmoid()
 
@@ -151,7 +157,7 @@ class FourierContour:
             slope = slope + (k + 1) * (b_k * cos_k - a_k * sin_k)
             cos_k, cos_before = 2 * cosine * cos_k - cos_before, cos_k
             sin_k, sin_before = 2 * cosine * sin_k - sin_before, sin_k
-        if self.law == "log":
+        if self.parametrisation == "log":
             total = self.size.view(-1, *rest) + total
             radius = torch.exp(total.clamp(-LOG_REACH, LOG_REACH))
             return radius, slope * radius * (total.abs() <= LOG_REACH)
@@ -188,7 +194,7 @@ class FourierContour:
         harmonics = curves.harmonics
         if not harmonics.shape[1]:
             harmonics = harmonics.new_zeros(len(self), 1, 2)
-        log = self.law == "log"
+        log = self.parametrisation == "log"
         gap = radial_gap(
             points.reshape(-1, 2).to(precision),
             curves.frame_matrix(-1.0),
@@ -312,7 +318,7 @@ class FourierContour:
         numbers: dict[str, Any] = {
             name: tensor[0].double().tolist() for name, tensor in self.tensors().items()
         }
-        return {"law": self.law, **numbers}
+        return {"parametrisation": self.parametrisation, **numbers}
 
     @classmethod
     def from_dict(cls, parameters: dict[str, Any]) -> FourierContour:
@@ -321,4 +327,6 @@ class FourierContour:
             name: torch.tensor([parameters[name]], dtype=torch.float64)
             for name in ("center", "size", "harmonics", "frame")
         }
-        return cls(**tensors, law=parameters["law"])
+        # Documents of the first schema call it the law.
+        name = parameters.get("parametrisation", parameters.get("law"))
+        return cls(**tensors, parametrisation=name)

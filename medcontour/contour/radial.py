@@ -19,7 +19,7 @@ GUARD = 1e-12
 """Added to rho^2, so that gradients are finite at a point on the center."""
 
 LOG_REACH = math.log(1e4)
-"""Largest ``|log r|`` of the log law: nothing overflows, and float32 vertices stay apart."""
+"""Largest ``|log r|`` of ``log``: nothing overflows, and float32 vertices stay apart."""
 
 
 def radial_gap(

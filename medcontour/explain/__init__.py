@@ -1,7 +1,7 @@
 """Explain a classifier's answer: backgrounds, objectives, starts, the optimiser, evidence."""
 
 from medcontour.explain.analysis.area_map import AreaMap, area_map, check_areas
-from medcontour.explain.analysis.placement import ChanceTest, chance_test
+from medcontour.explain.analysis.placement import PlacementTest, placement_test
 from medcontour.explain.analysis.polarity import POLARITY_EVALUATIONS, evidence_polarity
 from medcontour.explain.analysis.stability import (
     MOST_HARMONICS,
@@ -55,7 +55,6 @@ __all__ = [
     "Background",
     "BoxObjective",
     "CallableObjective",
-    "ChanceTest",
     "EmbeddingObjective",
     "ExtremalContours",
     "ExtremalFit",
@@ -65,6 +64,7 @@ __all__ = [
     "InpaintBackground",
     "Objective",
     "Perturbation",
+    "PlacementTest",
     "Precision",
     "Preset",
     "RegionObjective",
@@ -74,7 +74,6 @@ __all__ = [
     "TexturedBackground",
     "agreement",
     "area_map",
-    "chance_test",
     "check_area",
     "check_areas",
     "evidence_polarity",
@@ -84,6 +83,7 @@ __all__ = [
     "model_search",
     "optimise",
     "optimise_several",
+    "placement_test",
     "quantus_explain",
     "soft_search",
     "spectral_sweep",

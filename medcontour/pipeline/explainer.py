@@ -24,9 +24,9 @@ from medcontour.explain import (
     Perturbation,
     Precision,
     TargetObjective,
-    chance_test,
     judge_together,
     mildest,
+    placement_test,
 )
 from medcontour.outline import Outline
 from medcontour.pipeline.found import Found, search
@@ -173,7 +173,7 @@ class Explainer:
     ) -> tuple[Evidence, bool]:
         curves = fit.curves[index]
         statistic = float(fit.preserved[index] - fit.deleted[index])
-        test = chance_test(
+        test = placement_test(
             perturbation,
             objective,
             index,

@@ -160,6 +160,9 @@ def start_curve(corners: Tensor, preset: str) -> FourierContour:
     """Fit the preset's own kind of curve to (n, 2) corners in plane coordinates."""
     kind = PRESETS[preset]
     fitted = fit_polygon(
-        corners.to(torch.float64), harmonics=kind.harmonics, frame=kind.frame, law=kind.law
+        corners.to(torch.float64),
+        harmonics=kind.harmonics,
+        frame=kind.frame,
+        parametrisation=kind.parametrisation,
     )
     return fitted.to(torch.float32)

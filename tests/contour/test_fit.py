@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from shapes import wild_curves
 
-from medcontour.contour import FourierContour, PlaneGeometry, RadiusLaw, fit_mask, fit_polygon
+from medcontour.contour import FourierContour, Parametrisation, PlaneGeometry, fit_mask, fit_polygon
 
 PLANES = {"square": PlaneGeometry(96, 96), "oblong": PlaneGeometry(64, 100, (1.4, 0.9))}
 
@@ -65,28 +65,34 @@ def test_twenty_harmonics_hold_a_kidney_closer() -> None:
 @given(wild_curves(most_harmonics=5, amplitude=0.25, stretch=0.6))
 @settings(max_examples=12, deadline=None)
 def test_its_own_polygon_gives_a_curve_back(curve: FourierContour) -> None:
-    if curve.law == "bounded":  # Away from the bounds, where nothing moves it any more.
+    if curve.parametrisation == "bounded":  # Away from the bounds, where nothing moves it any more.
         curve = FourierContour(
             curve.center, curve.size.clamp(-2, 2), curve.harmonics, curve.frame, "bounded"
         )
     vertices = curve.polygon(128)[0]
-    again = fit_polygon(vertices, harmonics=curve.harmonics.shape[1], law=curve.law)
+    again = fit_polygon(
+        vertices, harmonics=curve.harmonics.shape[1], parametrisation=curve.parametrisation
+    )
     assert again.distance(vertices).abs().max() < 1e-6
     assert again.area().item() == pytest.approx(curve.area().item(), rel=1e-5)
 
 
-@pytest.mark.parametrize("law", ["log", "bounded"])
+@pytest.mark.parametrize("parametrisation", ["log", "bounded"])
 @pytest.mark.parametrize("frame", [False, True])
-def test_the_parameters_come_back_where_they_are_determined(law: RadiusLaw, frame: bool) -> None:
+def test_the_parameters_come_back_where_they_are_determined(
+    parametrisation: Parametrisation, frame: bool
+) -> None:
     generator = torch.Generator().manual_seed(2)
     curve = FourierContour(
         torch.tensor([[0.1, -0.2]]).double(),
         torch.tensor([-1.0]).double(),
         0.2 * torch.randn(1, 4, 2, generator=generator).double() / torch.arange(1, 5)[:, None],
         torch.tensor([[0.5, -0.3]]).double() * frame,
-        law,
+        parametrisation,
     )
-    again = fit_polygon(curve.polygon(200)[0], harmonics=4, frame=frame, law=law)
+    again = fit_polygon(
+        curve.polygon(200)[0], harmonics=4, frame=frame, parametrisation=parametrisation
+    )
     for name, value in curve.tensors().items():
         assert torch.allclose(again.tensors()[name], value, atol=1e-6), name
 

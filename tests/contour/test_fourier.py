@@ -17,12 +17,12 @@ BIG = st.floats(-1.5, 1.5, allow_nan=False)
 
 
 @st.composite
-def curves(draw: st.DrawFn, law: str | None = None) -> FourierContour:
-    """One curve of any law, place, size, shape and frame."""
-    law = law or draw(st.sampled_from(["log", "bounded"]))
+def curves(draw: st.DrawFn, parametrisation: str | None = None) -> FourierContour:
+    """One curve of any parametrisation, place, size, shape and frame."""
+    parametrisation = parametrisation or draw(st.sampled_from(["log", "bounded"]))
     center = draw(st.tuples(st.floats(-0.9, 0.9), st.floats(-0.9, 0.9)))
-    size = draw(st.floats(-2.5, -0.3) if law == "log" else st.floats(-6, 6))
-    scale = 0.15 if law == "log" else 1.5
+    size = draw(st.floats(-2.5, -0.3) if parametrisation == "log" else st.floats(-6, 6))
+    scale = 0.15 if parametrisation == "log" else 1.5
     harmonics = np.array(draw(st.lists(BIG, min_size=10, max_size=10))).reshape(5, 2) * scale
     frame = draw(st.tuples(st.floats(-0.7, 0.7), st.floats(-0.7, 0.7)))
     return FourierContour(
@@ -30,7 +30,7 @@ def curves(draw: st.DrawFn, law: str | None = None) -> FourierContour:
         torch.tensor([size], dtype=torch.float64),
         torch.tensor(harmonics[None] / np.arange(1, 6)[:, None]),
         torch.tensor([frame], dtype=torch.float64),
-        law,  # type: ignore[arg-type]
+        parametrisation,  # type: ignore[arg-type]
     )
 
 
@@ -85,7 +85,7 @@ def test_mask_gradients_are_those_of_finite_differences(curve: FourierContour) -
     tensors = [t.clone().requires_grad_(True) for t in curve.tensors().values()]
 
     def mask(*values: torch.Tensor) -> torch.Tensor:
-        return FourierContour(*values, law=curve.law).mask(points, 8.0)
+        return FourierContour(*values, parametrisation=curve.parametrisation).mask(points, 8.0)
 
     assert torch.autograd.gradcheck(mask, tensors, eps=1e-6, atol=1e-4)
 
@@ -139,7 +139,7 @@ def test_area_inside_the_plane_is_at_most_that_of_the_exact_clip(
     center = torch.minimum(
         torch.maximum(curve.center, -torch.tensor(extent)), torch.tensor(extent)
     ).double()
-    curve = FourierContour(center, curve.size, curve.harmonics, curve.frame, curve.law)
+    curve = FourierContour(center, curve.size, curve.harmonics, curve.frame, curve.parametrisation)
     rectangle = shapely.box(-extent[0], -extent[1], extent[0], extent[1])
     clipped = shapely.Polygon(curve.polygon(4096)[0].numpy()).intersection(rectangle).area
     ours = curve.area_inside(geometry)[0].item()

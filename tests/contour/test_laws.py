@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from shapes import wild_curves
 
-from medcontour.contour import FourierContour, PlaneGeometry, RadiusLaw
+from medcontour.contour import FourierContour, Parametrisation, PlaneGeometry
 
 PLANES = st.sampled_from(
     [
@@ -52,10 +52,10 @@ def test_it_is_so_in_single_precision_too(curve: FourierContour) -> None:
     assert shapely.Polygon(single.polygon()[0].double().numpy()).is_valid
 
 
-@pytest.mark.parametrize("law", ["log", "bounded"])
+@pytest.mark.parametrize("parametrisation", ["log", "bounded"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_absurd_coefficients_neither_overflow_nor_spoil_a_gradient(
-    law: RadiusLaw, dtype: torch.dtype
+    parametrisation: Parametrisation, dtype: torch.dtype
 ) -> None:
     parts = [
         torch.zeros(1, 2, dtype=dtype),
@@ -65,7 +65,7 @@ def test_absurd_coefficients_neither_overflow_nor_spoil_a_gradient(
     ]
     for part in parts:
         part.requires_grad_(True)
-    curve = FourierContour(*parts, law=law)
+    curve = FourierContour(*parts, parametrisation=parametrisation)
     points = PlaneGeometry(31, 31).pixel_centres().to(dtype)
     curve.mask(points, 100.0).sum().backward()
     (curve.area() + torch.tanh(curve.distance(points)).sum() + curve.polygon().sum()).backward()
@@ -104,7 +104,7 @@ def test_eq_7_area_is_the_count_of_pixels_and_shapelys(
     # Small enough to lie within the plane, so that nothing is left uncounted.
     far = curve.polygon(256)[0].sub(curve.center[0]).abs().max()
     room = 0.9 * min(plane.extent)
-    if curve.law == "log" and far > room:
+    if curve.parametrisation == "log" and far > room:
         curve = replace(curve, size=curve.size - (far / room).log())
     curve = replace(curve, center=torch.zeros(1, 2, dtype=torch.float64))
     shape = shapely.Polygon(curve.polygon(2048)[0].numpy())
@@ -127,12 +127,14 @@ def test_gradients_are_those_of_finite_differences(curve: FourierContour) -> Non
     # Away from the center, where a star-convex curve has a kink.
     points = points[(points - curve.center).norm(dim=-1) > 0.1]
     # Where s is a minimum of two (r0 = 0.55), and where it is nothing, there is no derivative.
-    size = curve.size if curve.law == "log" else curve.size.clamp(-3, 3) + 0.01
+    size = curve.size if curve.parametrisation == "log" else curve.size.clamp(-3, 3) + 0.01
     tensors = [t.clone() for t in replace(curve, size=size).tensors().values()]
 
     def gradients(name: str, function: str, *arguments: object) -> None:
         def of(*values: torch.Tensor) -> torch.Tensor:
-            return getattr(FourierContour(*values, law=curve.law), function)(*arguments)
+            return getattr(
+                FourierContour(*values, parametrisation=curve.parametrisation), function
+            )(*arguments)
 
         wanted = [t.clone().requires_grad_(True) for t in tensors]
         assert torch.autograd.gradcheck(of, wanted, eps=1e-6, atol=1e-4, rtol=1e-3), name
@@ -144,9 +146,11 @@ def test_gradients_are_those_of_finite_differences(curve: FourierContour) -> Non
     gradients("polygon", "polygon", 16)
 
 
-@pytest.mark.parametrize("law", ["log", "bounded"])
+@pytest.mark.parametrize("parametrisation", ["log", "bounded"])
 @pytest.mark.parametrize("count", [0, 1, 20])
-def test_a_pixel_on_the_center_spoils_no_gradient(law: RadiusLaw, count: int) -> None:
+def test_a_pixel_on_the_center_spoils_no_gradient(
+    parametrisation: Parametrisation, count: int
+) -> None:
     geometry = PlaneGeometry(11, 13, (1.3, 1.0))
     points = geometry.pixel_centres()
     generator = torch.Generator().manual_seed(count)
@@ -156,7 +160,7 @@ def test_a_pixel_on_the_center_spoils_no_gradient(law: RadiusLaw, count: int) ->
             torch.tensor([-1.0]),
             0.1 * torch.randn(1, count, 2, generator=generator),
             torch.tensor([[0.2, 0.1]]),
-            law,
+            parametrisation,
         )
         for tensor in curve.tensors().values():
             tensor.requires_grad_(True)
@@ -194,15 +198,15 @@ def test_a_second_derivative_of_the_gap_is_refused_and_the_distance_has_one() ->
     assert torch.autograd.gradgradcheck(distance, curve.center)
 
 
-@pytest.mark.parametrize("law", ["log", "bounded"])
-def test_the_gap_is_that_of_trigonometry(law: RadiusLaw) -> None:
+@pytest.mark.parametrize("parametrisation", ["log", "bounded"])
+def test_the_gap_is_that_of_trigonometry(parametrisation: Parametrisation) -> None:
     generator = torch.Generator().manual_seed(5)
     curve = FourierContour(
         torch.tensor([[0.1, -0.2], [0.0, 0.3]]),
         torch.tensor([-1.0, 0.4]),
         0.1 * torch.randn(2, 20, 2, generator=generator),
         torch.tensor([[0.4, -0.2], [0.0, 0.0]]),
-        law,
+        parametrisation,
     )
     points = PlaneGeometry(23, 17, (0.8, 1.2)).pixel_centres()
     ours = curve.gap(points).numpy()
@@ -219,7 +223,7 @@ def test_the_gap_is_that_of_trigonometry(law: RadiusLaw) -> None:
         a_k, b_k = exact.harmonics[n].numpy().T[..., None, None]
         series = (a_k * np.cos(k * theta) + b_k * np.sin(k * theta)).sum(0)
         size = exact.size[n].item()
-        if law == "log":
+        if parametrisation == "log":
             radius = np.exp(size + series)
         else:
             r0 = 0.1 + 0.9 / (1 + math.exp(-size))

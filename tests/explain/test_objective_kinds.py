@@ -25,7 +25,7 @@ from medcontour.explain import (
     TargetObjective,
 )
 from medcontour.explain.objectives.dense import box_overlap
-from medcontour.explain.objectives.objective import AnswerScale
+from medcontour.explain.objectives.objective import ScoreScale
 
 SPACING = (1.5, 1.0)
 # x0, y0, x1, y1 in pixels, on the grid of the detector's cells of 8 pixels.
@@ -210,7 +210,7 @@ def test_overlap_of_boxes(one: list[float], two: list[float]) -> None:
 @settings(deadline=None)
 @given(st.floats(-50, 50), st.floats(0.01, 50), st.floats(-100, 100))
 def test_the_scale_is_monotone_and_goes_both_ways(low: float, span: float, score: float) -> None:
-    scale = AnswerScale(
+    scale = ScoreScale(
         torch.tensor([low + span], dtype=torch.float64),
         torch.tensor([low], dtype=torch.float64),
         1e-3,

@@ -88,7 +88,7 @@ def test_who_watches_is_told_what_each_image_has_cost(planted: Planted) -> None:
     told: dict[int, list[float]] = {0: [], 1: [], 2: []}
     progress: list[int] = []
 
-    def watch(evaluations: Tensor, which: Tensor, curves: FourierContour) -> None:
+    def callback(evaluations: Tensor, which: Tensor, curves: FourierContour) -> None:
         assert len(evaluations) == len(which) == len(curves)
         for image, cost in zip(which.tolist(), evaluations.tolist(), strict=True):
             told[image].append(cost)
@@ -100,7 +100,7 @@ def test_who_watches_is_told_what_each_image_has_cost(planted: Planted) -> None:
         planted.objective(),
         preset,
         progress=lambda done, _: progress.append(done),
-        watch=watch,
+        callback=callback,
     )
     assert progress == sorted(progress)
     for image, total in enumerate(fit.evaluations.tolist()):

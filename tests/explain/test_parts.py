@@ -18,8 +18,8 @@ from medcontour.explain import (
     GaussianBackground,
     Perturbation,
     TargetObjective,
-    chance_test,
     evidence_polarity,
+    placement_test,
 )
 from medcontour.explain.analysis.placement import chance_curves, turned
 from medcontour.explain.background import gaussian_blur
@@ -160,7 +160,7 @@ def test_true_evidence_beats_chance_and_a_chance_curve_does_not(planted: Planted
     body = planted.perturbation.points.reshape(-1, 2)
     which = torch.tensor([0])
     p, d = planted.perturbation.judge(objective, planted.truth[[0]], which)
-    strong = chance_test(
+    strong = placement_test(
         planted.perturbation, objective, 0, planted.truth[[0]], float(p - d), body, seed=0
     )
     assert strong.p_value == 0.01
@@ -171,7 +171,9 @@ def test_true_evidence_beats_chance_and_a_chance_curve_does_not(planted: Planted
     for seed in range(40):
         curve = chance_curves(planted.truth[[0]], body, 1, generator)
         p, d = planted.perturbation.judge(objective, curve, which)
-        test = chance_test(planted.perturbation, objective, 0, curve, float(p - d), body, seed=seed)
+        test = placement_test(
+            planted.perturbation, objective, 0, curve, float(p - d), body, seed=seed
+        )
         p_values.append(test.p_value)
     assert np.mean(np.array(p_values) <= 0.05) < 0.2
     assert max(p_values) > 0.5
@@ -180,7 +182,7 @@ def test_true_evidence_beats_chance_and_a_chance_curve_does_not(planted: Planted
 def test_the_same_seed_gives_the_same_test(planted: Planted) -> None:
     body = planted.perturbation.points.reshape(-1, 2)
     tests = [
-        chance_test(
+        placement_test(
             planted.perturbation, planted.objective(), 1, planted.truth[[1]], 0.1, body, seed
         )
         for seed in (5, 5, 6)

@@ -213,7 +213,7 @@ def places_of_input(header: pydicom.Dataset) -> tuple[np.ndarray, np.ndarray]:
 
 def gap(parameters: dict[str, Any], x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Radius of the curve minus the distance from its center, both in its frame."""
-    assert parameters["law"] == "log"
+    assert parameters["parametrisation"] == "log"
     p, q = parameters["frame"]
     values, vectors = np.linalg.eigh([[p, q], [q, -p]])
     inverse = vectors @ np.diag(np.exp(-values)) @ vectors.T

@@ -29,7 +29,7 @@ AWKWARD = 0.1 + 0.2, 1e-17, 1 / 3, -123456.789012345678
 def contour(kind: str, k: int) -> PlacedContour:
     curve = FourierContour.from_dict(
         {
-            "law": "log",
+            "parametrisation": "log",
             "center": [1 / 3, -0.1],
             "size": -1.7,
             "harmonics": [[0.1, 0.2], [1e-9, -0.3]],

@@ -238,7 +238,7 @@ def _contours(workload: Workload, which: slice, preset: Preset, keys: list[str])
                     seen[image].append((cost, curves[[row]].detach()))
 
     begun = time.perf_counter()
-    fit = optimise(perturbation, own, preset, watch=callback)
+    fit = optimise(perturbation, own, preset, callback=callback)
     seconds = (time.perf_counter() - begun) / len(keys)
     everyone = torch.arange(len(keys))
     objective, preserved, deleted, fraction = _judged(

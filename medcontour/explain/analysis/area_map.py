@@ -31,7 +31,7 @@ class AreaMap:
     areas
         The A fractions asked for, rising.
     contours
-        A batches of B curves (log law).
+        A batches of B curves (log parametrisation).
     area_fraction
         (A, B) area inside the image over the image's area.
     preserved, deleted
@@ -181,7 +181,7 @@ def _better(one: Fit, other: Fit) -> Fit:
     others = other.contours.tensors()
     curves = {name: pick(value, others[name]) for name, value in one.contours.tensors().items()}
     return Fit(
-        contours=FourierContour(**curves, law=one.contours.law),
+        contours=FourierContour(**curves, parametrisation=one.contours.parametrisation),
         preserved=pick(one.preserved, other.preserved),
         deleted=pick(one.deleted, other.deleted),
         area_fraction=pick(one.area_fraction, other.area_fraction),

@@ -13,7 +13,7 @@ from medcontour.explain.objectives.objective import Objective
 from medcontour.explain.perturbation import Perturbation
 from medcontour.explain.search.several import judge_together
 
-__all__ = ["ChanceTest", "chance_test", "turned"]
+__all__ = ["PlacementTest", "placement_test", "turned"]
 
 CURVES = 99
 ENOUGH = 10
@@ -22,7 +22,7 @@ CANDIDATES = 20
 
 
 @dataclass(frozen=True)
-class ChanceTest:
+class PlacementTest:
     """Sequential Monte Carlo p-value of one image's contours (Besag and Clifford 1991).
 
     Attributes
@@ -114,7 +114,7 @@ def chance_groups(
     return FourierContour.cat(moved)[order]
 
 
-def chance_test(
+def placement_test(
     perturbation: Perturbation,
     objective: Objective,
     index: int,
@@ -122,7 +122,7 @@ def chance_test(
     statistic: float,
     body: Tensor,
     seed: int,
-) -> ChanceTest:
+) -> PlacementTest:
     """Judge one image's contours, together, against the same curves at random places.
 
     Parameters
@@ -163,4 +163,4 @@ def chance_test(
     )
     n = len(preserved)
     p_value = ENOUGH / n if as_good >= ENOUGH else (as_good + 1) / (n + 1)
-    return ChanceTest(p_value, curves, preserved, deleted)
+    return PlacementTest(p_value, curves, preserved, deleted)

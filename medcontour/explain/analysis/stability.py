@@ -108,7 +108,9 @@ def from_nine_starts(
     if preset == "fast":
         rates = {**chosen.rates, "center": SOFT_CENTER_RATE}
         chosen = replace(chosen, model_steps=0, sharpness=SOFT, steps=SOFT_STEPS, rates=rates)
-    starts = FourierContour.circles(middles, middles.new_full((9,), RADIUS), law=chosen.law)
+    starts = FourierContour.circles(
+        middles, middles.new_full((9,), RADIUS), parametrisation=chosen.parametrisation
+    )
     same = torch.zeros(9, dtype=torch.long, device=low.device)
     nine = perturbation.pick(same)
     return starts, optimise(nine, _OneImage(objective), chosen, start=starts, progress=progress)
@@ -159,7 +161,9 @@ def spectral_sweep(
     chosen = PRESETS[preset]
     price = 1.0 if chosen.area_weight is None else chosen.area_weight
     peak, _, _ = evidence_circles(perturbation, objective, 1, price)
-    start = FourierContour.circles(peak.center, peak.mean_radius, harmonics, law=chosen.law)
+    start = FourierContour.circles(
+        peak.center, peak.mean_radius, harmonics, parametrisation=chosen.parametrisation
+    )
     fits = []
     for index, weight in enumerate(weights):
 

@@ -13,11 +13,11 @@ from torch import Tensor
 from medcontour.errors import MedcontourError
 
 __all__ = [
-    "AnswerScale",
     "CallableObjective",
     "EmbeddingObjective",
     "Objective",
     "ScoreObjective",
+    "ScoreScale",
     "TargetObjective",
 ]
 
@@ -50,7 +50,7 @@ class Objective(Protocol):
 
 
 @dataclass(frozen=True)
-class AnswerScale:
+class ScoreScale:
     """Scores of any unit on the scale of similarity: the original has 1, its background 0.
 
     What goes beyond the original's answer, or below the background's, counts for a tenth: it is
@@ -65,7 +65,7 @@ class AnswerScale:
 
     Examples
     --------
-    >>> scale = AnswerScale(torch.tensor([4.0]), torch.tensor([-2.0]))
+    >>> scale = ScoreScale(torch.tensor([4.0]), torch.tensor([-2.0]))
     >>> scale.similarity(torch.tensor([1.0, 10.0]), torch.tensor([0, 0]))
     tensor([0.5000, 1.1000])
     """
@@ -153,7 +153,7 @@ class EmbeddingObjective:
 
 
 class ScoreObjective:
-    """A score of each image on the scale of `AnswerScale`: what all but the embedding share.
+    """A score of each image on the scale of `ScoreScale`: what all but the embedding share.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ class ScoreObjective:
     images, background
         (B, C, H, W).
     least_span
-        See `AnswerScale`; by default a thousandth of the scores' own size.
+        See `ScoreScale`; by default a thousandth of the scores' own size.
     """
 
     def __init__(
@@ -178,7 +178,7 @@ class ScoreObjective:
         with torch.no_grad():
             original, ground = self.score(images, which), self.score(background, which)
         size = torch.maximum(original.abs(), ground.abs())
-        self.scale = AnswerScale(
+        self.scale = ScoreScale(
             original, ground, (1e-3 * size).clamp_min(1e-6) if least_span is None else least_span
         )
 

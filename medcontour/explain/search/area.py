@@ -48,7 +48,7 @@ from 0.001 to 0.785 of the image; ask for a fraction in that range.
 def scaled_to_area(
     curves: FourierContour, plane: PlaneGeometry, fraction: float | Tensor
 ) -> FourierContour:
-    """Rescale curves of the log law about their centers until they cover a part of the plane.
+    """Rescale ``log`` curves about their centers until they cover a part of the plane.
 
     Parameters
     ----------

@@ -26,9 +26,9 @@ from medcontour.explain.objectives.objective import Objective
 from medcontour.explain.perturbation import SHARP, Perturbation
 from medcontour.explain.search.area import scaled_to_area
 
-__all__ = ["Found", "Watch", "model_search"]
+__all__ = ["Callback", "Found", "model_search"]
 
-Watch = Callable[[Tensor, Tensor, FourierContour], None]
+Callback = Callable[[Tensor, Tensor, FourierContour], None]
 """Called with the evaluations each image has cost (M,), which images (M,), and their M curves."""
 
 MEMORY = 0.7
@@ -78,7 +78,7 @@ def model_search(
     evidence: Tensor | None = None,
     area: float | None = None,
     frame: bool = True,
-    watch: Watch | None = None,
+    callback: Callback | None = None,
 ) -> Found:
     """Follow the linear model of the loss from a start, one evaluation a step.
 
@@ -91,7 +91,7 @@ def model_search(
     which
         (M,) the images to search on.
     start
-        M curves of the log law.
+        M curves of the log parametrisation.
     steps
         At most so many evaluations an image.
     area_weight, spectral_weight
@@ -102,7 +102,7 @@ def model_search(
         Fraction of the plane to hold (Eq. 10) instead of paying for area.
     frame
         Whether the anisotropic frame is free.
-    watch
+    callback
         Called after each step.
     """
     plane = perturbation.plane
@@ -129,8 +129,8 @@ def model_search(
         best = _improved(
             best, rows, better, current, (loss, preserved.detach(), deleted.detach(), fraction)
         )
-        if watch:
-            watch(best.evaluations, which, best.contours)
+        if callback:
+            callback(best.evaluations, which, best.contours)
         model = gradient if model is None else MEMORY * model + (1 - MEMORY) * gradient
         caution = torch.where(better, (0.7 * caution).clamp_min(0.3), (1.6 * caution).clamp_max(10))
         losses.append(best.loss)
@@ -191,7 +191,7 @@ def _next_curve(
 
     def curves() -> FourierContour:
         moved = {**free, "center": (center + offset * unit).clamp(low, high)}
-        return FourierContour(**moved, law="log")
+        return FourierContour(**moved, parametrisation="log")
 
     for step in range(INNER_STEPS):
         tried = curves()
@@ -223,7 +223,7 @@ def _where(condition: Tensor, one: FourierContour, other: FourierContour) -> Fou
         name: torch.where(condition.view(-1, *(1,) * (value.ndim - 1)), value, others[name])
         for name, value in one.tensors().items()
     }
-    return FourierContour(**chosen, law=other.law)
+    return FourierContour(**chosen, parametrisation=other.parametrisation)
 
 
 def _improved(
@@ -244,5 +244,7 @@ def _improved(
     names = ("loss", "preserved", "deleted", "area_fraction")
     values = {name: put(getattr(best, name), new) for name, new in zip(names, figures, strict=True)}
     spent = best.evaluations.index_add(0, rows, torch.ones_like(figures[0]))
-    law = best.contours.law
-    return Found(FourierContour(**contours, law=law), evaluations=spent, **values)
+    parametrisation = best.contours.parametrisation
+    return Found(
+        FourierContour(**contours, parametrisation=parametrisation), evaluations=spent, **values
+    )

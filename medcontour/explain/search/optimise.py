@@ -12,7 +12,7 @@ from medcontour.contour import FourierContour
 from medcontour.explain.objectives.objective import Objective
 from medcontour.explain.perturbation import Perturbation
 from medcontour.explain.search.area import check_area, scaled_to_area
-from medcontour.explain.search.model_search import Found, Watch, model_search
+from medcontour.explain.search.model_search import Callback, Found, model_search
 from medcontour.explain.search.preset import PRESETS, Preset
 from medcontour.explain.search.soft_search import soft_search
 from medcontour.explain.search.start import LEVELS, evidence_map, promising_discs
@@ -62,7 +62,7 @@ def optimise(
     area: float | None = None,
     start: FourierContour | None = None,
     progress: Progress | None = None,
-    watch: Watch | None = None,
+    callback: Callback | None = None,
 ) -> Fit:
     """Find for each image the smallest smooth curve that keeps and carries the answer.
 
@@ -93,7 +93,7 @@ def optimise(
         anew.
     progress
         Called with (steps done, steps at most).
-    watch
+    callback
         Called after each step with what each image has cost so far (M,), which images these are
         (M,), and their curves.
 
@@ -105,21 +105,21 @@ def optimise(
     if isinstance(preset, str):
         preset = PRESETS[preset]
     if area is not None:
-        preset = replace(preset, law="log")
+        preset = replace(preset, parametrisation="log")
         check_area(area)
-    work = _Work(perturbation, objective, preset, area, _forward(progress), watch)
+    search = _Search(perturbation, objective, preset, area, _forward(progress), callback)
     everyone = torch.arange(len(perturbation), device=perturbation.images.device)
     history: dict[str, Tensor] = {}
     if not preset.model_steps:
-        found, history = work.soften(everyone, start)
+        found, history = search.soften(everyone, start)
     elif start is None:
-        found, history = work.by_the_image(everyone)
+        found, history = search.by_the_image(everyone)
     else:
-        found = work.follow(everyone, start, None, steps=WARM_STEPS)
+        found = search.follow(everyone, start, None, steps=WARM_STEPS)
         if len(rows := everyone[found.loss > preset.second_above]):
-            found = _better(found, rows, work.by_the_image(rows, found.evaluations[rows])[0])
+            found = _better(found, rows, search.by_the_image(rows, found.evaluations[rows])[0])
     if progress:
-        progress(work.most, work.most)
+        progress(search.most, search.most)
     return Fit(
         contours=found.contours,
         preserved=found.preserved,
@@ -131,7 +131,7 @@ def optimise(
 
 
 @dataclass(frozen=True)
-class _Work:
+class _Search:
     """One call of `optimise`: what its searches share."""
 
     perturbation: Perturbation
@@ -139,7 +139,7 @@ class _Work:
     preset: Preset
     area: float | None
     progress: Progress | None
-    watch: Watch | None
+    callback: Callback | None
 
     def soften(
         self,
@@ -151,7 +151,10 @@ class _Work:
         if start is None:
             middle = self.perturbation.points.new_zeros(len(which), 2)
             start = FourierContour.circles(
-                middle, middle[:, 0] + MIDDLE_RADIUS, self.preset.harmonics, law=self.preset.law
+                middle,
+                middle[:, 0] + MIDDLE_RADIUS,
+                self.preset.harmonics,
+                parametrisation=self.preset.parametrisation,
             )
         return soft_search(
             self.perturbation,
@@ -160,7 +163,7 @@ class _Work:
             start,
             self.preset,
             area=self.area,
-            watch=self._watching(spent),
+            callback=self._tell(spent),
         )
 
     def follow(
@@ -185,7 +188,7 @@ class _Work:
             evidence=evidence,
             area=self.area,
             frame=preset.frame,
-            watch=self._watching(spent),
+            callback=self._tell(spent),
         )
 
     def by_the_image(
@@ -193,7 +196,7 @@ class _Work:
     ) -> tuple[Found, dict[str, Tensor]]:
         """Choose the search by what the best disc is worth, and try the other where it fails.
 
-        `before` is what the images have cost already, for those who watch.
+        `before` is what the images have cost already, for the callback.
         """
         evidence = evidence_map(self.perturbation, self.objective, rows)
         discs, worth = self._best_discs(evidence, rows)
@@ -253,13 +256,13 @@ class _Work:
         first = torch.arange(len(rows), device=rows.device) * DISCS
         return discs[first + best.indices], best.values
 
-    def _watching(self, spent: Tensor | float) -> Watch:
+    def _tell(self, spent: Tensor | float) -> Callback:
         def told(evaluations: Tensor, which: Tensor, curves: FourierContour) -> None:
             so_far = spent + evaluations
             if self.progress:
                 self.progress(min(int(so_far.max()), self.most), self.most)
-            if self.watch:
-                self.watch(so_far, which, curves)
+            if self.callback:
+                self.callback(so_far, which, curves)
 
         return told
 
@@ -292,5 +295,7 @@ def _better(found: Found, rows: Tensor, other: Found) -> Found:
         if part.name not in ("contours", "evaluations")
     }
     spent = found.evaluations.index_add(0, rows, other.evaluations)
-    law = found.contours.law
-    return Found(FourierContour(**contours, law=law), evaluations=spent, **values)
+    parametrisation = found.contours.parametrisation
+    return Found(
+        FourierContour(**contours, parametrisation=parametrisation), evaluations=spent, **values
+    )

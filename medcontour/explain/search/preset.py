@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from medcontour.contour import RadiusLaw
+from medcontour.contour import Parametrisation
 
 __all__ = ["PRESETS", "Preset"]
 
@@ -22,9 +22,9 @@ class Preset:
     model_steps
         Steps of the search by a linear model (`model_search`), from the most promising disc; 0
         leaves it and the evidence map out.
-    law, harmonics, frame
-        The curve: radius law, K, and whether the anisotropic frame is free. The model search wants
-        the log law.
+    parametrisation, harmonics, frame
+        The curve: how the radius is parametrised, K, and whether the anisotropic frame is free.
+        The model search wants ``log``.
     rates
         Learning rates of center, size, harmonics and frame in the soft search.
     one_cycle
@@ -55,7 +55,7 @@ class Preset:
     name: str
     steps: int
     model_steps: int
-    law: RadiusLaw
+    parametrisation: Parametrisation
     harmonics: int
     frame: bool
     rates: dict[str, float]
@@ -76,7 +76,7 @@ PRESETS: dict[str, Preset] = {
         name="paper",
         steps=1000,
         model_steps=0,
-        law="bounded",
+        parametrisation="bounded",
         harmonics=5,
         frame=False,
         rates={"center": 0.003, "size": 0.003 / 0.225, "harmonics": 0.003},
@@ -94,7 +94,7 @@ PRESETS: dict[str, Preset] = {
         name="fast",
         steps=24,
         model_steps=18,
-        law="log",
+        parametrisation="log",
         harmonics=5,
         frame=True,
         rates={"center": 0.05, "size": 0.1, "harmonics": 0.08, "frame": 0.08},

@@ -95,7 +95,7 @@ def evidence_circles(
     Returns
     -------
     tuple
-        B x `count` circles (log law); (B, count) bool: whether there was a peak for it, always true
+        B x `count` ``log`` circles; (B, count) bool: whether there was a peak for it, always true
         of the first; the evaluations an image that they cost.
     """
     evidence = evidence_map(perturbation, objective)

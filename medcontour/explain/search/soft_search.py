@@ -11,7 +11,7 @@ from medcontour.contour import FourierContour
 from medcontour.explain.objectives.objective import Objective
 from medcontour.explain.perturbation import SHARP, Perturbation
 from medcontour.explain.search.area import scaled_to_area
-from medcontour.explain.search.model_search import Found, Watch
+from medcontour.explain.search.model_search import Callback, Found
 from medcontour.explain.search.preset import Preset
 
 __all__ = ["soft_search"]
@@ -25,7 +25,7 @@ def soft_search(
     preset: Preset,
     *,
     area: float | None = None,
-    watch: Watch | None = None,
+    callback: Callback | None = None,
 ) -> tuple[Found, dict[str, Tensor]]:
     """Anneal the edge from soft to hard (Eq. 14) while AdamW moves the curve.
 
@@ -36,12 +36,12 @@ def soft_search(
     which
         (M,) the images to search on.
     start
-        M curves of the preset's law.
+        M curves of the preset's parametrisation.
     preset
         Steps, rates, schedule and weights.
     area
-        Fraction of the plane to hold (Eq. 10) at each step; the log law only.
-    watch
+        Fraction of the plane to hold (Eq. 10) at each step; the log parametrisation only.
+    callback
         Called after each step.
 
     Returns
@@ -82,8 +82,8 @@ def soft_search(
             curves.center.clamp_(low, high)
         for name, value in zip(history, (loss, preserved, deleted, fraction), strict=True):
             history[name].append(value.detach())
-        if watch:
-            watch(torch.full_like(fraction.detach(), step + 1), which, curves)
+        if callback:
+            callback(torch.full_like(fraction.detach(), step + 1), which, curves)
 
     curves = curves.detach()
     if area is not None:
@@ -133,5 +133,5 @@ def _area_weight(preset: Preset, preserved: Tensor, step: int) -> Tensor | float
 
 @torch.no_grad()
 def _hold_area(curves: FourierContour, area: float) -> None:
-    """Rescale curves of the log law to an area, in place: area goes with exp(2 size)."""
+    """Rescale ``log`` curves to an area, in place: area goes with exp(2 size)."""
     curves.size.add_(0.5 * torch.log(area / curves.area()))

@@ -81,7 +81,7 @@ def promising_discs(
     Returns
     -------
     FourierContour
-        B * count circles (log law), image by image.
+        B * count circles (log parametrisation), image by image.
     """
     promise = torch.stack(
         [_summed_over_discs(evidence, perturbation, radius) for radius in radii], 1
