@@ -15,7 +15,7 @@ from medcontour.edits import Refined, refine
 from medcontour.errors import MedcontourError
 from medcontour.explain import ExtremalContours, quantus_explain
 from medcontour.formats.dicom.push import push
-from medcontour.pipeline import contour_map, robustness, snap, suggest
+from medcontour.pipeline import Settings, contour_map, robustness, snap, suggest
 from medcontour.results import Suggestion, export, exporters
 from medcontour.scan import Scan, read_scan
 
@@ -24,6 +24,7 @@ __all__ = [
     "MedcontourError",
     "Refined",
     "Scan",
+    "Settings",
     "Suggestion",
     "contour_map",
     "export",

@@ -3,10 +3,14 @@
 from medcontour.cli import (  # noqa: F401  (they enter the app)
     benchmark,
     benchmark_methods,
+    convert,
     explain,
-    one_slice,
+    info,
+    map,
     push,
     refine,
+    robustness,
+    suggest,
 )
 from medcontour.cli.app import main
 

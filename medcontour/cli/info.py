@@ -1,18 +1,25 @@
-"""What a path is, in facts that hold no patient data."""
+"""The command `info`: what a path is, in facts that hold no patient data."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 import medcontour as mc
+from medcontour.cli.app import app
 from medcontour.dicomweb import is_address, list_remote, parse_address
 from medcontour.errors import MedcontourError
 from medcontour.scan import list_series
 from medcontour.scan.quiet import quietly
 
-__all__ = ["describe"]
+__all__ = ["describe", "info"]
 
 
 def describe(where: str, series: str | None = None) -> dict[str, Any]:
@@ -96,3 +103,36 @@ def _suggestion(suggestion: mc.Suggestion) -> dict[str, Any]:
         "edited": suggestion.edited,
         "run": suggestion.run,
     }
+
+
+@app.command()
+def info(
+    path: Annotated[
+        str,
+        typer.Argument(
+            help="A scan, a MONAI bundle, a suggestion, or an archive (dicomweb+https://HOST/ROOT, "
+            "whose series are listed)."
+        ),
+    ],
+    series: Annotated[
+        str | None,
+        typer.Option(help="SeriesInstanceUID, where a folder holds several. Default: list them."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """Say what a scan, a bundle or a suggestion is. Shows no patient data."""
+    facts = describe(path, series)
+    if as_json:
+        print(json.dumps(facts))
+        return
+    table = Table(show_header=False, box=None)
+    table.add_column(overflow="fold")  # a UID is of use as a whole only
+    for name, value in facts.items():
+        if name == "series":
+            for found in value:
+                shape = "{columns} x {rows} x {slices}" if "rows" in found else "{images} images"
+                size = f"{{modality}}, {shape}".format(**found)
+                table.add_row(escape(found["uid"] or "without a UID"), size)
+        else:
+            table.add_row(name.replace("_", " "), escape(str(value)))
+    Console().print(table)

@@ -13,8 +13,9 @@ from rich.markup import escape
 from rich.table import Table
 
 import medcontour as mc
-from medcontour.cli.app import app, asked_formats
+from medcontour.cli.app import app
 from medcontour.cli.archive import formats_to_push, push_written, tell_stored
+from medcontour.cli.formats import chosen_formats
 from medcontour.cli.progress import progress_bars
 from medcontour.edits import EditReport, resume, scan_of, write_report
 from medcontour.errors import MedcontourError
@@ -79,14 +80,14 @@ def refine(
 
         medcontour refine out out/rtstruct.dcm --out refined --export rtstruct,seg
     """
-    asked = asked_formats(export)
+    chosen = chosen_formats(export)
     if resume_search and classifier is None:
         raise typer.BadParameter("--resume searches with a classifier; give --classifier")
     before = mc.Suggestion.read_json(suggestion)
-    formats = asked or []
+    formats = chosen or []
     where = scan or before.settings.get("scan")
     if push:
-        pushed = formats_to_push(asked, where)
+        pushed = formats_to_push(chosen, where)
         formats = [*formats, *(name for name in pushed if name not in formats)]
     read = scan_of(before, scan)
     for name in formats:

@@ -328,5 +328,5 @@ class FourierContour:
             for name in ("center", "size", "harmonics", "frame")
         }
         # Documents of the first schema call it the law.
-        name = parameters.get("parametrisation", parameters.get("law"))
+        name = parameters["parametrisation" if "parametrisation" in parameters else "law"]
         return cls(**tensors, parametrisation=name)

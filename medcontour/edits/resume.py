@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -14,12 +13,12 @@ from medcontour.edits.job import Refined
 from medcontour.errors import MedcontourError
 from medcontour.pipeline.from_start import explain_from, start_curve
 from medcontour.pipeline.planes import plane_geometry
+from medcontour.pipeline.settings import Settings
+from medcontour.progress import Progress
 from medcontour.results import Finding, PlacedContour, Suggestion, Views
 from medcontour.scan import Scan
 
 __all__ = ["resume"]
-
-Progress = Callable[[str, int, int], None]
 
 
 def resume(
@@ -83,17 +82,15 @@ def _again(
     finding: Finding,
     outline: PlacedContour,
 ) -> tuple[Finding, Views]:
-    settings = suggestion.settings
+    own = {"outline": "region", "contours": 1, "area": None, "area_mm2": None, "slices": None}
+    settings = Settings.from_dict({**suggestion.settings, **own})
     return explain_from(
         scan,
         classifier,
         classifier.labels.index(suggestion.classifier.target_name),
         finding.slice,
-        start_curve(_largest_part(outline, scan), settings["preset"]),
-        settings["preset"],
-        settings["background"],
-        settings["objective"],
-        settings["seed"],
+        start_curve(_largest_part(outline, scan), settings),
+        settings,
     )
 
 

@@ -20,6 +20,7 @@ from medcontour.explain.background import (
     TexturedBackground,
     mildest,
 )
+from medcontour.explain.choices import LARGEST_AREA, LEAST_AREA, Precision, check_area
 from medcontour.explain.objectives.dense import BoxObjective, RegionObjective
 from medcontour.explain.objectives.objective import (
     CallableObjective,
@@ -30,13 +31,11 @@ from medcontour.explain.objectives.objective import (
 )
 from medcontour.explain.perturbation import SHARP, Perturbation
 from medcontour.explain.quantus import quantus_explain
-from medcontour.explain.search.area import LARGEST_AREA, LEAST_AREA, check_area
 from medcontour.explain.search.model_search import model_search
 from medcontour.explain.search.optimise import Fit, optimise
-from medcontour.explain.search.precision import InBFloat16, Precision
+from medcontour.explain.search.precision import InBFloat16
 from medcontour.explain.search.preset import PRESETS, Preset
-from medcontour.explain.search.several import MOST, SeveralFit, judge_together, optimise_several
-from medcontour.explain.search.several import STEPS as SEVERAL_STEPS
+from medcontour.explain.search.several import SeveralFit, judge_together, optimise_several
 from medcontour.explain.search.soft_search import soft_search
 
 __all__ = [
@@ -44,11 +43,9 @@ __all__ = [
     "BACKGROUNDS",
     "LARGEST_AREA",
     "LEAST_AREA",
-    "MOST",
     "MOST_HARMONICS",
     "POLARITY_EVALUATIONS",
     "PRESETS",
-    "SEVERAL_STEPS",
     "SHARP",
     "Agreement",
     "AreaMap",

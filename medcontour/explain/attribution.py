@@ -11,11 +11,12 @@ from torch import Tensor
 
 from medcontour.errors import MedcontourError
 from medcontour.explain.background import BACKGROUNDS, Background
+from medcontour.explain.choices import Precision
 from medcontour.explain.frozen import frozen
 from medcontour.explain.objectives.objective import EmbeddingObjective, Objective, TargetObjective
 from medcontour.explain.perturbation import SHARP, Perturbation
 from medcontour.explain.search.optimise import Fit, optimise
-from medcontour.explain.search.precision import InBFloat16, Precision
+from medcontour.explain.search.precision import InBFloat16
 from medcontour.explain.search.preset import PRESETS
 
 __all__ = ["ExtremalContours", "ExtremalFit", "ObjectiveFactory", "Target"]

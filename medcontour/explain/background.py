@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from medcontour.errors import MedcontourError
+from medcontour.explain.choices import Background
 
 __all__ = [
     "AUTOMATIC",
@@ -22,8 +23,6 @@ __all__ = [
     "gaussian_blur",
     "mildest",
 ]
-
-Background = Callable[[Tensor], Tensor]
 
 RING = 16
 

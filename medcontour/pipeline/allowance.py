@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from medcontour.errors import MedcontourError
-from medcontour.explain import PRESETS, SEVERAL_STEPS
+from medcontour.explain import PRESETS
+from medcontour.pipeline.settings import Settings
 
 __all__ = ["Allowance", "most_a_slice"]
 
@@ -17,23 +18,23 @@ AROUND_THE_SEARCH = 15
 SEVERAL = 10
 """What each of several contours costs beside the search's steps."""
 
-CHANCE = 50
-"""What the test against chance costs: 99 pairs, run forward only."""
+PLACEMENTS = 50
+"""What the placement test costs: 99 pairs, run forward only."""
 
 
-def most_a_slice(preset: str, contours: int) -> int:
-    """Evaluations that one slice costs at most, its test against chance among them.
+def most_a_slice(settings: Settings) -> int:
+    """Evaluations that one slice costs at most, its placement test among them.
 
     Examples
     --------
-    >>> most_a_slice("fast", 1)
+    >>> most_a_slice(Settings())
     107
     """
-    chosen = PRESETS[preset]
-    steps = chosen.steps + chosen.model_steps
-    if contours > 1:
-        steps = SEVERAL_STEPS[preset] + SEVERAL * contours
-    return steps + AROUND_THE_SEARCH + CHANCE
+    preset = PRESETS[settings.preset]
+    steps = preset.steps + preset.model_steps
+    if settings.most_contours > 1:
+        steps = preset.several.steps + SEVERAL * settings.most_contours
+    return steps + AROUND_THE_SEARCH + PLACEMENTS
 
 
 @dataclass

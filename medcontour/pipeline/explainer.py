@@ -17,31 +17,30 @@ from medcontour.contour import FourierContour, PlaneGeometry
 from medcontour.explain import (
     AUTOMATIC,
     BACKGROUNDS,
-    PRESETS,
     SHARP,
     EmbeddingObjective,
     Objective,
     Perturbation,
-    Precision,
     TargetObjective,
     judge_together,
     mildest,
     placement_test,
 )
 from medcontour.outline import Outline
-from medcontour.pipeline.found import Found, search
+from medcontour.pipeline.found import Found, preset_of, search
 from medcontour.pipeline.outlines import choose_outlines
 from medcontour.pipeline.planes import PlaneBatch, plane_geometry
+from medcontour.pipeline.settings import Settings
 from medcontour.pipeline.shortcut import ShortcutCheck, check_shortcut
 from medcontour.results import Evidence, Finding, PlacedContour, Views
 from medcontour.results.status import Status
 from medcontour.scan import Scan
 from medcontour.shortcuts import body_mask
 
-__all__ = ["CHANCE_LEVEL", "POSITIVE", "Explainer", "far_larger"]
+__all__ = ["POSITIVE", "SIGNIFICANCE", "Explainer", "far_larger"]
 
 POSITIVE = 0.5
-CHANCE_LEVEL = 0.05
+SIGNIFICANCE = 0.05
 LEAST_PIXELS = 4
 LARGEST_FRACTION = 0.7
 LEAST_EFFECT = 0.1
@@ -52,26 +51,21 @@ FAR_LARGER = 5.0
 
 @dataclass(frozen=True)
 class Explainer:
-    """One scan, one classifier, one set of choices: explains a batch of positive slices."""
+    """One scan, one classifier, one `Settings`: explains a batch of positive slices."""
 
     scan: Scan
     classifier: Classifier
     target: int
-    preset: str
-    contours: int
-    area: float | None
-    background: str
-    objective: str
-    outline: str
-    seed: int
+    settings: Settings
+    area: float | None = None  # fraction of the slice to cover, from either of the settings
     start: FourierContour | None = None  # one curve a slice, to go on from
-    precision: Precision = "float32"
 
     def explain(
         self, batch: PlaneBatch, scores: dict[int, float], step: Callable[[int, int], None]
     ) -> Iterator[tuple[Finding, Views]]:
         """Give each slice's finding, and what to show of it."""
         geometry = plane_geometry(self.scan)
+        preset = preset_of(self.settings)
         background, names, cost = self.backgrounds(batch)
         perturbation = Perturbation(batch.inputs, background, batch.points, geometry, batch.most)
         answer = TargetObjective(self.classifier.score, batch.inputs, background, self.target)
@@ -79,23 +73,14 @@ class Explainer:
             self.classifier.embed,
             batch.inputs,
             background,
-            normalise=PRESETS[self.preset].normalise,
+            normalise=preset.normalise,
         )
-        objective: Objective = embedding if self.objective == "embedding" else answer
-        fit = search(
-            perturbation,
-            objective,
-            self.preset,
-            self.contours,
-            self.area,
-            step,
-            self.start,
-            self.precision,
-        )
+        objective: Objective = embedding if self.settings.objective == "embedding" else answer
+        fit = search(perturbation, objective, preset, self.settings, self.area, step, self.start)
         every, which = fit.every()
         outlines: Sequence[Outline | None] = [None] * len(every)
         costs = torch.full((len(batch.slices),), cost, device=which.device)
-        if self.outline != "none":
+        if self.settings.outline != "none":
             images = torch.from_numpy(np.stack([self.grey(k) for k in batch.slices]))[which.cpu()]
             measured = None
             if self.scan.measured is not None:
@@ -149,10 +134,12 @@ class Explainer:
 
         What was not measured is left as it is, and counts in no background.
         """
-        inputs = batch.filled
-        if self.background != "auto":
-            made = BACKGROUNDS[self.background](inputs)
-            return batch.where_measured(made), [self.background] * len(inputs), 0.0
+        inputs, background = batch.filled, self.settings.background
+        assert background is not None  # settled by `Settings`
+        if background != "auto":
+            make = BACKGROUNDS[background] if isinstance(background, str) else background
+            name = background if isinstance(background, str) else repr(background)
+            return batch.where_measured(make(inputs)), [name] * len(inputs), 0.0
 
         def log_odds(made: Tensor) -> Tensor:
             return self.classifier.score(batch.where_measured(made))[:, self.target]
@@ -180,7 +167,7 @@ class Explainer:
             curves,
             statistic,
             self.body(perturbation, k),
-            seed=self.seed + k,
+            seed=self.settings.seed + k,
         )
         which = torch.full((test.count,), index, device=curves.center.device)
         if objective is answer:
@@ -201,7 +188,7 @@ class Explainer:
             chance_evaluations=test.evaluations,
             background_similarity=embedding.background_similarity[index].item(),
         )
-        return evidence, test.p_value <= CHANCE_LEVEL
+        return evidence, test.p_value <= SIGNIFICANCE
 
     def _shortcut(self, curves: FourierContour, k: int, score: float) -> ShortcutCheck:
         points = plane_geometry(self.scan).pixel_centres()
@@ -305,7 +292,7 @@ class Explainer:
             )
         if status == "collapsed":
             notes.append("The contour collapsed: it explains nothing and is not a suggestion.")
-        elif self.outline != "none" and len(followed) < len(fit.curves[index]):
+        elif self.settings.outline != "none" and len(followed) < len(fit.curves[index]):
             notes.append(
                 "The image has no clear boundary near the evidence: no outline."
                 if not followed

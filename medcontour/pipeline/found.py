@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -11,20 +10,18 @@ from torch import Tensor
 from medcontour.contour import FourierContour
 from medcontour.explain import (
     PRESETS,
-    SEVERAL_STEPS,
     InBFloat16,
     Objective,
     Perturbation,
-    Precision,
+    Preset,
     judge_together,
     optimise,
     optimise_several,
 )
+from medcontour.pipeline.settings import Settings
+from medcontour.progress import StepProgress
 
-__all__ = ["Found", "search"]
-
-ONE_OF_SEVERAL = 0.3
-"""Loss up to which a contour may be one of several lesions that each keep the answer."""
+__all__ = ["Found", "preset_of", "search"]
 
 
 @dataclass(frozen=True)
@@ -59,23 +56,28 @@ class Found:
         return FourierContour.cat(list(self.curves)), which.to(self.preserved.device)
 
 
+def preset_of(settings: Settings) -> Preset:
+    """Give the preset with the settings' own area weight."""
+    return replace(PRESETS[settings.preset], area_weight=settings.area_weight)
+
+
 def search(
     perturbation: Perturbation,
     objective: Objective,
-    preset: str,
-    contours: int,
+    preset: Preset,
+    settings: Settings,
     area: float | None,
-    step: Callable[[int, int], None],
+    step: StepProgress,
     start: FourierContour | None = None,
-    precision: Precision = "float32",
 ) -> Found:
     """Look for one contour a slice (Eq. 5, or Eq. 10 with an area), or several at once (Eq. 11).
 
     `start` holds one curve a slice that the search for one contour goes on from. A search in half
     precision is judged in float32, for half an evaluation more.
     """
-    if precision == "bfloat16":
-        found = search(perturbation, InBFloat16(objective), preset, contours, area, step, start)
+    if settings.precision == "bfloat16":
+        exact = replace(settings, precision="float32")
+        found = search(perturbation, InBFloat16(objective), preset, exact, area, step, start)
         everyone = torch.arange(len(perturbation), device=perturbation.images.device)
         judged = [
             judge_together(perturbation, objective, curves, 1, everyone[k : k + 1])
@@ -86,9 +88,8 @@ def search(
             found, preserved=preserved, deleted=deleted, evaluations=found.evaluations + 0.5
         )
     count = len(perturbation)
-    if contours == 1:
-        chosen = replace(PRESETS[preset], second_above=ONE_OF_SEVERAL)
-        fit = optimise(perturbation, objective, chosen, area=area, start=start, progress=step)
+    if settings.most_contours == 1:
+        fit = optimise(perturbation, objective, preset, area=area, start=start, progress=step)
         return Found(
             curves=tuple(fit.contours[k : k + 1] for k in range(count)),
             gains=([],) * count,
@@ -99,7 +100,7 @@ def search(
             evaluations=fit.evaluations,
         )
     several = optimise_several(
-        perturbation, objective, contours, steps=SEVERAL_STEPS[preset], progress=step
+        perturbation, objective, settings.most_contours, preset, progress=step
     )
     gains = [
         several.gain[k][several.kept[k]].sort(descending=True).values.tolist() for k in range(count)

@@ -13,31 +13,39 @@ from medcontour.classifier import Classifier, target_index
 from medcontour.contour import FourierContour, fit_polygon
 from medcontour.errors import MedcontourError
 from medcontour.explain import PRESETS
-from medcontour.pipeline.explainer import CHANCE_LEVEL, POSITIVE, Explainer
-from medcontour.pipeline.job import (
-    Progress,
-    check_choices,
-    classifier_reference,
-    run_record,
-    scan_reference,
+from medcontour.explain.choices import (
+    Background,
+    BackgroundName,
+    ObjectiveName,
+    Precision,
+    PresetName,
 )
+from medcontour.pipeline.explainer import POSITIVE, Explainer
+from medcontour.pipeline.inputs import AnyClassifier, AnyScan, given_classifier, given_scan
+from medcontour.pipeline.job import settings_record
 from medcontour.pipeline.planes import plane_batches, plane_geometry
-from medcontour.pipeline.privacy import path_without_patient
+from medcontour.pipeline.references import classifier_reference, run_record, scan_reference
+from medcontour.pipeline.settings import DEFAULTS, OutlineName, Settings
+from medcontour.progress import Progress
 from medcontour.results import Finding, Suggestion, Views
 from medcontour.scan import Scan
 
-__all__ = ["explain_from", "snap", "start_curve"]
+__all__ = ["explain_from", "snap", "snap_with", "start_curve"]
 
 
 def snap(
-    scan: Scan,
-    classifier: Classifier,
+    scan: AnyScan,
+    classifier: AnyClassifier,
     starts: Mapping[int, npt.ArrayLike],
-    target: str | int | None = None,
+    target: str | int | None = DEFAULTS.target,
     *,
-    preset: str = "fast",
-    background: str = "auto",
-    seed: int = 0,
+    preset: PresetName = DEFAULTS.preset,
+    area_weight: float | None = None,
+    background: BackgroundName | Background | None = None,
+    objective: ObjectiveName = DEFAULTS.objective,
+    outline: OutlineName = DEFAULTS.outline,
+    precision: Precision = DEFAULTS.precision,
+    seed: int = DEFAULTS.seed,
     progress: Progress | None = None,
 ) -> Suggestion:
     """Look for evidence from a reader's rough contours on, and follow the image from there.
@@ -48,15 +56,13 @@ def snap(
 
     Parameters
     ----------
-    scan
-        What was drawn on.
-    classifier
-        Whom to ask.
+    scan, classifier
+        As of `suggest`: what was drawn on, and the classifier.
     starts
         By slice index: (n, 3) corners of a closed contour in the slice's plane, LPS mm; the first
         is not repeated. For a click, a small circle about it.
-    target, preset, background, seed
-        As of `suggest`.
+    target, preset, area_weight, background, objective, outline, precision, seed
+        As `Settings` says.
     progress
         Called as the work goes on.
 
@@ -76,9 +82,30 @@ def snap(
     >>> about = [[x, y, z], [x + 5, y, z], [x, y + 5, z]]  # doctest: +SKIP
     >>> mc.snap(scan, classifier, {13: about}).findings[0].outlines  # doctest: +SKIP
     """
+    settings = Settings(
+        target=target,
+        preset=preset,
+        area_weight=area_weight,
+        background=background,
+        objective=objective,
+        outline=outline,
+        precision=precision,
+        seed=seed,
+    )
+    read = given_scan(scan, progress)
+    return snap_with(read, given_classifier(classifier), starts, settings, progress)
+
+
+def snap_with(
+    scan: Scan,
+    classifier: Classifier,
+    starts: Mapping[int, npt.ArrayLike],
+    settings: Settings,
+    progress: Progress | None = None,
+) -> Suggestion:
+    """As `snap`, with all that can be chosen as one `Settings`."""
     begun = time.perf_counter()
-    choice = target_index(classifier, target)
-    check_choices(preset, background)
+    choice = target_index(classifier, settings.target)
     if not starts:
         raise MedcontourError("No place to start from was given; click, or draw a rough contour.")
     found: list[tuple[Finding, Views]] = []
@@ -89,8 +116,8 @@ def snap(
                 f"There is no slice {k}: the scan has {scan.slices}, counted from 0."
             )
         index = torch.from_numpy(scan.to_index(polygon, k))
-        start = start_curve(plane_geometry(scan).from_index(index), preset)
-        pair = explain_from(scan, classifier, choice, k, start, preset, background, "target", seed)
+        start = start_curve(plane_geometry(scan).from_index(index), settings)
+        pair = explain_from(scan, classifier, choice, k, start, settings)
         found.append(pair)
         if pair[0].score <= POSITIVE:
             notes.append(
@@ -102,19 +129,7 @@ def snap(
     return Suggestion(
         scan=scan_reference(scan),
         classifier=classifier_reference(classifier, choice),
-        settings={
-            "target": classifier.labels[choice],
-            "preset": preset,
-            "contours": 1,
-            "scan": path_without_patient(scan),
-            "background": background,
-            "objective": "target",
-            "outline": "region",
-            "start": "reader",
-            "seed": seed,
-            "positive_above": POSITIVE,
-            "chance_level": CHANCE_LEVEL,
-        },
+        settings={**settings_record(settings, scan, classifier, choice), "start": "reader"},
         findings=tuple(finding for finding, _ in found),
         slice_scores={finding.slice: finding.score for finding, _ in found},
         run=run_record(begun),
@@ -130,35 +145,21 @@ def explain_from(
     target: int,
     k: int,
     start: FourierContour,
-    preset: str,
-    background: str,
-    objective: str,
-    seed: int,
+    settings: Settings,
 ) -> tuple[Finding, Views]:
     """Explain slice `k`, the search going on from one curve, and follow the image from there."""
     [batch] = plane_batches(scan, classifier, [k], 1)
     with torch.no_grad():
         score = float(classifier.score(batch.inputs)[0, target].sigmoid())
-    explainer = Explainer(
-        scan=scan,
-        classifier=classifier,
-        target=target,
-        preset=preset,
-        contours=1,
-        area=None,
-        background=background,
-        objective=objective,
-        outline="region",
-        seed=seed,
-        start=start.to(batch.inputs.device),
-    )
+    start = start.to(batch.inputs.device)
+    explainer = Explainer(scan, classifier, target, settings, start=start)
     [pair] = explainer.explain(batch, {k: score}, lambda *_: None)
     return pair
 
 
-def start_curve(corners: Tensor, preset: str) -> FourierContour:
+def start_curve(corners: Tensor, settings: Settings) -> FourierContour:
     """Fit the preset's own kind of curve to (n, 2) corners in plane coordinates."""
-    kind = PRESETS[preset]
+    kind = PRESETS[settings.preset]
     fitted = fit_polygon(
         corners.to(torch.float64),
         harmonics=kind.harmonics,

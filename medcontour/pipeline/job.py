@@ -2,75 +2,67 @@
 
 from __future__ import annotations
 
-import datetime
-import resource
-import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from importlib.metadata import version
-from typing import Any, Literal, get_args
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import torch
 
 from medcontour.classifier import Classifier, target_index
 from medcontour.errors import MedcontourError
-from medcontour.explain import (
-    BACKGROUNDS,
+from medcontour.explain.choices import (
     LARGEST_AREA,
     LEAST_AREA,
-    MOST,
-    PRESETS,
+    Background,
+    BackgroundName,
+    ObjectiveName,
     Precision,
-    check_area,
+    PresetName,
 )
 from medcontour.pipeline.allowance import Allowance, most_a_slice
-from medcontour.pipeline.explainer import CHANCE_LEVEL, POSITIVE, Explainer, far_larger
+from medcontour.pipeline.explainer import POSITIVE, SIGNIFICANCE, Explainer
+from medcontour.pipeline.inputs import AnyClassifier, AnyScan, given_classifier, given_scan
+from medcontour.pipeline.notes import all_positive, run_out
 from medcontour.pipeline.planes import plane_batches
 from medcontour.pipeline.privacy import path_without_patient
-from medcontour.pipeline.shortcut import shortcut_notes
-from medcontour.results import (
-    ClassifierReference,
-    Finding,
-    ScanReference,
-    Suggestion,
-    Views,
+from medcontour.pipeline.references import (
+    classifier_reference,
+    peak_memory_mb,
+    run_record,
+    scan_reference,
 )
+from medcontour.pipeline.settings import DEFAULTS, OutlineName, Settings
+from medcontour.pipeline.shortcut import shortcut_notes
+from medcontour.pipeline.slices import Slices, pick_slices
+from medcontour.progress import Progress
+from medcontour.results import Finding, Suggestion, Views
 from medcontour.scan import Scan
 
-__all__ = [
-    "Progress",
-    "check_choices",
-    "classifier_reference",
-    "run_record",
-    "scan_reference",
-    "suggest",
-]
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is done now, how much of it is done, and how much there is."""
+__all__ = ["settings_record", "suggest", "suggest_with"]
 
 BATCH = 8
-MANY = 10
 
 
 def suggest(
-    scan: Scan,
-    classifier: Classifier,
-    target: str | int | None = None,
+    scan: AnyScan,
+    classifier: AnyClassifier,
+    target: str | int | None = DEFAULTS.target,
     *,
-    preset: str = "fast",
-    contours: int | Literal["auto"] = 1,
-    area: float | None = None,
-    area_mm2: float | None = None,
-    slices: slice | None = None,
-    background: str = "auto",
-    objective: str = "target",
-    outline: str = "region",
-    precision: Precision = "float32",
-    most_evaluations: float | None = None,
-    most_seconds: float | None = None,
-    seed: int = 0,
+    labels: Sequence[str] | None = None,
+    preset: PresetName = DEFAULTS.preset,
+    contours: int | Literal["auto"] = DEFAULTS.contours,
+    area: float | None = DEFAULTS.area,
+    area_mm2: float | None = DEFAULTS.area_mm2,
+    area_weight: float | None = None,
+    slices: Slices | None = None,
+    background: BackgroundName | Background | None = None,
+    objective: ObjectiveName = DEFAULTS.objective,
+    outline: OutlineName = DEFAULTS.outline,
+    precision: Precision = DEFAULTS.precision,
+    most_evaluations: float | None = DEFAULTS.most_evaluations,
+    most_seconds: float | None = DEFAULTS.most_seconds,
+    seed: int = DEFAULTS.seed,
     progress: Progress | None = None,
 ) -> Suggestion:
     """Find, place and judge contours on every slice that the classifier calls positive.
@@ -78,89 +70,71 @@ def suggest(
     Parameters
     ----------
     scan
-        What to look at.
+        What to look at: a `Scan`, or what `read_scan` reads.
     classifier
-        Whom to ask.
-    target
-        The class, by name or index; by default the only one that names a finding.
-    preset
-        ``"fast"`` (at most 50 evaluations a contour) or ``"paper"`` (1000).
-    contours
-        At most so many evidence contours a slice, 1 to 8, found together (Eq. 11); those that add
-        nothing are dropped. ``"auto"``: as many as add something, of 8. Each has its outline.
-    area
-        Fraction of the slice that the one evidence contour is to cover (Eq. 10); by default the
-        smallest that keeps the answer.
-    area_mm2
-        The same as an area in square millimetres.
-    slices
-        Which slices to look at, by index; all by default.
-    background
-        What stands where evidence is taken away: one of `medcontour.explain.BACKGROUNDS`, or
-        ``"auto"``: for each slice the mildest that takes the answer away, and where none does,
-        the one that lowers it most.
-    objective
-        ``"target"``: the log-odds of the class; ``"embedding"``: the paper's cosine, which is
-        blind to the class.
-    outline
-        ``"region"`` follows the image from each evidence contour; ``"none"`` leaves outlines out,
-        and label maps then carry the evidence contours.
-    precision
-        ``"bfloat16"`` searches in half precision, which is faster on some machines and networks
-        and slower on others; everything is judged in float32, for half an evaluation more.
-    most_evaluations
-        What the scan may cost, the tests against chance included: the slices with the highest
-        scores come first, and a note names those that were not looked at. By default all are.
-        Asking for the scores of the slices is not counted.
-    most_seconds
-        When to be done, at the pace of the slices looked at so far; as above. How many slices
-        that gives depends on the machine.
-    seed
-        Of the chance curves, the only thing drawn at random.
+        A `Classifier`, or what `load_classifier` takes: a MONAI bundle's folder, a TorchScript
+        file, a network.
+    target, preset, contours, area, area_mm2, area_weight, slices, background, objective, outline, \
+precision, most_evaluations, most_seconds, seed
+        As `Settings` says; None for `area_weight` and `background` is the preset's own. A
+        background may be any callable from (B, C, H, W) images to their backgrounds, such as
+        `medcontour.explain.GaussianBackground`.
+    labels
+        Names of the classes, for a network that comes without.
     progress
         Called as the work goes on.
 
     Raises
     ------
     MedcontourError
-        For a class, background or slice range that is not there, a number of contours, an area
-        or a cost out of reach, or a scan that does not fit the classifier.
+        For a setting that is not there or out of reach, a class or slice that is not there, or a
+        scan that does not fit the classifier.
+
+    Examples
+    --------
+    >>> import medcontour as mc
+    >>> mc.suggest("study/", "bundle/", slices=range(10, 20))  # doctest: +SKIP
+    >>> mc.suggest("head.nii.gz", network, labels=["no lesion", "lesion"])  # doctest: +SKIP
+    """
+    settings = Settings(
+        target=target,
+        preset=preset,
+        contours=contours,
+        area=area,
+        area_mm2=area_mm2,
+        area_weight=area_weight,
+        slices=slices,
+        background=background,
+        objective=objective,
+        outline=outline,
+        precision=precision,
+        most_evaluations=most_evaluations,
+        most_seconds=most_seconds,
+        seed=seed,
+    )
+    read = given_scan(scan, progress)
+    return suggest_with(read, given_classifier(classifier, labels), settings, progress)
+
+
+def suggest_with(
+    scan: Scan, classifier: Classifier, settings: Settings, progress: Progress | None = None
+) -> Suggestion:
+    """As `suggest`, with all that can be chosen as one `Settings`.
+
+    Examples
+    --------
+    >>> suggest_with(scan, classifier, Settings(preset="paper"))  # doctest: +SKIP
     """
     begun = time.perf_counter()
-    choice = target_index(classifier, target)
-    check_choices(preset, background)
-    _check_name("objective", objective, ("target", "embedding"))
-    _check_name("outline", outline, ("region", "none"))
-    _check_name("precision", precision, get_args(Precision))
-    _check_slices(slices, scan)
-    many = _how_many(contours)
-    fraction = _fraction(scan, area, area_mm2, many)
-    until = None if most_seconds is None else begun + most_seconds
-    allowance = Allowance(most_evaluations, until, most_a_slice(preset, many))
+    target = target_index(classifier, settings.target)
+    picked = pick_slices(settings.slices_notation, scan.slices)
+    area = _area_fraction(scan, settings)
+    until = None if settings.most_seconds is None else begun + settings.most_seconds
+    allowance = Allowance(settings.most_evaluations, until, most_a_slice(settings))
     report = progress or (lambda *_: None)
-    looked_at = list(range(scan.slices))[slices or slice(None)]
-
-    scores: dict[int, float] = {}
-    for batch in plane_batches(scan, classifier, looked_at, BATCH):
-        with torch.no_grad():
-            probability = classifier.score(batch.inputs)[:, choice].sigmoid()
-        scores.update(zip(batch.slices, probability.tolist(), strict=True))
-        report("classify", len(scores), len(looked_at))
-
-    positive = [k for k in looked_at if scores[k] > POSITIVE]
-    job = Explainer(
-        scan,
-        classifier,
-        choice,
-        preset,
-        many,
-        fraction,
-        background,
-        objective,
-        outline,
-        seed,
-        precision=precision,
-    )
+    scores = _scores(scan, classifier, target, picked, report)
+    positive = [k for k in picked if scores[k] > POSITIVE]
+    explainer = Explainer(scan, classifier, target, settings, area)
     found: list[tuple[Finding, Views]] = []
     waiting = positive
     while chosen := allowance.next(waiting, scores, BATCH):
@@ -171,175 +145,78 @@ def suggest(
             def step(done: int, steps: int, before: int = before, count: int = count) -> None:
                 report("optimise", before * steps + done * count, steps * len(positive))
 
-            fresh = list(job.explain(batch, scores, step))
+            fresh = list(explainer.explain(batch, scores, step))
             allowance.pay([finding.cost for finding, _ in fresh])
             found.extend(fresh)
             report("judge", len(found), len(positive))
     found.sort(key=lambda pair: pair[0].slice)
-    findings = [finding for finding, _ in found]
-    views = [view for _, view in found]
-
+    findings = tuple(finding for finding, _ in found)
     evaluations = [f.evidence.evaluations for f in findings if f.evidence]
     return Suggestion(
         scan=scan_reference(scan),
-        classifier=classifier_reference(classifier, choice),
-        settings={
-            "target": classifier.labels[choice],
-            "preset": preset,
-            "contours": contours,
-            "area": area,
-            "area_mm2": area_mm2,
-            "slices": [slices.start, slices.stop] if slices else None,
-            "scan": path_without_patient(scan),
-            "background": background,
-            "objective": objective,
-            "outline": outline,
-            "precision": precision,
-            "most_evaluations": most_evaluations,
-            "most_seconds": most_seconds,
-            "seed": seed,
-            "positive_above": POSITIVE,
-            "chance_level": CHANCE_LEVEL,
-        },
-        findings=tuple(findings),
+        classifier=classifier_reference(classifier, target),
+        settings=settings_record(settings, scan, classifier, target),
+        findings=findings,
         slice_scores=scores,
         run={
             **run_record(begun),
-            "peak_memory_mb": _peak_memory_mb(),
-            "slices_looked_at": len(looked_at),
+            "peak_memory_mb": peak_memory_mb(),
+            "slices_looked_at": len(picked),
             "evaluations_per_contour": round(float(np.mean(evaluations)), 2) if findings else None,
         },
-        views=tuple(views),
+        views=tuple(view for _, view in found),
         notes=(
             *scan.notes,
-            *_doubts(scores, classifier, choice),
+            *all_positive(scores, classifier, target),
             *shortcut_notes(scan, findings),
-            *_run_out(findings),
-            *allowance.left_out(waiting, classifier.labels[choice]),
+            *run_out(findings),
+            *allowance.left_out(waiting, classifier.labels[target]),
         ),
         source=scan,
     )
 
 
-def scan_reference(scan: Scan) -> ScanReference:
-    """Say which scan, without patient data."""
-    return ScanReference(
-        modality=scan.modality,
-        shape=(scan.slices, scan.rows, scan.columns),
-        affine_lps=scan.affine_lps.tolist(),
-        units=scan.units,
-        study_instance_uid=scan.study_instance_uid,
-        series_instance_uid=scan.series_instance_uid,
-        frame_of_reference_uid=scan.frame_of_reference_uid,
-    )
-
-
-def classifier_reference(classifier: Classifier, target: int) -> ClassifierReference:
-    """Say which classifier, and which class."""
-    return ClassifierReference(
-        name=classifier.name,
-        sha256=classifier.weights_sha256,
-        target=target,
-        target_name=classifier.labels[target],
-        labels=classifier.labels,
-    )
-
-
-def run_record(begun: float) -> dict[str, Any]:
-    """Say by what the work was done, when, and in how many seconds since `time.perf_counter`."""
+def settings_record(
+    settings: Settings, scan: Scan, classifier: Classifier, target: int
+) -> dict[str, object]:
+    """Give what ``suggestion.json`` holds of the settings: all that is needed to run it again."""
     return {
-        "medcontour": version("medcontour"),
-        "torch": torch.__version__,
-        "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "seconds": round(time.perf_counter() - begun, 1),
+        **settings.to_dict(),
+        "target": classifier.labels[target],
+        "scan": path_without_patient(scan),
+        "positive_above": POSITIVE,
+        "chance_level": SIGNIFICANCE,
     }
 
 
-def check_choices(preset: str, background: str) -> None:
-    """Refuse a preset or background that is not there."""
-    _check_name("preset", preset, PRESETS)
-    _check_name("background", background, ("auto", *BACKGROUNDS))
+def _scores(
+    scan: Scan, classifier: Classifier, target: int, slices: Sequence[int], report: Progress
+) -> dict[int, float]:
+    """Probability of the target for each slice."""
+    scores: dict[int, float] = {}
+    for batch in plane_batches(scan, classifier, slices, BATCH):
+        with torch.no_grad():
+            probability = classifier.score(batch.inputs)[:, target].sigmoid()
+        scores.update(zip(batch.slices, probability.tolist(), strict=True))
+        report("classify", len(scores), len(slices))
+    return scores
 
 
-def _doubts(scores: dict[int, float], classifier: Classifier, target: int) -> Iterator[str]:
-    """Say when a classifier calls every slice of a stack positive: it may not know such scans."""
-    if len(scores) >= MANY and min(scores.values()) > POSITIVE:
-        yield (
-            f"{classifier.name} calls all {len(scores)} slices {classifier.labels[target]}: "
-            "it may not be made for scans like this one."
-        )
-
-
-def _run_out(findings: list[Finding]) -> Iterator[str]:
-    """Say which outlines are to be looked at first: those far larger than their evidence."""
-    slices = [
-        str(finding.slice)
-        for finding in findings
-        for evidence in [sum(contour.area_mm2 for contour in finding.evidence_contours)]
-        if any(far_larger(outline.area_mm2, evidence) for outline in finding.outlines)
-    ]
-    if slices:
-        where = f"slice{'s' * (len(slices) > 1)} {', '.join(slices)}"
-        yield (
-            f"The outline on {where} is far larger than its evidence and may have run out into "
-            "what surrounds the object: look there first."
-        )
-
-
-def _how_many(contours: int | str) -> int:
-    """Give the most contours a slice may have, from 1 to 8."""
-    if contours == "auto":
-        return MOST
-    if not isinstance(contours, int) or not 1 <= contours <= MOST:
-        raise MedcontourError(
-            f"{contours} contours a slice cannot be looked for; give 1 to {MOST}, or auto."
-        )
-    return contours
-
-
-def _fraction(
-    scan: Scan, area: float | None, area_mm2: float | None, contours: int
-) -> float | None:
+def _area_fraction(scan: Scan, settings: Settings) -> float | None:
     """Give the fraction of the slice that a contour is to cover, None where it is free."""
-    if area is None and area_mm2 is None:
-        return None
-    if area is not None and area_mm2 is not None:
-        raise MedcontourError("Both a fraction and square millimetres are given; choose one.")
-    if contours > 1:
-        raise MedcontourError("An area is held by one contour; ask for one, or for no area.")
-    if area_mm2 is not None:
-        if scan.units != "mm":
-            raise MedcontourError(
-                "The image has no physical size, so an area in mm2 means nothing; give the area "
-                "as a fraction of the image."
-            )
-        row, column = scan.pixel_spacing
-        whole = scan.rows * row * scan.columns * column
-        if not LEAST_AREA <= area_mm2 / whole <= LARGEST_AREA:
-            raise MedcontourError(
-                f"An area of {area_mm2:g} mm2 is out of reach: one contour on a slice of "
-                f"{whole:.0f} mm2 covers from {LEAST_AREA * whole:.0f} to "
-                f"{LARGEST_AREA * whole:.0f} mm2; ask for one in that range."
-            )
-        return area_mm2 / whole
-    assert area is not None
-    check_area(area)
-    return area
-
-
-def _check_name(what: str, name: str, known: Iterable[str]) -> None:
-    if name not in known:
-        raise MedcontourError(f'There is no {what} "{name}"; choose from {", ".join(known)}.')
-
-
-def _check_slices(slices: slice | None, scan: Scan) -> None:
-    if slices is not None and not list(range(scan.slices))[slices]:
+    if settings.area_mm2 is None:
+        return settings.area
+    if scan.units != "mm":
         raise MedcontourError(
-            f"The slice range {slices.start}:{slices.stop} holds none of the scan's "
-            f"{scan.slices} slices (0 to {scan.slices - 1}); choose A:B within them."
+            "The image has no physical size, so an area in mm2 means nothing; give the area as a "
+            "fraction of the image."
         )
-
-
-def _peak_memory_mb() -> int:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024))
+    row, column = scan.pixel_spacing
+    whole = scan.rows * row * scan.columns * column
+    if not LEAST_AREA <= settings.area_mm2 / whole <= LARGEST_AREA:
+        raise MedcontourError(
+            f"An area of {settings.area_mm2:g} mm2 is out of reach: one contour on a slice of "
+            f"{whole:.0f} mm2 covers from {LEAST_AREA * whole:.0f} to "
+            f"{LARGEST_AREA * whole:.0f} mm2; ask for one in that range."
+        )
+    return settings.area_mm2 / whole

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medcontour.classifier import Classifier, target_index
+from medcontour.classifier import target_index
 from medcontour.contour import FourierContour
 from medcontour.errors import MedcontourError
 from medcontour.explain import (
-    PRESETS,
+    MOST_HARMONICS,
     Agreement,
     Fit,
     Perturbation,
@@ -25,19 +25,24 @@ from medcontour.explain import (
     from_nine_starts,
     spectral_sweep,
 )
+from medcontour.explain.choices import Background, BackgroundName, PresetName
 from medcontour.pipeline.explainer import POSITIVE, Explainer
-from medcontour.pipeline.job import check_choices, classifier_reference, scan_reference
+from medcontour.pipeline.found import preset_of
+from medcontour.pipeline.inputs import AnyClassifier, AnyScan, given_classifier, given_scan
+from medcontour.pipeline.job import settings_record
 from medcontour.pipeline.planes import plane_batches, plane_geometry
-from medcontour.pipeline.privacy import path_without_patient
+from medcontour.pipeline.references import classifier_reference, scan_reference
+from medcontour.pipeline.settings import DEFAULTS, Settings
+from medcontour.progress import Progress, named
 from medcontour.results import ContourMap, MapLevel, Robustness, RobustnessRun
-from medcontour.scan import Scan
 
-__all__ = ["AREAS", "WEIGHTS", "contour_map", "robustness"]
-
-Progress = Callable[[str, int, int], None]
+__all__ = ["AREAS", "CIRCLES", "WEIGHTS", "contour_map", "robustness"]
 
 AREAS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 """Areas of the paper's Fig. 4."""
+
+CIRCLES = 32
+"""Random circles for each area of a map."""
 
 WEIGHTS = (0.001, 0.01, 0.1, 1.0)
 """Spectral weights from nearly free to nearly a circle."""
@@ -60,22 +65,21 @@ class _Slice:
 
 
 def _prepare(
-    scan: Scan,
-    classifier: Classifier,
+    scan: AnyScan,
+    classifier: AnyClassifier,
     k: int,
-    target: str | int | None,
-    preset: str,
-    background: str,
-    **settings: Any,
+    settings: Settings,
+    progress: Progress | None,
+    **more: Any,
 ) -> _Slice:
-    choice = target_index(classifier, target)
-    check_choices(preset=preset, background=background)
+    scan, classifier = given_scan(scan, progress), given_classifier(classifier)
+    choice = target_index(classifier, settings.target)
     if not 0 <= k < scan.slices:
         raise MedcontourError(
             f"There is no slice {k}: the scan has {scan.slices}, counted from 0; choose 0 to "
             f"{scan.slices - 1}."
         )
-    job = Explainer(scan, classifier, choice, preset, 1, None, background, "target", "none", 0)
+    job = Explainer(scan, classifier, choice, settings)
     [batch] = plane_batches(scan, classifier, [k], 1)
     behind, names, _ = job.backgrounds(batch)
     geometry = plane_geometry(scan)
@@ -99,11 +103,9 @@ def _prepare(
         "scan": scan_reference(scan),
         "classifier": classifier_reference(classifier, choice),
         "settings": {
-            "target": label,
-            "preset": preset,
+            **settings_record(settings, scan, classifier, choice),
             "background": names[0],
-            "scan": path_without_patient(scan),
-            **settings,
+            **more,
         },
         "slice": k,
         "sop_instance_uid": scan.sop_instance_uids[k] if scan.sop_instance_uids else None,
@@ -115,26 +117,24 @@ def _prepare(
 
 
 def contour_map(
-    scan: Scan,
-    classifier: Classifier,
+    scan: AnyScan,
+    classifier: AnyClassifier,
     slice_index: int,
     areas: Sequence[float] = AREAS,
-    target: str | int | None = None,
+    target: str | int | None = DEFAULTS.target,
     *,
-    preset: str = "fast",
-    background: str = "auto",
-    circles: int = 32,
-    seed: int = 0,
+    preset: PresetName = DEFAULTS.preset,
+    background: BackgroundName | Background | None = None,
+    circles: int = CIRCLES,
+    seed: int = DEFAULTS.seed,
     progress: Progress | None = None,
 ) -> ContourMap:
     """Map one slice: its best contour of each area, and random circles for comparison (Fig. 4).
 
     Parameters
     ----------
-    scan
-        What to look at.
-    classifier
-        Whom to ask.
+    scan, classifier
+        As of `suggest`.
     slice_index
         Which slice, from 0.
     areas
@@ -161,31 +161,24 @@ def contour_map(
     >>> found = mc.contour_map(scan, classifier, 13, [0.02, 0.1])  # doctest: +SKIP
     >>> mc.report.write_map(found, scan, "out")  # doctest: +SKIP
     """
-    asked = check_areas(areas)
+    checked = check_areas(areas, preset)
+    settings = Settings(target=target, preset=preset, background=background, seed=seed)
     one = _prepare(
-        scan,
-        classifier,
-        slice_index,
-        target,
-        preset,
-        background,
-        areas=list(asked),
-        circles=circles,
-        seed=seed,
+        scan, classifier, slice_index, settings, progress, areas=list(checked), circles=circles
     )
     found = area_map(
         one.perturbation,
         one.answer,
-        asked,
-        preset,
+        checked,
+        preset_of(settings),
         places=one.job.body(one.perturbation, slice_index),
         circles=circles,
         seed=seed,
-        progress=_named("map", progress),
+        progress=named("map", progress),
     )
     preserved, deleted = one.probability(found.preserved), one.probability(found.deleted)
     kept, gone = (
-        np.reshape(one.probability(values), (len(asked), circles))
+        np.reshape(one.probability(values), (len(checked), circles))
         for values in (found.random_preserved, found.random_deleted)
     )
     levels = [
@@ -202,21 +195,21 @@ def contour_map(
             circles=circles,
             evaluations=float(found.evaluations[n, 0]),
         )
-        for n, area in enumerate(asked)
+        for n, area in enumerate(checked)
     ]
     return ContourMap(**one.facts, levels=tuple(levels))
 
 
 def robustness(
-    scan: Scan,
-    classifier: Classifier,
+    scan: AnyScan,
+    classifier: AnyClassifier,
     slice_index: int,
-    target: str | int | None = None,
+    target: str | int | None = DEFAULTS.target,
     *,
     weights: Sequence[float] = WEIGHTS,
-    harmonics: int = 20,
-    preset: str = "fast",
-    background: str = "auto",
+    harmonics: int = MOST_HARMONICS,
+    preset: PresetName = DEFAULTS.preset,
+    background: BackgroundName | Background | None = None,
     progress: Progress | None = None,
 ) -> Robustness:
     """Find one slice's contour from nine starts and under several spectral weights (Fig. 3).
@@ -239,32 +232,34 @@ def robustness(
     MedcontourError
         For a slice or class that is not there, a negative weight, or K out of reach.
     """
+    settings = Settings(target=target, preset=preset, background=background)
     one = _prepare(
         scan,
         classifier,
         slice_index,
-        target,
-        preset,
-        background,
+        settings,
+        progress,
         weights=list(weights),
         harmonics=harmonics,
     )
+    chosen = preset_of(settings)
     problem = (one.perturbation, one.answer)
     # The sweep first: it refuses what is out of reach before the long work.
     fits = spectral_sweep(
-        *problem, weights, harmonics, preset, progress=_named("spectrum", progress)
+        *problem, weights, harmonics, chosen, progress=named("spectrum", progress)
     )
-    circles, nine = from_nine_starts(*problem, preset, progress=_named("starts", progress))
-    usual = PRESETS[preset].spectral_weight
+    circles, nine = from_nine_starts(*problem, chosen, progress=named("starts", progress))
+    usual = chosen.spectral_weight
     starts = [_run(one, nine, n, usual, circles[n : n + 1]) for n in range(9)]
     spectrum = [_run(one, fit, 0, weight) for fit, weight in zip(fits, weights, strict=True)]
-    price = PRESETS[preset].area_weight or 1.0
+    area_weight = chosen.area_weight or 1.0
     return Robustness(
         **one.facts,
         starts=tuple(starts),
         spectrum=tuple(spectrum),
         starts_agreement=_in_mm(
-            agreement(one.perturbation, nine.contours, nine.preserved, nine.deleted, price), one
+            agreement(one.perturbation, nine.contours, nine.preserved, nine.deleted, area_weight),
+            one,
         ),
         spectrum_agreement=_in_mm(
             agreement(
@@ -272,7 +267,7 @@ def robustness(
                 FourierContour.cat([fit.contours for fit in fits]),
                 torch.cat([fit.preserved for fit in fits]),
                 torch.cat([fit.deleted for fit in fits]),
-                price,
+                area_weight,
             ),
             one,
         )
@@ -302,10 +297,3 @@ def _in_mm(found: Agreement, one: _Slice) -> dict[str, float]:
         "objective_mean": found.objective_mean,
         "objective_spread": found.objective_spread,
     }
-
-
-def _named(what: str, progress: Progress | None) -> Callable[[int, int], None] | None:
-    if progress is None:
-        return None
-    report = progress
-    return lambda done, total: report(what, done, total)

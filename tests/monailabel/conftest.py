@@ -64,7 +64,7 @@ def server(
 ) -> Iterator[LabelServer]:
     bundle = str(sample_data / "nodule_classifier")
     folder = tmp_path_factory.mktemp("server")
-    with running_server(folder, studies, "classifier", bundle, "seconds", "none") as running:
+    with running_server(folder, studies, "classifier", bundle, "most_seconds", "none") as running:
         yield running
 
 

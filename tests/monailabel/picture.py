@@ -39,7 +39,7 @@ def _picture(path: Path, scratch: Path) -> None:
     studies.mkdir()
     voxels = scan.voxels.transpose(2, 1, 0).astype(np.int16)
     nibabel.save(nibabel.Nifti1Image(voxels, affine), studies / "chest.nii.gz")
-    conf = ("classifier", str(SAMPLE / "nodule_classifier"), "seconds", "none")
+    conf = ("classifier", str(SAMPLE / "nodule_classifier"), "most_seconds", "none")
     with running_server(scratch / "server", studies, *conf) as server:
         suggested = server.infer("suggestion", "chest", scratch)
         label = _plane(suggested.file) != 0

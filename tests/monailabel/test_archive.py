@@ -27,7 +27,7 @@ def test_suggestions_for_an_archive_and_the_edit_back_in_it(
         requests.post(f"{orthanc.rest}/instances", data=content, timeout=60).raise_for_status()
         headers.append(pydicom.dcmread(sample_data / "ct_study" / name))
     series = str(headers[0].SeriesInstanceUID)
-    conf = ["classifier", str(sample_data / "nodule_classifier"), "seconds", "none"]
+    conf = ["classifier", str(sample_data / "nodule_classifier"), "most_seconds", "none"]
     cache = {"MONAI_LABEL_DICOMWEB_CACHE_PATH": str(tmp_path / "cache")}
     with running_server(tmp_path / "server", orthanc.dicomweb, *conf, **cache) as server:
         offered = server.post("/activelearning/weakest_evidence", json={}).json()

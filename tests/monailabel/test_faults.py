@@ -95,8 +95,8 @@ def test_options_that_cannot_be(sample_data: Path, tmp_path: Path) -> None:
     wrong = [
         ({"classifier": str(tmp_path / "nowhere")}, "no bundle's folder"),
         ({"classifier": bundle, "target": "lung"}, 'no class "lung"'),
-        ({"classifier": bundle, "evaluations": "5"}, "5 evaluations a study"),
-        ({"classifier": bundle, "seconds": "soon"}, "soon seconds a study"),
+        ({"classifier": bundle, "most_evaluations": "5"}, "cannot be done in 5"),
+        ({"classifier": bundle, "most_seconds": "soon"}, "no most seconds"),
         ({"classifier": bundle, "colour": "red"}, "no option colour"),
     ]
     script = (

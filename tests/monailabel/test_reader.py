@@ -82,7 +82,7 @@ def test_saved_labels_are_reported_and_started_from(
         (own / f"{study}.nii.gz").write_bytes((studies / f"{study}.nii.gz").read_bytes())
     (own / "drawn.nii.gz").write_bytes((studies / "quiet.nii.gz").read_bytes())
     k, inside = outline
-    conf = ["classifier", str(sample_data / "nodule_classifier"), "seconds", "none"]
+    conf = ["classifier", str(sample_data / "nodule_classifier"), "most_seconds", "none"]
     with running_server(tmp_path / "server", own, *conf) as server:
         first = server.infer("suggestion", "oblique", tmp_path)
         suggested = nibabel.load(first.file)

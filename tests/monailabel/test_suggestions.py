@@ -150,8 +150,8 @@ def test_an_uploaded_image_is_answered_on_its_grid(
 
 
 def test_limits_are_kept(studies: Path, sample_data: Path, tmp_path: Path) -> None:
-    most = most_a_slice("fast", 1)
-    conf = ["classifier", str(sample_data / "nodule_classifier"), "evaluations", str(most)]
+    most = most_a_slice(mc.Settings())
+    conf = ["classifier", str(sample_data / "nodule_classifier"), "most_evaluations", str(most)]
     own = tmp_path / "studies"
     own.mkdir()
     (own / "oblique.nii.gz").write_bytes((studies / "oblique.nii.gz").read_bytes())

@@ -71,7 +71,7 @@ def test_starts_that_are_not_there_are_refused(sample_run: SampleRun) -> None:
 
 def test_a_limit_of_cost_is_kept_and_the_surest_slices_come_first(sample_run: SampleRun) -> None:
     run = sample_run
-    most = most_a_slice("fast", 1)
+    most = most_a_slice(mc.Settings())
     limited = mc.suggest(
         run.scan, run.classifier, "nodule", slices=run.slices, most_evaluations=most
     )
@@ -90,7 +90,7 @@ def test_a_limit_of_cost_is_kept_and_the_surest_slices_come_first(sample_run: Sa
 
 def test_a_limit_that_is_not_reached_changes_nothing(sample_run: SampleRun) -> None:
     run = sample_run
-    most = 3 * most_a_slice("fast", 1)
+    most = 3 * most_a_slice(mc.Settings())
     limited = mc.suggest(
         run.scan, run.classifier, "nodule", slices=run.slices, most_evaluations=most
     )

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from medcontour.contour import FourierContour
 from medcontour.errors import MedcontourError
+from medcontour.explain.choices import check_area
 from medcontour.explain.objectives.objective import Objective
 from medcontour.explain.perturbation import Perturbation
-from medcontour.explain.search.area import check_area, scaled_to_area
+from medcontour.explain.search.area import scaled_to_area
 from medcontour.explain.search.optimise import Fit, optimise
 from medcontour.explain.search.preset import Preset
 
@@ -57,7 +58,7 @@ class AreaMap:
         return self.random_preserved.shape[0] * self.random_preserved.shape[2] / 2
 
 
-def check_areas(areas: Sequence[float]) -> tuple[float, ...]:
+def check_areas(areas: Sequence[float], preset: str = "fast") -> tuple[float, ...]:
     """Sort the areas of a map, and refuse an empty list, one twice and those out of reach.
 
     Raises
@@ -73,7 +74,7 @@ def check_areas(areas: Sequence[float]) -> tuple[float, ...]:
     if not areas:
         raise MedcontourError("A map needs at least one area; give fractions such as 0.1, 0.2.")
     for area in areas:
-        check_area(area)
+        check_area(area, preset)
     if len(set(areas)) < len(areas):
         raise MedcontourError("An area stands twice in the list; give each once.")
     return tuple(sorted(areas))

@@ -13,7 +13,7 @@ from medcontour.errors import MedcontourError
 from medcontour.explain.objectives.objective import Objective
 from medcontour.explain.perturbation import Perturbation
 from medcontour.explain.search.optimise import Fit, optimise
-from medcontour.explain.search.preset import PRESETS
+from medcontour.explain.search.preset import PRESETS, Preset
 from medcontour.explain.search.several import evidence_circles
 
 __all__ = ["MOST_HARMONICS", "Agreement", "agreement", "from_nine_starts", "spectral_sweep"]
@@ -62,14 +62,14 @@ class _OneImage:
 def from_nine_starts(
     perturbation: Perturbation,
     objective: Objective,
-    preset: str = "fast",
+    preset: Preset | str = "fast",
     *,
     progress: Progress | None = None,
 ) -> tuple[FourierContour, Fit]:
     """Optimise one image's contour from circles on a 3 x 3 grid across it (Fig. 3, top).
 
-    With the fast preset it is the soft search alone (tau from 2, over 60 steps): what is tried is
-    the descent, which that preset itself begins at the evidence.
+    With a preset that begins at the evidence it is the soft search alone (tau from 2, over 60
+    steps): what is tried is the descent from anywhere.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def from_nine_starts(
     objective
         What similarity means.
     preset
-        A name of `PRESETS`; its own start is not used.
+        One of `PRESETS` by name, or your own; its start is not used.
     progress
         As of `optimise`.
 
@@ -104,8 +104,8 @@ def from_nine_starts(
     share = low.new_tensor(GRID)
     x, y = (low[axis] + share * (high - low)[axis] for axis in (0, 1))
     middles = torch.stack([x.repeat(3), y.repeat_interleave(3)], -1)
-    chosen = PRESETS[preset]
-    if preset == "fast":
+    chosen = PRESETS[preset] if isinstance(preset, str) else preset
+    if chosen.model_steps:
         rates = {**chosen.rates, "center": SOFT_CENTER_RATE}
         chosen = replace(chosen, model_steps=0, sharpness=SOFT, steps=SOFT_STEPS, rates=rates)
     starts = FourierContour.circles(
@@ -121,7 +121,7 @@ def spectral_sweep(
     objective: Objective,
     weights: Sequence[float],
     harmonics: int = MOST_HARMONICS,
-    preset: str = "fast",
+    preset: Preset | str = "fast",
     *,
     progress: Progress | None = None,
 ) -> list[Fit]:
@@ -140,7 +140,7 @@ def spectral_sweep(
     harmonics
         K, 1 to 20.
     preset
-        A name of `PRESETS`.
+        One of `PRESETS` by name, or your own.
     progress
         Called with (steps done, steps in all).
 
@@ -158,7 +158,7 @@ def spectral_sweep(
         raise MedcontourError("Give one spectral weight or more, none below 0, such as 0.01, 0.1.")
     if not 1 <= harmonics <= MOST_HARMONICS:
         raise MedcontourError(f"{harmonics} harmonics are out of reach; give 1 to 20.")
-    chosen = PRESETS[preset]
+    chosen = PRESETS[preset] if isinstance(preset, str) else preset
     price = 1.0 if chosen.area_weight is None else chosen.area_weight
     peak, _, _ = evidence_circles(perturbation, objective, 1, price)
     start = FourierContour.circles(

@@ -1,47 +1,15 @@
-"""How much of an image one curve may cover, and curves rescaled to an area."""
+"""Curves rescaled to an area."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from medcontour.contour import FourierContour, PlaneGeometry
-from medcontour.errors import MedcontourError
 
-__all__ = ["LARGEST_AREA", "LEAST_AREA", "check_area", "scaled_to_area"]
-
-LEAST_AREA, LARGEST_AREA = 0.001, math.pi / 4
-"""Fractions of the image that one curve reaches.
-
-A circle about the middle of a square plane covers pi / 4 of it; a curve of less than a thousandth,
-a few pixels, explains nothing.
-"""
-
-
-def check_area(area: float) -> None:
-    """Refuse a fraction of the image that one contour does not reach.
-
-    Raises
-    ------
-    MedcontourError
-        Outside [0.001, 0.785].
-
-    Examples
-    --------
-    >>> check_area(0.3)
-    >>> check_area(0.9)
-    Traceback (most recent call last):
-    medcontour.errors.MedcontourError: An area fraction of 0.9 is out of reach: one contour covers \
-from 0.001 to 0.785 of the image; ask for a fraction in that range.
-    """
-    if not LEAST_AREA <= area <= LARGEST_AREA:
-        raise MedcontourError(
-            f"An area fraction of {area:g} is out of reach: one contour covers from "
-            f"{LEAST_AREA:g} to {LARGEST_AREA:.3f} of the image; ask for a fraction in that range."
-        )
+__all__ = ["scaled_to_area"]
 
 
 @torch.no_grad()

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from medcontour.contour import FourierContour
+from medcontour.explain.choices import check_area
 from medcontour.explain.objectives.objective import Objective
 from medcontour.explain.perturbation import Perturbation
-from medcontour.explain.search.area import check_area, scaled_to_area
+from medcontour.explain.search.area import scaled_to_area
 from medcontour.explain.search.model_search import Callback, Found, model_search
 from medcontour.explain.search.preset import PRESETS, Preset
 from medcontour.explain.search.soft_search import soft_search
@@ -85,7 +86,8 @@ def optimise(
         One of `PRESETS` by name, or your own.
     area
         Fraction of the image to cover instead of paying for area (Eq. 10). Held at each step
-        by rescaling the curve.
+        by rescaling the curve; with the preset ``paper`` drawn towards by Eq. 10's own penalty,
+        which comes near it and does not hold it.
     start
         B curves to start from instead of the preset's start. With `model_steps` these are
         contours of the same thing nearby, such as the neighbouring slice's: the linear model is
@@ -105,8 +107,9 @@ def optimise(
     if isinstance(preset, str):
         preset = PRESETS[preset]
     if area is not None:
-        preset = replace(preset, parametrisation="log")
-        check_area(area)
+        check_area(area, preset.name)
+        if preset.area_weight is not None:
+            preset = replace(preset, parametrisation="log")
     search = _Search(perturbation, objective, preset, area, _forward(progress), callback)
     everyone = torch.arange(len(perturbation), device=perturbation.images.device)
     history: dict[str, Tensor] = {}

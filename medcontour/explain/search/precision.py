@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from medcontour.explain.objectives.objective import Objective
 
-__all__ = ["InBFloat16", "Precision"]
-
-Precision = Literal["float32", "bfloat16"]
+__all__ = ["InBFloat16"]
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,38 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from medcontour.contour import Parametrisation
+from medcontour.explain.choices import AREA_WEIGHT
 
-__all__ = ["PRESETS", "Preset"]
+__all__ = ["PRESETS", "JointSearch", "Preset"]
+
+
+@dataclass(frozen=True)
+class JointSearch:
+    """How several contours of an image are searched together (Eq. 11).
+
+    Attributes
+    ----------
+    steps
+        Gradient steps, one evaluation each however many contours there are.
+    rates
+        Learning rates of center, size, harmonics and frame.
+    one_cycle
+        Raise the rates and let them fall again; otherwise they are constant.
+    soft_maximum
+        Whether the mask on the way is the logistic function of the log-sum-exp of the contours'
+        logits, which leaves fewer of them without a gradient than Eq. 11's maximum.
+    sharpness
+        tau at the first step, annealed to 100.
+    spectral_weight
+        lambda_r of Eq. 5, for each contour.
+    """
+
+    steps: int
+    rates: dict[str, float]
+    one_cycle: bool
+    soft_maximum: bool
+    sharpness: float
+    spectral_weight: float
 
 
 @dataclass(frozen=True)
@@ -36,9 +66,7 @@ class Preset:
         tau at the first step, annealed to 100 by Eq. 14's cosine (in its logarithm for
         `one_cycle`, so that the soft phase is not skipped when steps are few).
     area_weight
-        lambda_a of Eq. 5; None is Eq. 8's ``min(5, 1 / (1 - similarity))``. Ours is 10, for
-        lesions of about a hundredth of the image: a contour may grow by 1 % of the image for a
-        tenth of the answer.
+        lambda_a of Eq. 5; None is Eq. 8's ``min(5, 1 / (1 - similarity))``.
     first_area_share
         The share of `area_weight` that the soft search begins with: what keeps the answer first,
         then small.
@@ -47,9 +75,11 @@ class Preset:
     normalise
         Whether an embedding objective is to be measured from the background.
     second_above
-        Loss above which a contour holds little of the answer for its area, so that the other
+        Loss above which a contour holds little of the score for its area, so that the other
         search is tried as well. Several lesions of a kind leave a high loss to each: then only a
         contour around all of them has a low one.
+    several
+        The search for several contours at once (Eq. 11).
     """
 
     name: str
@@ -68,6 +98,7 @@ class Preset:
     spectral_weight: float
     normalise: bool
     second_above: float
+    several: JointSearch
 
 
 PRESETS: dict[str, Preset] = {
@@ -89,6 +120,14 @@ PRESETS: dict[str, Preset] = {
         spectral_weight=0.01,
         normalise=False,
         second_above=-0.3,
+        several=JointSearch(
+            steps=1000,
+            rates={"center": 0.003, "size": 0.003 / 0.225, "harmonics": 0.003},
+            one_cycle=False,
+            soft_maximum=False,
+            sharpness=1.0,
+            spectral_weight=0.01,
+        ),
     ),
     "fast": Preset(
         name="fast",
@@ -102,10 +141,18 @@ PRESETS: dict[str, Preset] = {
         betas=(0.8, 0.99),
         weight_decay=0.0,
         sharpness=8.0,
-        area_weight=10.0,
+        area_weight=AREA_WEIGHT,
         first_area_share=0.3,
         spectral_weight=0.005,
         normalise=True,
-        second_above=-0.3,
+        second_above=0.3,
+        several=JointSearch(
+            steps=36,
+            rates={"center": 0.03, "size": 0.1, "harmonics": 0.05, "frame": 0.05},
+            one_cycle=True,
+            soft_maximum=True,
+            sharpness=40.0,
+            spectral_weight=0.03,
+        ),
     ),
 }

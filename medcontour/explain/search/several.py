@@ -12,30 +12,23 @@ from torch import Tensor
 
 from medcontour.contour import FourierContour
 from medcontour.explain.background import gaussian_blur
+from medcontour.explain.choices import MOST_CONTOURS
 from medcontour.explain.objectives.objective import Objective
 from medcontour.explain.perturbation import SHARP, Perturbation
+from medcontour.explain.search.preset import PRESETS, JointSearch, Preset
+from medcontour.explain.search.soft_search import area_weight as weight_of_area
 from medcontour.explain.search.start import LEVELS, evidence_map
 
 __all__ = [
-    "MOST",
-    "STEPS",
     "SeveralFit",
     "evidence_circles",
     "judge_together",
     "optimise_several",
 ]
 
-MOST = 8
-"""The most contours that one image may have."""
-
 RADII = (0.05, 0.1, 0.2)
 SPREAD = 0.06  # sd of the blur under which evidence peaks are looked for, in plane coordinates
 APART = 0.12  # no two peaks are nearer than this along both axes
-STEPS = {"fast": 36, "paper": 1000}
-"""Steps of the joint search that stand for the presets of one contour."""
-
-RATES = {"center": 0.03, "size": 0.1, "harmonics": 0.05, "frame": 0.05}
-SOFT = 40.0
 LEAST_GAIN = 0.02  # of the answer: less than this is no reason for a contour
 
 
@@ -172,22 +165,18 @@ def judge_together(
 def optimise_several(
     perturbation: Perturbation,
     objective: Objective,
-    count: int = MOST,
+    count: int = MOST_CONTOURS,
+    preset: Preset | str = "fast",
     *,
-    steps: int = STEPS["fast"],
-    area_weight: float = 10.0,
-    spectral_weight: float = 0.03,
     progress: Callable[[int, int], None] | None = None,
 ) -> SeveralFit:
-    """Find the contours of each image that keep and carry the answer together (Eq. 11).
+    """Find the contours of each image that keep and carry the score together (Eq. 11).
 
     They start on distinct evidence peaks and are optimised together, at one evaluation a step
-    however many there are. On the way the mask is a soft maximum of theirs, the logistic function
-    of the log-sum-exp of their logits, which leaves fewer contours without a gradient than the
-    maximum does; areas are summed and not united, so that contours keep apart. In the end the
-    maximum holds, and contours that add nothing are taken away one by one: those without which
-    the extremal score falls by less than their area costs, or than a fiftieth of the answer. One
-    is always left.
+    however many there are; areas are summed and not united, so that contours keep apart. In the
+    end the maximum of Eq. 11 holds, and contours that add nothing are taken away one by one:
+    those without which the extremal score falls by less than their area costs, or than a fiftieth
+    of the score. One is always left.
 
     Parameters
     ----------
@@ -196,16 +185,17 @@ def optimise_several(
     objective
         What similarity means.
     count
-        N, the most contours an image may have, 1 to 8. Asking for all 8 lets the pruning choose.
-    steps
-        Gradient steps, one evaluation each.
-    area_weight, spectral_weight
-        lambda_a and lambda_r of Eq. 5, for each contour.
+        N, the most contours an image may have, 1 to 8. With all 8 the pruning chooses.
+    preset
+        One of `PRESETS` by name, or your own: its curves, area weight and `JointSearch`. With
+        ``"paper"`` masks are Eq. 2's, their maximum is Eq. 11's, radii are Eq. 12's and the area
+        weight is Eq. 8's.
     progress
         Called with (steps done, steps in all).
 
     Examples
     --------
+    >>> from dataclasses import replace
     >>> from medcontour.explain import TargetObjective
     >>> images = torch.zeros(1, 1, 48, 48)
     >>> images[..., 8:16, 30:38] = images[..., 30:38, 10:18] = 1.0
@@ -213,34 +203,45 @@ def optimise_several(
     >>> def score(x):
     ...     return 0.1 * x.flatten(1).sum(1, keepdim=True) - 6
     >>> objective = TargetObjective(score, images, perturbation.background, target=0)
-    >>> found = optimise_several(perturbation, objective, 4, area_weight=2.0)
+    >>> cheap_area = replace(PRESETS["fast"], area_weight=2.0)
+    >>> found = optimise_several(perturbation, objective, 4, cheap_area)
     >>> int(found.kept.sum()), int(found.pruned), len(found.of_image(0))
     (2, 2, 2)
     """
-    images, device = len(perturbation), perturbation.images.device
-    which = torch.arange(images, device=device)
-    curves, kept, cost = evidence_circles(perturbation, objective, count, area_weight)
+    if isinstance(preset, str):
+        preset = PRESETS[preset]
+    joint = preset.several
+    fixed_weight = preset.area_weight or 0.0  # of Eq. 8's the discs know nothing yet
+    images = len(perturbation)
+    which = torch.arange(images, device=perturbation.images.device)
+    circles, kept, cost = evidence_circles(
+        perturbation, objective, count, fixed_weight, preset.harmonics
+    )
+    curves = FourierContour.circles(
+        circles.center, circles.mean_radius, preset.harmonics, preset.parametrisation
+    )
     parameters = curves.tensors()
-    for tensor in parameters.values():
-        tensor.requires_grad_(True)
-    optimiser = torch.optim.Adam(
-        [{"params": [parameters[name]], "lr": rate} for name, rate in RATES.items()]
+    for name in joint.rates:
+        parameters[name].requires_grad_(True)
+    optimiser = torch.optim.AdamW(
+        [{"params": [parameters[name]], "lr": rate} for name, rate in joint.rates.items()],
+        weight_decay=preset.weight_decay,
     )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, list(RATES.values()), total_steps=steps + 1, div_factor=3.0
-    )
+    schedule = _schedule(optimiser, joint)
     low, high = perturbation.bounds
-    for step in range(steps):
-        share = (1 - math.cos(math.pi * step / max(steps - 1, 1))) / 2
-        logit = SOFT * (SHARP / SOFT) ** share * curves.gap(perturbation.points)
+    for step in range(joint.steps):
+        share = (1 - math.cos(math.pi * step / max(joint.steps - 1, 1))) / 2
+        logit = _sharpness(joint, share) * curves.gap(perturbation.points)
         logit = logit.view(images, count, *logit.shape[1:]).masked_fill(
             ~kept[..., None, None], -torch.inf
         )
-        mask = torch.sigmoid(logit.logsumexp(1))
+        mask = torch.sigmoid(logit.logsumexp(1) if joint.soft_maximum else logit.amax(1))
         preserved, deleted = perturbation.similarities(objective, mask, which)
-        price = area_weight * curves.area() / perturbation.plane.area
-        price = (price + spectral_weight * curves.spectral_energy()).view(images, count)
-        loss = deleted - preserved + (price * kept).sum(1)
+        fraction = (curves.area() / perturbation.plane.area).view(images, count) * kept
+        spectrum = curves.spectral_energy().view(images, count) * kept
+        weight = fixed_weight or weight_of_area(preset, preserved, step)
+        loss = deleted - preserved + weight * fraction.sum(1)
+        loss = loss + joint.spectral_weight * spectrum.sum(1)
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss.sum())
         optimiser.step()
@@ -248,10 +249,10 @@ def optimise_several(
         with torch.no_grad():
             curves.center.clamp_(low, high)
         if progress:
-            progress(step + 1, steps)
+            progress(step + 1, joint.steps)
     curves = curves.detach()
     kept, gain, preserved, deleted, judged = _pruned(
-        perturbation, objective, curves, kept, area_weight
+        perturbation, objective, curves, kept, fixed_weight
     )
     inside = curves.area_inside(perturbation.plane).view(images, count) / perturbation.plane.area
     return SeveralFit(
@@ -261,8 +262,26 @@ def optimise_several(
         preserved=preserved,
         deleted=deleted,
         area_fraction=(inside * kept).sum(1),
-        evaluations=cost + steps + judged,
+        evaluations=cost + joint.steps + judged,
     )
+
+
+def _schedule(
+    optimiser: torch.optim.Optimizer, joint: JointSearch
+) -> torch.optim.lr_scheduler.LRScheduler:
+    if not joint.one_cycle:
+        return torch.optim.lr_scheduler.ConstantLR(optimiser, factor=1.0)
+    rates = list(joint.rates.values())
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, rates, total_steps=joint.steps + 1, div_factor=3.0
+    )
+
+
+def _sharpness(joint: JointSearch, share: float) -> float:
+    """tau, annealed to 100: Eq. 14's cosine, in the logarithm where steps are few."""
+    if joint.one_cycle:
+        return float(joint.sharpness * (SHARP / joint.sharpness) ** share)
+    return joint.sharpness + (SHARP - joint.sharpness) * share
 
 
 def _pruned(
@@ -282,7 +301,7 @@ def _pruned(
     images, count = kept.shape
     device = kept.device
     inside = curves.area_inside(perturbation.plane).view(images, count) / perturbation.plane.area
-    worth = (area_weight * inside).clamp_min(LEAST_GAIN)
+    least = (area_weight * inside).clamp_min(LEAST_GAIN)
     own = torch.arange(images, device=device)
     each = own[:, None] * count + torch.arange(count, device=device)
     without = ~torch.eye(count, dtype=torch.bool, device=device)
@@ -301,13 +320,13 @@ def _pruned(
             sets[image, variant],
         )
         preserved, deleted = (
-            worth.new_zeros(images, count + 1).index_put((image, variant), value)
+            least.new_zeros(images, count + 1).index_put((image, variant), value)
             for value in judged
         )
         evaluations = evaluations + needed.sum(1) / 2
         score = preserved - deleted
         gain = score[:, -1:] - score[:, :-1]
-        surplus, idlest = (gain - worth).masked_fill(~kept, torch.inf).min(1)
+        surplus, idlest = (gain - least).masked_fill(~kept, torch.inf).min(1)
         idle = (surplus < 0) & (kept.sum(1) > 1)
         if not bool(idle.any()):
             break

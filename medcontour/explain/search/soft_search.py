@@ -14,7 +14,7 @@ from medcontour.explain.search.area import scaled_to_area
 from medcontour.explain.search.model_search import Callback, Found
 from medcontour.explain.search.preset import Preset
 
-__all__ = ["soft_search"]
+__all__ = ["area_weight", "soft_search"]
 
 
 def soft_search(
@@ -40,7 +40,8 @@ def soft_search(
     preset
         Steps, rates, schedule and weights.
     area
-        Fraction of the plane to hold (Eq. 10) at each step; the log parametrisation only.
+        Fraction of the plane to cover (Eq. 10). With a fixed area weight (``log`` curves) it is
+        held at each step; with Eq. 8's the paper's penalty on the difference draws towards it.
     callback
         Called after each step.
 
@@ -64,15 +65,18 @@ def soft_search(
         name: [] for name in ("loss", "preserved", "deleted", "area_fraction")
     }
     sharpness = _sharpness(preset)
+    held = None if preset.area_weight is None else area
     for step in range(preset.steps):
-        if area is not None:
-            _hold_area(curves, area * perturbation.plane.area)
+        if held is not None:
+            _hold_area(curves, held * perturbation.plane.area)
         mask = curves.mask(perturbation.points, sharpness[step])
         preserved, deleted = perturbation.similarities(objective, mask, which)
         fraction = curves.area() / perturbation.plane.area
         loss = deleted - preserved + preset.spectral_weight * curves.spectral_energy()
         if area is None:
-            loss = loss + _area_weight(preset, preserved, step) * fraction
+            loss = loss + area_weight(preset, preserved, step) * fraction
+        elif held is None:
+            loss = loss + area_weight(preset, preserved, step) * (fraction - area).abs()
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss.sum())
         for group in optimiser.param_groups:
@@ -86,8 +90,8 @@ def soft_search(
             callback(torch.full_like(fraction.detach(), step + 1), which, curves)
 
     curves = curves.detach()
-    if area is not None:
-        curves = scaled_to_area(curves, perturbation.plane, area)
+    if held is not None:
+        curves = scaled_to_area(curves, perturbation.plane, held)
     preserved, deleted = perturbation.judge(objective, curves, which)
     fraction = curves.area_inside(perturbation.plane) / perturbation.plane.area
     loss = deleted - preserved
@@ -122,7 +126,7 @@ def _one_cycle(preset: Preset, step: int) -> float:
     return 0.02 + 0.98 * (1 + math.cos(math.pi * share)) / 2
 
 
-def _area_weight(preset: Preset, preserved: Tensor, step: int) -> Tensor | float:
+def area_weight(preset: Preset, preserved: Tensor, step: int) -> Tensor | float:
     """lambda_a: Eq. 8 per image, detached, or fixed and rising to its full value half way."""
     if preset.area_weight is None:
         # 1 - s is kept off zero by the cap of 5.

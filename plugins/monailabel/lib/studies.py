@@ -14,7 +14,9 @@ from lib.names import beside_names
 from lib.options import Options
 from medcontour.classifier import target_index
 from medcontour.edits import Refined, resume, write_report
-from medcontour.pipeline.job import classifier_reference, scan_reference
+from medcontour.pipeline import suggest_with
+from medcontour.pipeline.job import settings_record
+from medcontour.pipeline.references import classifier_reference, scan_reference
 
 __all__ = ["Studies"]
 
@@ -111,14 +113,7 @@ class Studies:
         return self.store.get_labels_by_image_id(study)
 
     def _suggest(self, scan: mc.Scan) -> mc.Suggestion:
-        options = self.options
-        return mc.suggest(
-            scan,
-            options.classifier,
-            options.target,
-            most_evaluations=options.evaluations,
-            most_seconds=options.seconds,
-        )
+        return suggest_with(scan, self.options.classifier, self.options.settings)
 
     def _keep(self, study: str, suggestion: mc.Suggestion) -> mc.Suggestion:
         suggestion.save(self.folder(study), [])
@@ -129,8 +124,7 @@ class Studies:
         return (
             kept.scan == scan_reference(scan)
             and kept.classifier == classifier_reference(options.classifier, self._target)
-            and kept.settings.get("most_evaluations") == options.evaluations
-            and kept.settings.get("most_seconds") == options.seconds
+            and kept.settings == self._record(scan)
             and kept.run.get("medcontour") == mc.__version__
         )
 
@@ -144,12 +138,17 @@ class Studies:
     def _target(self) -> int:
         return target_index(self.options.classifier, self.options.target)
 
+    def _record(self, scan: mc.Scan) -> dict[str, Any]:
+        options = self.options
+        record = settings_record(options.settings, scan, options.classifier, self._target)
+        return json.loads(json.dumps(record))  # as it is read back
+
     def _nothing(self, scan: mc.Scan) -> mc.Suggestion:
         """What a label is compared with where nothing was suggested: all of it is new."""
         return mc.Suggestion(
             scan=scan_reference(scan),
             classifier=classifier_reference(self.options.classifier, self._target),
-            settings={"preset": "fast", "background": "auto", "objective": "target", "seed": 0},
+            settings=self._record(scan),
             findings=(),
             slice_scores={},
             run={},

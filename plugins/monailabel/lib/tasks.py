@@ -13,6 +13,7 @@ from lib.answer import answer
 from lib.files import curves_file, label_map_file
 from lib.starts import clicked, drawn
 from lib.studies import Studies
+from medcontour.pipeline import snap_with
 
 __all__ = ["CurvesTask", "SnapTask", "SuggestionTask"]
 
@@ -121,7 +122,7 @@ class SnapTask(_Task):
             starts = drawn(Path(label), data, scan)
         else:
             starts = clicked(data.get("foreground") or data.get(options.target), scan)
-        return mc.snap(scan, options.classifier, starts, options.target)
+        return snap_with(scan, options.classifier, starts, options.settings)
 
     def file(self, suggestion: mc.Suggestion, data: dict[str, Any]) -> str | None:
         """Write the label map, with weak findings too: the reader asked about this very place."""

@@ -1,0 +1,44 @@
+"""The command `convert`: a suggestion in another format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+import medcontour as mc
+from medcontour.cli.app import app
+from medcontour.errors import MedcontourError
+from medcontour.results import export, exporters, format_names
+
+__all__ = ["convert"]
+
+
+@app.command()
+def convert(
+    suggestion: Annotated[Path, typer.Argument(help="A suggestion.json, or its folder.")],
+    to: Annotated[str, typer.Option(help=f"The format: {', '.join(format_names())}.")],
+    out: Annotated[Path, typer.Option(help="The file (markups: the folder) to write.")],
+    scan: Annotated[
+        str | None,
+        typer.Option(help="The scan that it was made for, where it has moved since."),
+    ] = None,
+    include_weak: Annotated[
+        bool,
+        typer.Option("--include-weak", help="Write contours no better than chance as well."),
+    ] = False,
+) -> None:
+    """Write a suggestion in another format."""
+    loaded = mc.Suggestion.read_json(suggestion)
+    where = scan or loaded.settings.get("scan")
+    if not where:
+        raise MedcontourError(f"{suggestion} does not say where its scan is; give it with --scan.")
+    read = mc.read_scan(where, series=loaded.scan.series_instance_uid)
+    found = exporters().get(to)
+    # As in a result folder: what people read shows every finding, marked.
+    whole = include_weak or (found is not None and found.for_people)
+    export(loaded.for_export(include_weak=whole), read, to, out)
+    Console().print(f"Wrote {escape(str(out))}.", highlight=False, soft_wrap=True)

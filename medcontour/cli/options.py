@@ -1,0 +1,151 @@
+"""Options that commands share, declared once: of `Settings`, of files and of output."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+import typer
+
+from medcontour.errors import MedcontourError
+from medcontour.pipeline.settings import DEFAULTS, Settings
+from medcontour.pipeline.slices import slice_notation
+
+__all__ = [
+    "ClassifierOption",
+    "DeviceOption",
+    "JsonOption",
+    "OutOption",
+    "ScanArgument",
+    "SeriesOption",
+    "SliceOption",
+    "numbers",
+    "with_settings",
+]
+
+ScanArgument = Annotated[
+    str,
+    typer.Argument(
+        help="A DICOM folder or file, a NIfTI, NRRD or MetaImage file, a PNG, JPEG or TIFF; or a "
+        "series in an archive: dicomweb+https://HOST/ROOT#SERIES_UID."
+    ),
+]
+ClassifierOption = Annotated[
+    str,
+    typer.Option(
+        help="A MONAI bundle's folder or a TorchScript file. Both can run code: use only those "
+        "you trust."
+    ),
+]
+SliceOption = Annotated[
+    int, typer.Option("--slice", help="Which slice, counted from 0 (an image has slice 0).")
+]
+OutOption = Annotated[Path, typer.Option(help="Folder for the results; made if it is not there.")]
+SeriesOption = Annotated[
+    str | None, typer.Option(help="SeriesInstanceUID, where a folder holds several.")
+]
+DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+PANEL = "What is looked for, and how"
+METAVARS = {"target": "NAME", "contours": "N|auto", "slices": "A:B,...", "area": "FRACTION"}
+
+
+def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command options for some of `Settings`; it takes them as its argument ``settings``.
+
+    Name, default and help of each option are those of the setting.
+
+    Parameters
+    ----------
+    *names
+        Which settings, in the order of the help; all by default.
+    """
+    chosen = names or tuple(get_type_hints(Settings))
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(command, eval_str=True)
+        parameters: list[inspect.Parameter] = []
+        for parameter in signature.parameters.values():
+            own = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            parameters += [_option(n) for n in chosen] if own.name == "settings" else [own]
+
+        @functools.wraps(command)
+        def run(**given: Any) -> None:
+            values = {name: given.pop(name) for name in chosen}
+            if isinstance(many := values.get("contours"), str) and many != "auto":
+                values["contours"] = int(many)
+            command(settings=Settings(**values), **given)
+
+        run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in parameters}
+        return run
+
+    return decorate
+
+
+def numbers(text: str, option: str, example: str) -> list[float]:
+    """Numbers with commas between; wrong usage otherwise."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(
+            f"give numbers with commas between, for example {example}", param_hint=option
+        ) from None
+
+
+def _option(name: str) -> inspect.Parameter:
+    hint = get_type_hints(Settings)[name]
+    default = getattr(DEFAULTS, name)
+    if "Default:" in _help()[name]:  # it depends on the preset, or is that there is none
+        default = None
+    callback = {"slices": _slices, "contours": _contours}.get(name)
+    option = typer.Option(
+        help=_help()[name], metavar=METAVARS.get(name), callback=callback, rich_help_panel=PANEL
+    )
+    kind = Annotated[_command_line_type(name, hint), option]  # type: ignore[valid-type]
+    if name == "contours":
+        default = str(default)
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+
+
+def _command_line_type(name: str, hint: Any) -> Any:
+    """What the command line reads: names, numbers or text."""
+    if get_origin(hint) is Literal or hint in (int, float):
+        return hint
+    if name == "contours":
+        return str
+    options = [option for option in get_args(hint) if option is not type(None)]
+    for option in options:
+        if get_origin(option) is Literal:
+            return option | None
+    for kind in (str, float, int):
+        if kind in options:
+            return kind | None
+    return str | None
+
+
+@functools.cache
+def _help() -> dict[str, str]:
+    """The help of each setting, from the docstring of `Settings`."""
+    text = inspect.getdoc(Settings) or ""
+    attributes = text.partition("Attributes\n----------\n")[2].partition("\n\nRaises")[0]
+    found = re.findall(r"^(\w+)\n((?:    .*\n?)+)", attributes, flags=re.MULTILINE)
+    return {name: " ".join(words.split()) for name, words in found}
+
+
+def _slices(text: str | None) -> str | None:
+    try:
+        return None if text is None else slice_notation(text)
+    except MedcontourError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _contours(text: str) -> str:
+    if text != "auto" and not text.isdecimal():
+        raise typer.BadParameter("give a number of contours, or auto")
+    return text

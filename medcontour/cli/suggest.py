@@ -1,0 +1,158 @@
+"""The command `suggest`: contours on every slice that a classifier calls positive."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+import medcontour as mc
+from medcontour.cli.app import app
+from medcontour.cli.archive import formats_to_push, push_written, tell_stored
+from medcontour.cli.formats import chosen_formats
+from medcontour.cli.options import (
+    ClassifierOption,
+    DeviceOption,
+    JsonOption,
+    OutOption,
+    ScanArgument,
+    SeriesOption,
+    with_settings,
+)
+from medcontour.cli.progress import progress_bars
+from medcontour.dicomweb import Stored
+from medcontour.errors import MedcontourError
+from medcontour.files import make_folder
+from medcontour.pipeline import Settings, suggest_with
+from medcontour.results import Saved, format_names, refusal
+
+__all__ = ["suggest"]
+
+
+@app.command()
+@with_settings()
+def suggest(
+    scan: ScanArgument,
+    classifier: ClassifierOption,
+    out: OutOption,
+    settings: Settings,
+    export: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Formats, comma separated: {', '.join(format_names())}. Default: all that the "
+            "scan allows but seg-labelmap and seg-fractional, coco and png for pictures alone."
+        ),
+    ] = None,
+    include_weak: Annotated[
+        bool,
+        typer.Option("--include-weak", help="Export contours no better than chance as well."),
+    ] = False,
+    series: SeriesOption = None,
+    push: Annotated[
+        bool,
+        typer.Option(
+            "--push",
+            help="Store the result in the archive that SCAN is in: SEG and RTSTRUCT, or the DICOM "
+            "objects among --export. What it has already is not sent again.",
+        ),
+    ] = False,
+    device: DeviceOption = "cpu",
+    as_json: JsonOption = False,
+) -> None:
+    """Suggest contours on every slice that a classifier calls positive.
+
+    For example:
+
+        medcontour suggest sample_data/ct_study --classifier sample_data/nodule_classifier --out out
+    """
+    formats = chosen_formats(export)
+    pushed = formats_to_push(formats, scan) if push else []
+    loaded = mc.load_classifier(classifier, device=device)
+    with progress_bars(quiet=as_json) as progress:
+        read = mc.read_scan(scan, series=series, progress=progress)
+    # What cannot be written is said before the work, not after it.
+    for name in {*(formats or []), *pushed}:
+        if sentence := refusal(read, name):
+            raise MedcontourError(sentence)
+    make_folder(out)
+    with progress_bars(quiet=as_json) as progress:
+        suggestion = suggest_with(read, loaded, settings, progress)
+    saved = suggestion.save(out, formats=formats, include_weak=include_weak)
+    stored = push_written(saved, out, scan) if push else None
+    if as_json:
+        print(json.dumps(_document(suggestion, saved, out, stored)))
+        return
+    _tell(suggestion, saved.files, saved.left_out, out, include_weak)
+    if stored is not None:
+        tell_stored(stored)
+
+
+def _document(
+    suggestion: mc.Suggestion, saved: Saved, out: Path, stored: list[Stored] | None
+) -> dict[str, object]:
+    findings = [
+        {
+            "slice": finding.slice,
+            "label": finding.label,
+            "score": finding.score,
+            "status": finding.status,
+            "p_value": finding.evidence.p_value if finding.evidence else None,
+        }
+        for finding in suggestion.findings
+    ]
+    return {
+        "out": str(out),
+        "files": saved.files,
+        "left_out": saved.left_out,
+        "findings": findings,
+        "run": suggestion.run,
+        "stored": None if stored is None else [asdict(each) for each in stored],
+    }
+
+
+def _tell(
+    suggestion: mc.Suggestion,
+    files: list[str],
+    left_out: dict[str, str],
+    out: Path,
+    include_weak: bool,
+) -> None:
+    console = Console(soft_wrap=True, highlight=False)
+    name = escape(suggestion.classifier.target_name)
+    if not suggestion.findings:
+        best = max(suggestion.slice_scores, key=lambda k: suggestion.slice_scores[k])
+        console.print(
+            f"Nothing was found: the highest score of {name} is "
+            f"{suggestion.slice_scores[best]:.2f}, on slice {best}."
+        )
+    else:
+        table = Table("slice", "class", "score", "evidence p", "evidence", "outline", "status")
+        unit = "mm2" if suggestion.scan.units == "mm" else "px"
+        for finding in suggestion.findings:
+            table.add_row(
+                str(finding.slice),
+                escape(finding.label),
+                f"{finding.score:.3f}",
+                f"{finding.evidence.p_value:.2f}" if finding.evidence else "–",
+                ", ".join(f"{c.area_mm2:.0f} {unit}" for c in finding.evidence_contours),
+                ", ".join(f"{c.area_mm2:.0f} {unit}" for c in finding.outlines) or "none",
+                finding.status,
+            )
+        console.print(table)
+        weak = sum(finding.status != "suggested" for finding in suggestion.findings)
+        if weak and not include_weak:
+            console.print(
+                f"{weak} of {len(suggestion.findings)} are no better than chance or collapsed: "
+                "marked in the report and left out of the exports (--include-weak keeps them)."
+            )
+    for note in suggestion.notes:
+        console.print(f"Note: {escape(note)}")
+    for format_name, reason in left_out.items():
+        console.print(f"Left out {format_name}: {escape(reason)}")
+    console.print(f"Wrote {', '.join(files)} in {escape(str(out))}.")

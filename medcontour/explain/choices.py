@@ -1,0 +1,88 @@
+"""What can be chosen for a contour, and the one default of each choice; nothing heavy is imported.
+
+Every face (Python, command line, plugins, benchmark) takes its defaults from here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal
+
+from medcontour.errors import MedcontourError
+
+__all__ = [
+    "AREA_WEIGHT",
+    "BACKGROUND",
+    "LARGEST_AREA",
+    "LEAST_AREA",
+    "MOST_CONTOURS",
+    "Background",
+    "BackgroundName",
+    "ObjectiveName",
+    "Precision",
+    "PresetName",
+    "check_area",
+]
+
+PresetName = Literal["fast", "paper"]
+"""How contours are searched: at most 50 evaluations a contour, or the paper's 1000."""
+
+BackgroundName = Literal["auto", "blur", "gaussian", "inpaint", "wide", "texture", "mean"]
+"""The perturbation baseline; from ``blur`` on from the mildest to the strongest."""
+
+Background = Callable[[Any], Any]
+"""From (B, C, H, W) images to their backgrounds, of the same shape."""
+
+ObjectiveName = Literal["target", "embedding"]
+"""The log-odds of one class, or the paper's cosine of embeddings (Eq. 6), blind to the class."""
+
+Precision = Literal["float32", "bfloat16"]
+"""Of the search; contours are judged in float32."""
+
+AREA_WEIGHT = 10.0
+"""lambda_a of Eq. 5: a contour may grow by 1 % of the image for a tenth of the score.
+
+The preset ``paper`` follows Eq. 8 instead.
+"""
+
+BACKGROUND: BackgroundName = "auto"
+"""For each image the mildest baseline that takes the class away."""
+
+MOST_CONTOURS = 8
+"""The most contours that one image may have."""
+
+LEAST_AREA, LARGEST_AREA = 0.001, math.pi / 4
+"""Fractions of the image that one curve reaches.
+
+A circle about the middle of a square plane covers pi / 4 of it; a curve of less than a thousandth,
+a few pixels, explains nothing.
+"""
+
+LEAST_AREA_PAPER = math.pi * 0.1**2 / 4
+"""The same of the paper's bounded radius (Eq. 12): at least 0.1 in a square of side 2."""
+
+
+def check_area(area: float, preset: str = "fast") -> None:
+    """Refuse a fraction of the image that one contour of a preset does not reach.
+
+    Raises
+    ------
+    MedcontourError
+        Outside [0.001, 0.785], or for ``"paper"``, whose radius is 0.1 or more (Eq. 12), outside
+        [0.008, 0.785].
+
+    Examples
+    --------
+    >>> check_area(0.3)
+    >>> check_area(0.9)
+    Traceback (most recent call last):
+    medcontour.errors.MedcontourError: An area fraction of 0.9 is out of reach: one contour covers \
+from 0.001 to 0.785 of the image; ask for a fraction in that range.
+    """
+    least = LEAST_AREA_PAPER if preset == "paper" else LEAST_AREA
+    if not least <= area <= LARGEST_AREA:
+        raise MedcontourError(
+            f"An area fraction of {area:g} is out of reach: one contour covers from "
+            f"{least:.3f} to {LARGEST_AREA:.3f} of the image; ask for a fraction in that range."
+        )

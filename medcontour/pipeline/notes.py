@@ -1,0 +1,39 @@
+"""What the reader of a whole scan is told first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from medcontour.classifier import Classifier
+from medcontour.pipeline.explainer import POSITIVE, far_larger
+from medcontour.results import Finding
+
+__all__ = ["all_positive", "run_out"]
+
+MANY = 10
+"""From so many slices on it is odd that a classifier calls all of them positive."""
+
+
+def all_positive(scores: Mapping[int, float], classifier: Classifier, target: int) -> Iterator[str]:
+    """Say when a classifier calls every slice of a stack positive: it may not know such scans."""
+    if len(scores) >= MANY and min(scores.values()) > POSITIVE:
+        yield (
+            f"{classifier.name} calls all {len(scores)} slices {classifier.labels[target]}: "
+            "it may not be made for scans like this one."
+        )
+
+
+def run_out(findings: Sequence[Finding]) -> Iterator[str]:
+    """Say which outlines are to be looked at first: those far larger than their evidence."""
+    slices = [
+        str(finding.slice)
+        for finding in findings
+        for evidence in [sum(contour.area_mm2 for contour in finding.evidence_contours)]
+        if any(far_larger(outline.area_mm2, evidence) for outline in finding.outlines)
+    ]
+    if slices:
+        where = f"slice{'s' * (len(slices) > 1)} {', '.join(slices)}"
+        yield (
+            f"The outline on {where} is far larger than its evidence and may have run out into "
+            "what surrounds the object: look there first."
+        )

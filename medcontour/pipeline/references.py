@@ -1,0 +1,58 @@
+"""What a result says of the scan, the classifier and the run."""
+
+from __future__ import annotations
+
+import datetime
+import resource
+import sys
+import time
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from medcontour.classifier import Classifier
+from medcontour.results import ClassifierReference, ScanReference
+from medcontour.scan import Scan
+
+__all__ = ["classifier_reference", "peak_memory_mb", "run_record", "scan_reference"]
+
+
+def scan_reference(scan: Scan) -> ScanReference:
+    """Say which scan, without patient data."""
+    return ScanReference(
+        modality=scan.modality,
+        shape=(scan.slices, scan.rows, scan.columns),
+        affine_lps=scan.affine_lps.tolist(),
+        units=scan.units,
+        study_instance_uid=scan.study_instance_uid,
+        series_instance_uid=scan.series_instance_uid,
+        frame_of_reference_uid=scan.frame_of_reference_uid,
+    )
+
+
+def classifier_reference(classifier: Classifier, target: int) -> ClassifierReference:
+    """Say which classifier, and which class."""
+    return ClassifierReference(
+        name=classifier.name,
+        sha256=classifier.weights_sha256,
+        target=target,
+        target_name=classifier.labels[target],
+        labels=classifier.labels,
+    )
+
+
+def run_record(begun: float) -> dict[str, Any]:
+    """Say by what the work was done, when, and in how many seconds since `time.perf_counter`."""
+    return {
+        "medcontour": version("medcontour"),
+        "torch": torch.__version__,
+        "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "seconds": round(time.perf_counter() - begun, 1),
+    }
+
+
+def peak_memory_mb() -> int:
+    """Give the most memory that this process has held, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024))

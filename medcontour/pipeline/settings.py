@@ -1,0 +1,242 @@
+"""One meaning of every choice: `Settings`, from which all faces take names, defaults and help."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from medcontour.errors import MedcontourError
+from medcontour.explain.choices import (
+    AREA_WEIGHT,
+    BACKGROUND,
+    MOST_CONTOURS,
+    Background,
+    BackgroundName,
+    ObjectiveName,
+    Precision,
+    PresetName,
+    check_area,
+)
+from medcontour.pipeline.slices import Slices, slice_notation
+
+__all__ = ["DEFAULTS", "OutlineName", "Settings"]
+
+OutlineName = Literal["region", "none"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What decides how contours are found, apart from the scan and the classifier.
+
+    Frozen and hashable; equal settings give equal contours. Python's functions take these by
+    keyword, the command line as options of the same names, MONAI Label's app as ``--conf``; the
+    help of each is the text below.
+
+    Attributes
+    ----------
+    target
+        The class, by name or index. Default: the only one that names a finding.
+    preset
+        How contours are searched. fast: at most 50 evaluations a contour; paper: 1000, with the
+        paper's curves (Eq. 12), area weight (Eq. 8) and background (blur).
+    contours
+        At most so many evidence contours a slice, 1 to 8, found together (Eq. 11); those that add
+        nothing are dropped. auto: as many as add something.
+    area
+        Fraction of the slice that the one evidence contour is to cover (Eq. 10), e.g. 0.05.
+        Default: the smallest that keeps the score.
+    area_mm2
+        The same in square millimetres, e.g. 400.
+    area_weight
+        What area costs, lambda_a of Eq. 5: with 10 a contour may grow by 1 % of the slice for a
+        tenth of the score. Default: 10; the preset paper follows Eq. 8 and takes none.
+    slices
+        Which slices are looked at: an index from 0, a range A:B (B not included), or several with
+        commas between, e.g. 10:20,25. Default: all.
+    background
+        The perturbation baseline: what replaces removed content. auto: for each slice the mildest
+        that takes the class away. Default: auto; for the preset paper blur.
+    objective
+        What is to be kept and taken away. target: the log-odds of the class; embedding: the
+        paper's cosine (Eq. 6), blind to the class.
+    outline
+        How the outline is found from the evidence. region: it follows the image; none: no
+        outlines, and label maps carry the evidence contours.
+    precision
+        bfloat16: the search runs the network in half precision, faster on some machines and
+        networks and slower on others. Everything is judged in float32.
+    most_evaluations
+        What the scan may cost; the slices with the highest scores come first, and a note names
+        those left out. Default: no limit.
+    most_seconds
+        When to be done, at the pace so far; as above. Default: no limit.
+    seed
+        Of the random places that contours are compared with, the only thing drawn at random.
+
+    Raises
+    ------
+    MedcontourError
+        For a value that is not there or out of reach, and for two that exclude each other.
+
+    Examples
+    --------
+    >>> Settings(slices=range(5, 8)).slices, Settings(preset="paper").background
+    ('5:8', 'blur')
+    >>> Settings() == Settings(area_weight=10, background="auto")
+    True
+    """
+
+    target: str | int | None = None
+    preset: PresetName = "fast"
+    contours: int | Literal["auto"] = 1
+    area: float | None = None
+    area_mm2: float | None = None
+    area_weight: float | None = None
+    slices: Slices | None = None
+    background: BackgroundName | Background | None = None
+    objective: ObjectiveName = "target"
+    outline: OutlineName = "region"
+    precision: Precision = "float32"
+    most_evaluations: float | None = None
+    most_seconds: float | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, hint in get_type_hints(Settings).items():
+            if (known := _literals(hint)) and not callable(getattr(self, name)):
+                _check_name(name, getattr(self, name), known)
+        self._check_numbers()
+        paper = self.preset == "paper"
+        if paper and self.area_weight is not None:
+            raise MedcontourError(
+                "The preset paper weighs area by Eq. 8, so an area weight means nothing there; "
+                "leave it out, or take the preset fast."
+            )
+        if self.area_weight is None and not paper:
+            self._set("area_weight", AREA_WEIGHT)
+        if self.background is None:
+            self._set("background", "blur" if paper else BACKGROUND)
+        if self.slices is not None:
+            self._set("slices", slice_notation(self.slices))
+
+    @property
+    def most_contours(self) -> int:
+        """How many contours a slice may have."""
+        return MOST_CONTOURS if self.contours == "auto" else int(self.contours)
+
+    @property
+    def slices_notation(self) -> str | None:
+        """Which slices, as `slice_notation` writes it; None for all."""
+        return None if self.slices is None else slice_notation(self.slices)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the settings as plain values, as ``suggestion.json`` holds them.
+
+        A background that is no name is there as its ``repr``.
+        """
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        named = isinstance(self.background, str)
+        return values | {"background": self.background if named else repr(self.background)}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Settings:
+        """Take the settings from a mapping, such as a suggestion's; what is no setting is left."""
+        known = {field.name for field in fields(cls)}
+        values = {name: value for name, value in document.items() if name in known}
+        if isinstance(values.get("slices"), list):  # as schema 1 wrote a range
+            values["slices"] = slice(*values["slices"])
+        return cls(**values)
+
+    @classmethod
+    def from_text(cls, texts: Mapping[str, str]) -> Settings:
+        """Take settings that are given as text, one name and value each.
+
+        Raises
+        ------
+        MedcontourError
+            For a name that is none, or a text that is no value of it; ``none`` is no limit.
+
+        Examples
+        --------
+        >>> Settings.from_text({"contours": "auto", "most_seconds": "45"}).most_contours
+        8
+        """
+        hints = get_type_hints(cls)
+        values = {}
+        for name, text in texts.items():
+            if name not in hints:
+                raise MedcontourError(
+                    f"There is no setting {name}; choose from {', '.join(hints)}."
+                )
+            values[name] = _from_text(name, text, hints[name])
+        return cls(**values)
+
+    def key(self) -> str:
+        """Give a name for these settings: the same for equal ones, another for others.
+
+        Examples
+        --------
+        >>> Settings().key() == Settings(area_weight=10).key() != Settings(seed=1).key()
+        True
+        """
+        text = json.dumps(self.to_dict(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+    def _check_numbers(self) -> None:
+        many = self.contours
+        if many != "auto" and (not isinstance(many, int) or not 1 <= many <= MOST_CONTOURS):
+            raise MedcontourError(
+                f"{many} contours a slice cannot be looked for; give 1 to {MOST_CONTOURS}, or auto."
+            )
+        if self.area is not None and self.area_mm2 is not None:
+            raise MedcontourError("Both a fraction and square millimetres are given; choose one.")
+        if many != 1 and not (self.area is None and self.area_mm2 is None):
+            raise MedcontourError("An area is held by one contour; ask for one, or for no area.")
+        if self.area is not None:
+            check_area(self.area, self.preset)
+        if self.area_weight is not None and not 0 < self.area_weight < float("inf"):
+            raise MedcontourError(
+                f"An area weight of {self.area_weight:g} is out of reach; give a number above 0."
+            )
+
+
+def _literals(hint: Any) -> tuple[Any, ...]:
+    """Give the names that a type allows where it allows nothing but names."""
+    if get_origin(hint) is Literal:
+        return get_args(hint)
+    options = [o for o in get_args(hint) if o is not type(None) and get_origin(o) is not Callable]
+    names = [name for option in options for name in _literals(option)]
+    only = all(_literals(option) for option in options)
+    return tuple(names) if names and only else ()
+
+
+def _check_name(what: str, name: object, known: tuple[Any, ...]) -> None:
+    if name is not None and name not in known:
+        raise MedcontourError(f'There is no {what} "{name}"; choose from {", ".join(known)}.')
+
+
+def _from_text(name: str, text: str, hint: Any) -> Any:
+    options = set(get_args(hint)) or {hint}
+    if text == "none" and type(None) in options and "none" not in _literals(hint):
+        return None
+    if str in options or name == "slices" or text in _literals(hint) or text == "auto":
+        return text
+    for kind in (int, float):
+        if kind in options:
+            try:
+                return kind(text)
+            except ValueError as error:
+                raise MedcontourError(
+                    f'"{text}" is no {name.replace("_", " ")}; give a number.'
+                ) from error
+    return text
+
+
+DEFAULTS = Settings()
+"""What every face takes where nothing else is said."""
