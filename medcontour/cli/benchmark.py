@@ -13,16 +13,17 @@ from rich.markup import escape
 import medcontour as mc
 from medcontour.benchmark import measure_speed, scan_runs, scan_workload, table, write_speed
 from medcontour.cli.app import app
-from medcontour.cli.one_slice import (
+from medcontour.cli.options import (
     ClassifierOption,
     DeviceOption,
     JsonOption,
     ScanArgument,
     SeriesOption,
-    TargetOption,
+    with_settings,
 )
 from medcontour.cli.progress import progress_bars
 from medcontour.files import make_folder
+from medcontour.pipeline import Settings
 
 __all__ = ["speed"]
 
@@ -36,6 +37,7 @@ def _benchmark() -> None:
 
 
 @benchmark.command()
+@with_settings("target")
 def speed(
     scan: ScanArgument,
     classifier: ClassifierOption,
@@ -46,7 +48,7 @@ def speed(
             "stopped goes on there."
         ),
     ],
-    target: TargetOption = None,
+    settings: Settings,
     images: Annotated[
         int, typer.Option(min=1, help="At most so many slices that the classifier calls positive.")
     ] = 6,
@@ -65,10 +67,11 @@ def speed(
     loaded = mc.load_classifier(classifier, device=device)
     with progress_bars(quiet=as_json) as progress:
         read = mc.read_scan(scan, series=series, progress=progress)
-    workload = scan_workload(read, loaded, target, images)
+    workload = scan_workload(read, loaded, settings.target, images)
     make_folder(out)
     with progress_bars(quiet=as_json) as progress:
-        measured = measure_speed([workload], scan_runs(read, loaded, target, images), out, progress)
+        runs = scan_runs(read, loaded, settings.target, images)
+        measured = measure_speed([workload], runs, out, progress)
     files = write_speed(measured, out)
     if as_json:
         print(json.dumps(measured.to_dict()))

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import typer
 
 from medcontour.errors import MedcontourError
+from medcontour.explain.choices import MOST_CONTOURS
 from medcontour.pipeline.settings import DEFAULTS, Settings
 from medcontour.pipeline.slices import slice_notation
 
@@ -146,6 +147,6 @@ def _slices(text: str | None) -> str | None:
 
 
 def _contours(text: str) -> str:
-    if text != "auto" and not text.isdecimal():
-        raise typer.BadParameter("give a number of contours, or auto")
+    if text != "auto" and not (text.isdecimal() and 1 <= int(text) <= MOST_CONTOURS):
+        raise typer.BadParameter(f"give a number of contours from 1 to {MOST_CONTOURS}, or auto")
     return text

@@ -109,6 +109,9 @@ class Settings:
             if (known := _literals(hint)) and not callable(getattr(self, name)):
                 _check_name(name, getattr(self, name), known)
         self._check_numbers()
+        for name in ("area", "area_mm2", "area_weight", "most_evaluations", "most_seconds"):
+            if getattr(self, name) is not None:
+                self._set(name, float(getattr(self, name)))
         paper = self.preset == "paper"
         if paper and self.area_weight is not None:
             raise MedcontourError(

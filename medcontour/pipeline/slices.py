@@ -75,7 +75,7 @@ def pick_slices(notation: str | None, count: int) -> list[int]:
         )
         if not found:
             raise MedcontourError(
-                f"The slices {part} are none of the scan's {count} (0 to {count - 1}); choose "
+                f"{part} holds none of the scan's {count} slices (0 to {count - 1}); choose "
                 "from them."
             )
         picked.update(found)

@@ -122,7 +122,7 @@ def test_options_reach_the_work(medcontour: Run, study: Path, bundle: Path, tmp_
     assert answer.code == 0, answer.err
     settings = json.loads((tmp_path / "out" / "suggestion.json").read_text())["settings"]
     assert settings["target"] == "spot"
-    assert settings["slices"] == [1, 2]
+    assert settings["slices"] == "1:2"
     assert settings["area"] == 0.04
     assert settings["background"] == "mean"
     assert settings["outline"] == "none"

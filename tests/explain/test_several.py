@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from medcontour.contour import FourierContour
 from medcontour.errors import MedcontourError
 from medcontour.explain import (
+    PRESETS,
     Perturbation,
     TargetObjective,
     from_nine_starts,
@@ -108,3 +111,14 @@ def test_the_spectral_weight_smooths() -> None:
 def test_a_sweep_out_of_reach(weights: list[float], harmonics: int, words: str) -> None:
     with pytest.raises(MedcontourError, match=words):
         spectral_sweep(*squares(1), weights, harmonics)
+
+
+def test_several_contours_of_the_paper_are_the_papers() -> None:
+    """Eq. 12's radii, Eq. 11's maximum and Eq. 8's weight; each square has its contour."""
+    perturbation, objective = squares(2)
+    paper = replace(PRESETS["paper"], several=replace(PRESETS["paper"].several, steps=300))
+    fit = optimise_several(perturbation, objective, 2, paper)
+    curves = fit.of_image(0)
+    assert curves.parametrisation == "bounded"
+    assert len(curves) == 2
+    assert curves.contains(middles(perturbation, 2)).any(1).all()

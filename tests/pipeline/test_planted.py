@@ -229,7 +229,7 @@ def test_settings_hold_all_that_was_chosen() -> None:
         scan_of(with_spots([SPOT])), classifier(Spots()), slices=slice(0, 1), **chosen
     )
     assert chosen.items() <= suggestion.settings.items()
-    assert suggestion.settings["slices"] == [0, 1]
+    assert suggestion.settings["slices"] == "0:1"
     assert suggestion.settings["scan"] == "memory"
     contour = suggestion.findings[0].evidence_contours[0]
     assert contour.area_mm2 == pytest.approx(0.05 * ROWS * COLUMNS, rel=0.02)
