@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
 from medcontour import MedcontourError, Suggestion
+from medcontour.pipeline.settings import Settings
 from medcontour.results import (
     ClassifierReference,
     Evidence,
@@ -147,6 +148,13 @@ def test_it_names_every_status_and_the_keys_of_a_predecessor() -> None:
 
 
 PLACES = list(places(DOCUMENT))
+
+
+def test_it_names_every_setting() -> None:
+    named = SCHEMA["definitions"]["settings"]["properties"]
+    assert {own.name for own in fields(Settings)} <= set(named)
+
+
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),
