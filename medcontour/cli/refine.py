@@ -17,7 +17,7 @@ from medcontour.cli.app import app
 from medcontour.cli.archive import formats_to_push, push_written, tell_stored
 from medcontour.cli.formats import chosen_formats
 from medcontour.cli.progress import progress_bars
-from medcontour.edits import EditReport, resume, scan_of, write_report
+from medcontour.edits import EditReport, check_out, resume, scan_of, write_report
 from medcontour.errors import MedcontourError
 from medcontour.files import make_folder
 from medcontour.results import refusal
@@ -59,6 +59,14 @@ def refine(
         str | None,
         typer.Option(help="Formats to write the edit in, comma separated; see suggest."),
     ] = None,
+    include_other: Annotated[
+        bool,
+        typer.Option(
+            "--include-other",
+            help="Take over, as new findings, structures of the file that nothing was suggested "
+            "of (a body, other organs) too; by default a note names them.",
+        ),
+    ] = False,
     push: Annotated[
         bool,
         typer.Option(
@@ -83,6 +91,7 @@ def refine(
     chosen = chosen_formats(export)
     if resume_search and classifier is None:
         raise typer.BadParameter("--resume searches with a classifier; give --classifier")
+    check_out(out, suggestion, edited)
     before = mc.Suggestion.read_json(suggestion)
     formats = chosen or []
     where = scan or before.settings.get("scan")
@@ -93,7 +102,7 @@ def refine(
     for name in formats:
         if sentence := refusal(read, name):
             raise MedcontourError(sentence)
-    refined = mc.refine(suggestion, edited, read)
+    refined = mc.refine(suggestion, edited, read, include_other=include_other)
     again = None
     if resume_search and classifier is not None:
         loaded = mc.load_classifier(classifier, device=device)

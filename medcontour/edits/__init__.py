@@ -6,7 +6,7 @@ from medcontour.edits.edit_report import EditReport, FindingEdit
 from medcontour.edits.job import Refined, refine, scan_of
 from medcontour.edits.picture import write_pictures
 from medcontour.edits.resume import resume
-from medcontour.edits.written import write_report
+from medcontour.edits.written import check_out, write_report
 from medcontour.formats.reader import read_edited
 from medcontour.formats.shapes import Edited, EditedShape
 
@@ -17,6 +17,7 @@ __all__ = [
     "Figures",
     "FindingEdit",
     "Refined",
+    "check_out",
     "deviation_mm",
     "read_edited",
     "refine",

@@ -63,13 +63,15 @@ def refine(
     suggestion: Suggestion | str | os.PathLike[str],
     edited: str | os.PathLike[str],
     scan: Scan | None = None,
+    *,
+    include_other: bool = False,
 ) -> Refined:
     """Take over a reader's edit, whichever format it comes in, and measure it.
 
-    Shapes are matched to the suggestion by name, by number or by overlap. What the reader did
-    not touch stays the analytic curve that was suggested; what was moved or drawn anew is kept
-    exactly, with a star-convex fit beside it; what was removed is gone, and said so. Evidence is
-    never edited.
+    Curves are known by their shape, then by number and name. What the reader did not touch stays
+    the analytic curve that was suggested; what was moved or drawn anew is kept exactly, with a
+    star-convex fit beside it; what was removed is gone, and said so, unless something of the file
+    could not be taken over there. Evidence is never edited.
 
     Parameters
     ----------
@@ -81,6 +83,9 @@ def refine(
         file or their folder), COCO JSON, label PNG, or ``suggestion.json``.
     scan
         The scan; by default the suggestion's own, read again from where it was.
+    include_other
+        Whether structures that nothing was suggested of (a body, other organs) become findings
+        and count in the total. By default a note names them.
 
     Raises
     ------
@@ -108,7 +113,7 @@ def refine(
             "suggestion was made for; give the scan that it was made for."
         )
     read = read_edited(edited, scan)
-    matched = match(read, suggestion, scan)
+    matched = match(read, suggestion, scan, include_other=include_other)
     outlines, fits = _outlines(matched, suggestion, scan)
     notes = [
         f"An outline on slice {matched.edits[place].slice} is no star: {curves} curves together "

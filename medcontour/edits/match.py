@@ -1,39 +1,32 @@
-"""Which edited shape belongs to which contour of the suggestion, and what became of it."""
+"""What became of each suggested outline, over a whole edited file."""
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
 
 from shapely import MultiPolygon
 
-from medcontour.contour.polygons import mask_polygons, region, union
-from medcontour.edits.slice_edit import (
-    Drawn,
-    SliceEdit,
-    assemble,
-    edit_of_slice,
-    is_as_drawn,
-    placed_region,
-)
+from medcontour.edits.identify import Known, hidden_by, identify, region_of
+from medcontour.edits.names import Key, Names
+from medcontour.edits.slice_edit import SliceEdit, edit_of_slice, new_on_slice
+from medcontour.edits.suggested import Suggested, is_as_drawn, placed_region
 from medcontour.formats import Label, labels
-from medcontour.formats.place import plane_mm
+from medcontour.formats.labels import KINDS, structures
 from medcontour.formats.shapes import Edited, EditedShape
 from medcontour.results import Suggestion
 from medcontour.scan import Scan
 
 __all__ = ["Matched", "match"]
 
-LEAST_OVERLAP = 0.25
-"""Dice over the scan from which a shape of an unknown name is taken for a suggested one."""
+SHOWN = 12
+"""Names of other structures that a note tells."""
 
-WITH_NUMBER = 0.05
-"""How much less is enough where the number is the label's own."""
+COPIED = 0.5
+"""Dice from which a changed curve is the edit of the one that stands untouched elsewhere."""
 
-_MARKUP = re.compile(r"^(.*?)(?: slice \d+)?(?: \(\d+\))?$", re.DOTALL)
+LINES = "points and open lines"  # of these none is anybody's outline
 
 
 @dataclass(frozen=True)
@@ -44,125 +37,182 @@ class Matched:
     notes: tuple[str, ...]
 
 
-def match(edited: Edited, suggestion: Suggestion, scan: Scan) -> Matched:
-    """Match shapes by name, else by number or by overlap, and say what became of each outline."""
-    known = {label.name: label for label in labels(suggestion)}
-    numbers = _numbers(suggestion)
-    names = {(s.name, s.number): _named(s, known) for s in edited.shapes}
-    groups: dict[tuple[str, int], list[EditedShape]] = defaultdict(list)
-    evidence: list[tuple[str, EditedShape]] = []
+def match(
+    edited: Edited, suggestion: Suggestion, scan: Scan, *, include_other: bool = False
+) -> Matched:
+    """Say what became of each outline.
+
+    Structures that nothing was suggested of are named in the notes; with `include_other` they are
+    new outlines of their own names. Where something of the file was left out nothing counts as
+    deleted.
+    """
+    suggested = Suggested(suggestion, scan)
+    names = Names(_called(suggested, suggestion))
+    numbers = _numbers(suggestion, edited)
+    known = identify(edited, suggested, names, numbers)
     notes = list(edited.notes)
-    for (name, number), (found, kind) in names.items():
-        shapes = [s for s in edited.shapes if (s.name, s.number) == (name, number)]
-        owner = found or _unnamed(shapes, name, number, known, numbers, suggestion, scan)
-        if owner is None and known:
-            notes.append("A shape of the file belongs to nothing that was suggested: it is new.")
-        target = owner.name if owner else (name or f"label {number}")
-        for shape in shapes:
-            of_evidence = (shape.kind or kind) == "evidence" and suggestion.editable == "outline"
-            if of_evidence and owner is not None:
-                evidence.append((owner.name, shape))
-            else:
-                groups[target, shape.slice].append(shape)
-    notes += _evidence_notes(evidence, known, scan, edited.drawn)
+    evidence = [e for e in known if e.key and _is_evidence(e.key, suggested)]
+    notes += _evidence_notes(evidence, suggested)
+    mine: dict[tuple[str, int], list[Known]] = defaultdict(list)
+    others: dict[tuple[str, int], list[EditedShape]] = defaultdict(list)
+    for each in known:
+        if each.key is None:
+            name = each.shape.name or f"label {each.shape.number}"
+            others[name, each.shape.slice].append(each.shape)
+        elif not _is_evidence(each.key, suggested):
+            mine[each.key[0], each.shape.slice].append(each)
+    voxels = [each for each in known if each.shape.values is not None]
+    if evidence and len(voxels) == len(known) and not mine:
+        # Our masks hold outlines: these were made of the evidence alone.
+        edited = replace(edited, complete=False)
+        notes.append("The file holds the evidence alone; every outline stays as it was.")
+    unsure = _unsure(edited, known, suggested, names, numbers)
     edits = []
-    for label in known.values():
+    for label in suggested.labels.values():
         for k in sorted({finding.slice for finding in label.findings}):
-            shapes = groups.pop((label.name, k), [])
-            edit = edit_of_slice(label, k, shapes, edited, suggestion, scan)
+            here = _without_copies(mine.pop((label.name, k), []), label, k, suggested, notes)
+            kept = (label.name, k) in unsure
+            hidden = hidden_by((e.shape for e in voxels), k, suggested)
+            edit = edit_of_slice(label, k, here, edited, suggested, kept, hidden)
+            if kept and edit is not None and edit.kept:
+                notes.append(
+                    f"Something of the file that was left out lies on slice {k}: what was "
+                    "suggested there and is not found stays as it was."
+                )
             edits += [edit] if edit else []
-    for (name, k), shapes in groups.items():
-        drawn = assemble(shapes, [], edited, scan, k)
-        edits.append(
-            SliceEdit(name, k, (), tuple(Drawn("new", p, None, h) for p, h in drawn[1]), ())
-        )
-    if edited.shapes and known and not any(e.before and e.after for e in edits):
+    notes += _other_notes(others, include_other)
+    fresh = {key: [each.shape for each in here] for key, here in mine.items()}
+    for (name, k), shapes in (fresh | (others if include_other else {})).items():
+        edits.append(new_on_slice(name, k, shapes, suggested))
+    if (
+        edited.shapes
+        and suggested.labels
+        and not (mine or any(e.before and e.after for e in edits))
+    ):
         notes.append(
             "Nothing in the file belongs to a suggested outline: check that it is the right file."
         )
+    edits = [edit for edit in edits if edit.before or edit.after]
     return Matched(tuple(sorted(edits, key=lambda e: e.slice)), tuple(dict.fromkeys(notes)))
 
 
-def _numbers(suggestion: Suggestion) -> dict[int, str]:
-    """Label values of the exports, which leave weak findings out unless asked for."""
-    numbers: dict[int, str] = {}
+def _is_evidence(key: Key, suggested: Suggested) -> bool:
+    """Whether a structure is not for editing."""
+    return key[1] == "evidence" != suggested.editable
+
+
+def _called(suggested: Suggested, suggestion: Suggestion) -> list[tuple[Key, str]]:
+    """What files call the structures. The target is known also where it was not found."""
+    called: list[tuple[Key, str]] = []
+    editable = suggested.editable
+    for label in suggested.labels.values():
+        called.append(((label.name, editable), label.name))
+        called.append(((label.name, "evidence"), label.called("evidence")))
+    target = " ".join(suggestion.classifier.target_name.split())
+    if target and target not in suggested.labels:
+        called.append(((target, editable), target))
+    return called
+
+
+def _numbers(suggestion: Suggestion, edited: Edited) -> dict[int, list[Key]]:
+    """The structures that a number stands for in our files of a format.
+
+    The exports leave weak findings out unless asked for: a number may be of either.
+    """
+    numbers: dict[int, list[Key]] = defaultdict(list)
     for version in (suggestion.for_export(), suggestion):
-        for label in labels(version):
-            numbers.setdefault(label.value, label.name)
-    return numbers
+        if edited.numbered == "structures":
+            keys = [(label.name, kind) for label, kind, _ in structures(version)]
+        else:
+            kinds = KINDS if edited.numbered == "categories" else (suggestion.editable,)
+            keys = [(label.name, kind) for kind in kinds for label in labels(version)]
+        for number, key in enumerate(keys, start=1):
+            if key not in numbers[number]:
+                numbers[number].append(key)
+    return dict(numbers)
 
 
-def _plain(name: str) -> str:
-    return " ".join(name.split()).casefold()
-
-
-def _named(
-    shape: EditedShape, known: dict[str, Label]
-) -> tuple[Label | None, Literal["outline", "evidence"]]:
-    """The label that a shape's name is of, and which of its two kinds."""
-    plain = {_plain(name): label for name, label in known.items()}
-    plain |= {_plain(name)[:64]: label for name, label in known.items()}
-    stem = _MARKUP.match(" ".join(shape.name.split()))
-    for name in (shape.name, stem[1] if stem else ""):
-        if (found := plain.get(_plain(name))) is not None:
-            return found, "outline"
-        bare = _plain(name).removesuffix(" evidence")
-        if bare != _plain(name):
-            return plain.get(bare), "evidence"
-    return None, "outline"
-
-
-def _unnamed(
-    shapes: Sequence[EditedShape],
-    name: str,
-    number: int | None,
-    known: dict[str, Label],
-    numbers: dict[int, str],
-    suggestion: Suggestion,
-    scan: Scan,
-) -> Label | None:
-    """By its number where the format has no names, else by overlap."""
-    if not name and number in numbers:
-        return known[numbers[number]]
-    drawn: dict[int, MultiPolygon] = {}
-    for k in {s.slice for s in shapes}:
-        drawn[k] = union(_region_of(s, scan) for s in shapes if s.slice == k)
-    best, score = None, LEAST_OVERLAP
-    for label in known.values():
-        contours = list(label.contours(suggestion.editable))
-        theirs = {
-            k: union(placed_region(c, scan) for c in contours if c.slice == k)
-            for k in {c.slice for c in contours}
-        }
-        shared = sum(drawn[k].intersection(theirs[k]).area for k in drawn.keys() & theirs.keys())
-        areas = sum(r.area for r in (*drawn.values(), *theirs.values()))
-        overlap = 2 * shared / areas if areas else 0.0
-        overlap += WITH_NUMBER if shared and numbers.get(number or 0) == label.name else 0.0
-        if overlap >= score:
-            best, score = label, overlap
-    return best
-
-
-def _evidence_notes(
-    evidence: Sequence[tuple[str, EditedShape]],
-    known: dict[str, Label],
-    scan: Scan,
-    drawn: float,
-) -> list[str]:
-    for name, shape in evidence:
-        theirs = [c for c in known[name].contours("evidence") if c.slice == shape.slice]
-        polygon = shape.polygon_lps_mm
-        if polygon is None or not any(is_as_drawn(shape, c, drawn, scan) for c in theirs):
-            return [
-                "Evidence contours were changed in the file. Evidence is what the classifier goes "
-                "by and is not edited: it is kept as it was."
-            ]
+def _evidence_notes(evidence: Sequence[Known], suggested: Suggested) -> list[str]:
+    for each in evidence:
+        assert each.key is not None
+        if each.same:
+            continue
+        if each.shape.values is not None:
+            share = suggested.coverage(each.key, each.shape.slice)
+            differs = (each.shape.values >= 0.5) != suggested.mask(each.key, each.shape.slice)
+            if not (differs & ((share <= 0) | (share >= 1))).any():
+                continue  # the same curve, filled by another tool
+        return [
+            "Evidence contours were changed in the file. Evidence is what the classifier goes "
+            "by and is not edited: it is kept as it was."
+        ]
     return []
 
 
-def _region_of(shape: EditedShape, scan: Scan) -> MultiPolygon:
-    row, column = scan.pixel_spacing
-    if shape.values is not None:
-        return union(region(p * (column, row)) for p in mask_polygons(shape.values))
-    assert shape.polygon_lps_mm is not None
-    return region(plane_mm(shape.polygon_lps_mm, scan, shape.slice))
+def _other_notes(
+    others: dict[tuple[str, int], list[EditedShape]], include_other: bool
+) -> list[str]:
+    names = list(dict.fromkeys(name for name, _ in others))
+    if not names:
+        return []
+    shown = ", ".join(name[:64] for name in names[:SHOWN])
+    shown += f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    if include_other:
+        return [f"Structures that nothing was suggested of are new: {shown}."]
+    return [
+        f"Structures of the file that nothing was suggested of are left out: {shown} "
+        "(--include-other, or include_other=True, takes them over)."
+    ]
+
+
+def _without_copies(
+    here: list[Known], label: Label, k: int, suggested: Suggested, notes: list[str]
+) -> list[Known]:
+    """Without untouched curves that another structure of the file holds changed: its edit."""
+    kept = []
+    for each in here:
+        if each.same and each.shape.values is None:
+            mine = [
+                placed_region(c, suggested.scan)
+                for c in suggested.contours((label.name, suggested.editable), k)
+                if is_as_drawn(each.shape, c, suggested.scan)
+            ]
+            changed = [
+                region_of(o.shape, suggested) for o in here if o.group != each.group and not o.same
+            ]
+            if any(_dice(a, b) >= COPIED for a in mine for b in changed):
+                notes.append(
+                    "The file holds curves both as suggested and changed; the changed are taken."
+                )
+                continue
+        kept.append(each)
+    return kept
+
+
+def _dice(a: MultiPolygon, b: MultiPolygon) -> float:
+    whole = a.area + b.area
+    return float(2 * a.intersection(b).area / whole) if whole else 0.0
+
+
+def _unsure(
+    edited: Edited,
+    known: Sequence[Known],
+    suggested: Suggested,
+    names: Names,
+    numbers: dict[int, list[Key]],
+) -> set[tuple[str, int]]:
+    """Labels and slices of which something was left out: what is not found there is not gone."""
+    groups: dict[tuple[str, int | None], set[Key | None]] = defaultdict(set)
+    for each in known:
+        groups[each.shape.name, each.shape.number].add(each.key)
+    unsure: set[tuple[str, int]] = set()
+    for left in edited.left_out:
+        keys = groups.get((left.name, left.number))
+        if keys is None:
+            named = names.own(left.name) or names.likely(left.name)
+            keys = {*(named or numbers.get(left.number or 0, []))}
+            if not keys and left.what != LINES:
+                keys = {*suggested.keys}
+        slices = range(suggested.scan.slices) if left.slice is None else [left.slice]
+        unsure |= {(key[0], k) for key in keys if key is not None for k in slices}
+    return unsure

@@ -9,29 +9,21 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
-from shapely import LinearRing, MultiPolygon
 
-from medcontour.contour.polygons import (
-    deviation_mm,
-    distances,
-    keyhole,
-    mask_polygons,
-    region,
-    union,
-)
-from medcontour.formats import Label, label_volume, labels
+from medcontour.contour.polygons import keyhole, mask_polygons, region, union
+from medcontour.edits.identify import Known
+from medcontour.edits.names import Key
+from medcontour.edits.suggested import Suggested, is_as_drawn, placed_region, same_fractions
+from medcontour.formats import Label
 from medcontour.formats.place import plane_mm
 from medcontour.formats.shapes import Edited, EditedShape, FloatArray
-from medcontour.results import PlacedContour, Suggestion
-from medcontour.results.masks import pixel_coverage, pixel_mask
+from medcontour.results import PlacedContour
+from medcontour.results.masks import Mask, pixel_coverage, pixel_mask
 from medcontour.scan import Scan
 
-__all__ = ["Drawn", "SliceEdit", "assemble", "edit_of_slice", "is_as_drawn", "placed_region"]
+__all__ = ["Drawn", "SliceEdit", "assemble", "edit_of_slice", "new_on_slice"]
 
 Change = Literal["unchanged", "moved", "new"]
-FRACTION = 0.02
-"""How far a fraction may be from what a contour covers: files hold steps of 1/255 or so."""
-
 Polygons = list[tuple[FloatArray, FloatArray | None]]
 
 
@@ -74,6 +66,8 @@ class SliceEdit:
         What is there now.
     deleted
         What was suggested and is gone.
+    kept
+        How many were not found and are taken for unchanged, since something was left out there.
     """
 
     label: str
@@ -81,6 +75,7 @@ class SliceEdit:
     before: tuple[PlacedContour, ...]
     after: tuple[Drawn, ...]
     deleted: tuple[PlacedContour, ...]
+    kept: int = 0
 
     @property
     def changed(self) -> bool:
@@ -91,78 +86,97 @@ class SliceEdit:
 def edit_of_slice(
     label: Label,
     k: int,
-    shapes: list[EditedShape],
+    known: Sequence[Known],
     edited: Edited,
-    suggestion: Suggestion,
-    scan: Scan,
+    suggested: Suggested,
+    unsure: bool,
+    hidden: Mask,
 ) -> SliceEdit | None:
-    """Say what became of a label's outlines on slice `k`, None where there never was any."""
+    """Say what became of a label's outlines on slice `k`, None where there never was any.
+
+    `unsure` says that something of the file was left out there: what is not found is not gone.
+    `hidden` are the pixels that other masks of the file cover.
+    """
+    key, scan = (label.name, suggested.editable), suggested.scan
     findings = [f for f in label.findings if f.slice == k]
-    before = [c for c in label.contours(suggestion.editable) if c.slice == k]
+    before = suggested.contours(key, k)
+    shapes = [each.shape for each in known]
+    untouched = tuple(Drawn("unchanged", c.polygon_lps_mm, c) for c in before)
     if not shapes:
         # What was never in the file cannot have been removed from it.
         absent = not edited.complete or all(f.status != "suggested" for f in findings)
-        if not before or absent or _too_small(before, edited, scan):
-            kept = tuple(Drawn("unchanged", c.polygon_lps_mm, c) for c in before)
-            return SliceEdit(label.name, k, tuple(before), kept, ()) if before else None
+        if not before:
+            return None
+        if absent or (_is_of_voxels(edited) and not (suggested.mask(key, k) & ~hidden).any()):
+            return SliceEdit(label.name, k, tuple(before), untouched, ())
+        if unsure:
+            return SliceEdit(label.name, k, tuple(before), untouched, (), kept=len(before))
         return SliceEdit(label.name, k, tuple(before), (), tuple(before))
-    if shapes[0].values is not None and _as_exported(shapes, label, k, suggestion, scan):
-        kept = tuple(Drawn("unchanged", c.polygon_lps_mm, c) for c in before)
-        return SliceEdit(label.name, k, tuple(before), kept, ())
-    same, others = assemble(shapes, before, edited, scan, k)
+    if before and _is_untouched(known, key, k, suggested, hidden):
+        return SliceEdit(label.name, k, tuple(before), untouched, ())
+    same, others = assemble(shapes, before, scan, k)
     waiting = [c for c in before if all(c is not s for s in same)]
     after = [Drawn("unchanged", c.polygon_lps_mm, c) for c in same]
-    moved, rest = _pair(others, waiting, scan, k)
+    moved, rest = _pair(others, waiting, scan, k, carried=not unsure)
     gone = [c for c in waiting if all(d.before is not c for d in moved)]
-    if not edited.complete or (shapes[0].values is not None):
-        small = [c for c in gone if not edited.complete or _too_small([c], edited, scan)]
-        after += [Drawn("unchanged", c.polygon_lps_mm, c) for c in small]
-        gone = [c for c in gone if all(c is not s for s in small)]
+    small = [c for c in gone if not edited.complete or _has_no_pixel(c, edited, scan)]
+    kept = [c for c in gone if unsure and all(c is not s for s in small)]
+    stay = [*small, *kept]
+    after += [Drawn("unchanged", c.polygon_lps_mm, c) for c in stay]
+    gone = [c for c in gone if all(c is not s for s in stay)]
     after += moved + [Drawn("new", polygon, None, handles) for polygon, handles in rest]
-    return SliceEdit(label.name, k, tuple(before), tuple(after), tuple(gone))
+    return SliceEdit(label.name, k, tuple(before), tuple(after), tuple(gone), len(kept))
+
+
+def new_on_slice(
+    name: str, k: int, shapes: Sequence[EditedShape], suggested: Suggested
+) -> SliceEdit:
+    """Give the outlines of a structure on a slice where nothing was suggested of it."""
+    _, polygons = assemble(shapes, [], suggested.scan, k)
+    return SliceEdit(name, k, (), tuple(Drawn("new", p, None, h) for p, h in polygons), ())
+
+
+def _is_untouched(
+    known: Sequence[Known], key: Key, k: int, suggested: Suggested, hidden: Mask
+) -> bool:
+    """Whether masks are what was suggested, each alone or all of them together."""
+    values = [each.shape.values for each in known if each.shape.values is not None]
+    if len(values) != len(known):
+        return False
+    if all(each.same and each.key == key for each in known):
+        return True
+    return suggested.is_mask_of(np.max(values, axis=0), key, k, np.zeros_like(hidden)) > 0
 
 
 def assemble(
-    shapes: Iterable[EditedShape],
-    before: Sequence[PlacedContour],
-    edited: Edited,
-    scan: Scan,
-    k: int,
+    shapes: Iterable[EditedShape], before: Sequence[PlacedContour], scan: Scan, k: int
 ) -> tuple[list[PlacedContour], Polygons]:
     """Which suggested contours are there as they were, and all else as polygons with handles."""
     same: list[PlacedContour] = []
     others: Polygons = []
     for shape in shapes:
         if shape.values is not None:
-            _add_mask(shape, before, scan, k, same, others)
+            _add_mask(shape.values, before, scan, k, same, others)
             continue
         assert shape.polygon_lps_mm is not None
         handles = shape.polygon_lps_mm if shape.handles_lps_mm is None else shape.handles_lps_mm
-        found = next(
-            (
-                c
-                for c in before
-                if all(c is not s for s in same) and is_as_drawn(shape, c, edited.drawn, scan)
-            ),
-            None,
-        )
-        if found is not None:
-            same.append(found)
+        found = [c for c in before if is_as_drawn(shape, c, scan)]
+        if found:
+            # A second copy of a curve is no other curve.
+            same += [c for c in found if all(c is not s for s in same)][:1]
         elif region(plane_mm(shape.polygon_lps_mm, scan, k)).area > 0:
             others.append((shape.polygon_lps_mm, handles))
     return same, _with_holes(others, scan, k)
 
 
 def _add_mask(
-    shape: EditedShape,
+    values: npt.NDArray[np.float32],
     before: Sequence[PlacedContour],
     scan: Scan,
     k: int,
     same: list[PlacedContour],
     others: Polygons,
 ) -> None:
-    values = shape.values
-    assert values is not None
     parts, count = ndimage.label(values >= 0.5)
     rasters = [(c, pixel_mask(c.polygon_lps_mm, scan, k)) for c in before]
     for number in range(1, count + 1):
@@ -175,7 +189,7 @@ def _add_mask(
                 c
                 for c, raster in rasters
                 if np.array_equal(raster, part)
-                or _covers(values, pixel_coverage(c.polygon_lps_mm, scan, k), near)
+                or same_fractions(values, pixel_coverage(c.polygon_lps_mm, scan, k), near)
             ),
             None,
         )
@@ -184,38 +198,6 @@ def _add_mask(
             continue
         for polygon in mask_polygons(np.where(near, own, 0.0)):
             others.append((scan.to_lps(polygon, k), None))
-
-
-def _covers(
-    values: npt.NDArray[np.float32],
-    coverage: npt.NDArray[np.float64],
-    near: npt.NDArray[np.bool_],
-) -> bool:
-    """Whether fractions are what a contour covers of each pixel, as an untouched file has them."""
-    if not ((values > 0) & (values < 1))[near].any():
-        return False
-    return bool(np.abs(values - coverage)[near].max() <= FRACTION)
-
-
-def is_as_drawn(shape: EditedShape, contour: PlacedContour, drawn: float, scan: Scan) -> bool:
-    """Whether a polygon is a suggested contour as the format holds it, untouched."""
-    assert shape.polygon_lps_mm is not None
-    k = shape.slice
-    if k != contour.slice:
-        return False
-    edited, before = (plane_mm(p, scan, k) for p in (shape.polygon_lps_mm, contour.polygon_lps_mm))
-    if len(edited) == len(before) and np.abs(edited - before).max() <= drawn / 2:
-        return True
-    reach = (
-        np.abs(edited.max(0) - before.max(0)).max() + np.abs(edited.min(0) - before.min(0)).max()
-    )
-    if reach > 4 * drawn + 0.1:
-        return False
-    if shape.handles_lps_mm is not None:
-        handles = plane_mm(shape.handles_lps_mm, scan, k)
-        if distances(handles, LinearRing(before)).max() > 0.01:
-            return False
-    return deviation_mm(edited, before) <= drawn
 
 
 def _with_holes(polygons: Polygons, scan: Scan, k: int) -> Polygons:
@@ -248,9 +230,9 @@ def _with_holes(polygons: Polygons, scan: Scan, k: int) -> Polygons:
 
 
 def _pair(
-    polygons: Polygons, before: Sequence[PlacedContour], scan: Scan, k: int
+    polygons: Polygons, before: Sequence[PlacedContour], scan: Scan, k: int, carried: bool
 ) -> tuple[list[Drawn], Polygons]:
-    """Pair what overlaps most first; the rest is new."""
+    """Pair what overlaps most first; the rest is new, or one that was `carried` off as a whole."""
     drawn = [region(plane_mm(p, scan, k)) for p, _ in polygons]
     theirs = [placed_region(c, scan) for c in before]
     shared = {
@@ -262,7 +244,7 @@ def _pair(
             moved[i] = j
     free_polygons = [i for i in range(len(polygons)) if i not in moved]
     free_before = [j for j in range(len(before)) if j not in moved.values()]
-    if len(free_polygons) == len(free_before) == 1:  # carried off as a whole
+    if carried and len(free_polygons) == len(free_before) == 1:
         moved[free_polygons[0]] = free_before[0]
     pairs = [
         Drawn("moved", polygons[i][0], before[j], polygons[i][1]) for i, j in sorted(moved.items())
@@ -270,36 +252,12 @@ def _pair(
     return pairs, [polygons[i] for i in range(len(polygons)) if i not in moved]
 
 
-def _as_exported(
-    shapes: Sequence[EditedShape], label: Label, k: int, suggestion: Suggestion, scan: Scan
-) -> bool:
-    """Whether a mask is the suggestion's own, by itself or with others painted over it."""
-    mask = np.zeros((scan.rows, scan.columns), dtype=np.bool_)
-    for shape in shapes:
-        if shape.values is not None:
-            mask |= shape.values >= 0.5
-    own = np.zeros_like(mask)
-    for contour in label.contours(suggestion.editable):
-        if contour.slice == k:
-            own |= pixel_mask(contour.polygon_lps_mm, scan, k)
-    if np.array_equal(mask, own):
-        return True
-    for version in (suggestion.for_export(), suggestion):
-        here = [f for f in version.findings if f.slice == k]
-        values = {entry.name: entry.value for entry in labels(version)}
-        if len({f.label for f in here}) > 1 and label.name in values:
-            painted = label_volume(version, scan)[k] == values[label.name]
-            if np.array_equal(mask, painted):
-                return True
-    return False
+def _is_of_voxels(edited: Edited) -> bool:
+    return not edited.shapes or edited.shapes[0].values is not None
 
 
-def _too_small(before: Sequence[PlacedContour], edited: Edited, scan: Scan) -> bool:
-    """Whether a format of voxels holds nothing of contours: none has a pixel's centre in it."""
-    voxels = not edited.shapes or edited.shapes[0].values is not None
-    return voxels and not any(pixel_mask(c.polygon_lps_mm, scan, c.slice).any() for c in before)
-
-
-def placed_region(contour: PlacedContour, scan: Scan) -> MultiPolygon:
-    """What a contour encloses, in mm of its slice's plane."""
-    return region(plane_mm(contour.polygon_lps_mm, scan, contour.slice))
+def _has_no_pixel(contour: PlacedContour, edited: Edited, scan: Scan) -> bool:
+    """Whether a format of voxels holds nothing of a contour: no pixel's centre is in it."""
+    return (
+        _is_of_voxels(edited) and not pixel_mask(contour.polygon_lps_mm, scan, contour.slice).any()
+    )

@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from medcontour.edits.job import Refined
 from medcontour.edits.picture import write_pictures
+from medcontour.errors import MedcontourError
 from medcontour.files import replacing
 
-__all__ = ["write_report"]
+__all__ = ["check_out", "write_report"]
+
+
+def check_out(
+    out: str | os.PathLike[str],
+    suggestion: str | os.PathLike[str],
+    edited: str | os.PathLike[str],
+) -> None:
+    """Refuse to write an edit where the suggestion, or the edited file, stands.
+
+    Raises
+    ------
+    MedcontourError
+        When the folder `out` holds either; links are followed.
+    """
+    folder = Path(out).expanduser().resolve()
+    for what, path in (("suggestion", Path(suggestion)), ("edited file", Path(edited))):
+        there = path.expanduser().resolve()
+        if folder in (there, there.parent if not there.is_dir() else there):
+            raise MedcontourError(
+                f"{out} holds the {what} that is read and would be written over; choose another "
+                "folder."
+            )
 
 
 def write_report(refined: Refined, out: Path) -> list[str]:

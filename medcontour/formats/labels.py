@@ -12,9 +12,10 @@ from pydicom.sr.coding import Code
 from medcontour.results.model import Suggestion
 from medcontour.results.parts import Finding, PlacedContour
 
-__all__ = ["CATEGORY", "TYPE", "Kind", "Label", "labels"]
+__all__ = ["CATEGORY", "KINDS", "TYPE", "Kind", "Label", "labels", "structures"]
 
 Kind = Literal["outline", "evidence"]
+KINDS: tuple[Kind, ...] = ("outline", "evidence")
 RGB = tuple[int, int, int]
 
 # What a segment is, in codes that hold whatever the class: the classifier's class may be a lesion,
@@ -71,3 +72,14 @@ def labels(suggestion: Suggestion) -> list[Label]:
         )
         for value, name in enumerate(names, start=1)
     ]
+
+
+def structures(suggestion: Suggestion) -> list[tuple[Label, Kind, list[PlacedContour]]]:
+    """List what formats of curves hold: of each label its outlines, then its evidence contours.
+
+    Their place in the list, from 1, is their number there. A kind without contours is left out.
+    """
+    every = [
+        (label, kind, list(label.contours(kind))) for label in labels(suggestion) for kind in KINDS
+    ]
+    return [each for each in every if each[2]]

@@ -14,15 +14,23 @@ from medcontour.scan import Scan
 __all__ = [
     "check_near",
     "frame_onto_slice",
+    "in_plane",
+    "in_reach",
     "nearest_slice",
     "plane_mm",
-    "slice_tolerance_mm",
+    "slice_gap_mm",
     "volume_onto_scan",
 ]
 
 FAR = 10
 EXACT = 0.1
 """Voxels that a grid may be off, over its whole length, and still be the scan's: rounding."""
+
+REACH = 0.49
+"""Share of the distance between slices that something may lie off the plane of its slice."""
+
+PLANE = 0.1
+"""The same for what lies in the plane, but for how its writer rounds."""
 
 
 def check_near(edited: Edited, scan: Scan, path: Path) -> None:
@@ -48,13 +56,44 @@ def check_near(edited: Edited, scan: Scan, path: Path) -> None:
 def nearest_slice(points_lps: npt.ArrayLike, scan: Scan) -> tuple[int, FloatArray]:
     """Give the slice whose plane lies nearest to points, and their signed distances to it in mm."""
     points = np.asarray(points_lps, dtype=np.float64).reshape(-1, 3)
-    distances = []
-    for k in range(scan.slices):
-        affine = scan.slice_affine_lps(k)
-        normal = np.cross(affine[:3, 0], affine[:3, 1])
-        distances.append((points - affine[:3, 3]) @ (normal / np.linalg.norm(normal)))
-    k = int(np.argmin([np.abs(d).mean() for d in distances]))
-    return k, distances[k]
+    normals = _normals(scan)
+    heights = (points @ normals.T) - (scan.slice_origins_lps * normals).sum(axis=1)
+    k = int(np.abs(heights).mean(axis=0).argmin())
+    return k, heights[:, k]
+
+
+def in_reach(off_mm: FloatArray, scan: Scan) -> bool:
+    """Whether points at these distances from a slice's plane are of that slice.
+
+    They are up to half of the smallest distance between two slices away; on the way between two
+    slices they are of neither. A single point of many may lie as far off as the next slice.
+    """
+    reach = REACH * slice_gap_mm(scan)
+    far = np.abs(off_mm)
+    return bool(far.mean() <= reach and far.max() <= 2 * reach)
+
+
+def in_plane(off_mm: FloatArray, scan: Scan) -> bool:
+    """Whether points at these distances lie in the slice's plane, as others write their numbers."""
+    return bool(np.abs(off_mm).max() <= PLANE * slice_gap_mm(scan))
+
+
+def slice_gap_mm(scan: Scan) -> float:
+    """Give the smallest distance between the planes of two slices; of one slice, its thickness."""
+    if scan.slices < 2:
+        return scan.slice_spacing
+    heights = np.sort(scan.slice_origins_lps @ _normals(scan)[0])
+    return float(np.diff(heights).min())
+
+
+def _normals(scan: Scan) -> FloatArray:
+    """(slices, 3): the unit normal of each slice's plane."""
+    if scan.slice_axes_lps is None:
+        axes = np.broadcast_to(scan.affine_lps[:3, :2], (scan.slices, 3, 2))
+    else:
+        axes = scan.slice_axes_lps
+    normals = np.cross(axes[:, :, 0], axes[:, :, 1])
+    return np.asarray(normals / np.linalg.norm(normals, axis=1, keepdims=True))
 
 
 def plane_mm(polygon_lps_mm: npt.ArrayLike, scan: Scan, k: int) -> FloatArray:
@@ -66,20 +105,12 @@ def plane_mm(polygon_lps_mm: npt.ArrayLike, scan: Scan, k: int) -> FloatArray:
     return scan.to_index(polygon_lps_mm, k) * (column, row)
 
 
-def slice_tolerance_mm(scan: Scan) -> float:
-    """How far off a slice's plane a point may lie and still belong to it: a tenth of the gap."""
-    if scan.slices < 2:
-        return 0.1
-    affine = scan.slice_affine_lps(0)
-    normal = np.cross(affine[:3, 0], affine[:3, 1])
-    heights = np.sort(scan.slice_origins_lps @ (normal / np.linalg.norm(normal)))
-    return 0.1 * float(np.diff(heights).min()) + 1e-3
-
-
 def volume_onto_scan(
     volume: npt.NDArray[np.generic], affine_lps: FloatArray, scan: Scan, path: Path
-) -> npt.NDArray[np.generic]:
+) -> tuple[npt.NDArray[np.generic], bool]:
     """Bring a label volume (i, j, k) onto (slices, rows, columns), without resampling.
+
+    Its planes may lie off the slices', by less than half a slice.
 
     Parameters
     ----------
@@ -89,6 +120,10 @@ def volume_onto_scan(
         (4, 4): index (i, j, k) to LPS mm.
     scan, path
         The scan, and the file for messages.
+
+    Returns
+    -------
+    The volume, and whether its planes lie in those of the slices.
 
     Raises
     ------
@@ -102,7 +137,7 @@ def volume_onto_scan(
         )
     index = np.linalg.inv(scan.affine_lps) @ affine_lps
     sizes = (scan.columns, scan.rows, scan.slices)
-    placed = _placed(volume, index[:3, :3], index[:3, 3], sizes)
+    placed = _placed(volume, index[:3, :3], index[:3, 3], sizes, (EXACT, EXACT, REACH))
     if placed is None:
         raise MedcontourError(
             f"{path} lies on another grid than the scan, and labels are not resampled; save the "
@@ -112,25 +147,28 @@ def volume_onto_scan(
         raise MedcontourError(
             f"{path} holds labels outside the scan; give the scan that it was drawn on."
         )
-    return placed.transpose(2, 1, 0)
+    off = abs(index[2, 3] - np.rint(index[2, 3]))
+    return placed.transpose(2, 1, 0), bool(off <= PLANE)
 
 
 def frame_onto_slice(
     frame: npt.NDArray[np.generic], affine_lps: FloatArray, scan: Scan
-) -> tuple[int, npt.NDArray[np.generic]] | None:
-    """Bring a frame (rows, columns) onto the slice whose plane it lies in, or give None.
+) -> tuple[int, npt.NDArray[np.generic], float] | None:
+    """Bring a frame (rows, columns) onto the slice that it is of, or give None.
 
-    `affine_lps` is (4, 4), index (column, row, 0) to LPS mm.
+    `affine_lps` is (4, 4), index (column, row, 0) to LPS mm. The third is how far, in mm, the
+    frame lies off the slice's plane.
     """
     last_row, last_column = (n - 1 for n in frame.shape)
     corners = np.array([[0, 0, 0, 1], [last_column, 0, 0, 1], [0, last_row, 0, 1]]) @ affine_lps.T
     k, off = nearest_slice(corners[:, :3], scan)
-    if np.abs(off).max() > slice_tolerance_mm(scan):
+    if np.abs(off).max() > REACH * slice_gap_mm(scan):
         return None
     to_index = np.linalg.pinv(scan.slice_affine_lps(k)[:3, :2])
     origin = scan.to_index(affine_lps[:3, 3], k)[0]
-    placed = _placed(frame.T, to_index @ affine_lps[:3, :2], origin, (scan.columns, scan.rows))
-    return None if placed is None else (k, placed.T)
+    sizes = (scan.columns, scan.rows)
+    placed = _placed(frame.T, to_index @ affine_lps[:3, :2], origin, sizes, (EXACT, EXACT))
+    return None if placed is None else (k, placed.T, float(off.mean()))
 
 
 def _placed(
@@ -138,10 +176,11 @@ def _placed(
     steps: FloatArray,
     origin: FloatArray,
     sizes: tuple[int, ...],
+    off: tuple[float, ...],
 ) -> npt.NDArray[np.generic] | None:
     """`array` on axes of `sizes`; `steps` has for each of its axes, as columns, its step there.
 
-    None unless every step is one along one axis, and the origin is an index.
+    None unless every step is one along one axis, and the origin is an index, or `off` one at most.
     """
     whole = np.rint(steps)
     free = set(range(len(sizes)))
@@ -158,7 +197,7 @@ def _placed(
         target[axis] = int(along[0])
         free.discard(target[axis])
     first = np.rint(origin)
-    if np.abs(origin - first).max() > EXACT:
+    if (np.abs(origin - first) > off).any():
         return None
     for axis in range(array.ndim):
         if axis not in target:

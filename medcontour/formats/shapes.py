@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Edited", "EditedShape", "FloatArray"]
+__all__ = ["Edited", "EditedShape", "FloatArray", "LeftOut", "left_out_notes"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -47,6 +49,26 @@ class EditedShape:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """Something in an edited file that could not be taken over: it is there, and not deleted.
+
+    Attributes
+    ----------
+    what
+        What it is, in the plural: ``"points and open lines"``.
+    name, number
+        As in `EditedShape`.
+    slice
+        The slice that it lies on or nearest to; None where that is not known.
+    """
+
+    what: str
+    name: str = ""
+    number: int | None = None
+    slice: int | None = None
+
+
+@dataclass(frozen=True)
 class Edited:
     """What was read from an edited file.
 
@@ -57,16 +79,33 @@ class Edited:
     shapes
         In the file's order.
     notes
-        Plain sentences on what could not be taken over. They hold no patient data.
+        Plain sentences on what a reader of the report should know. They hold no patient data.
+    left_out
+        What could not be taken over.
     complete
         Whether an outline that the file does not hold was removed. One curve of many is no
         complete file.
-    drawn
-        How near, in mm, a polygon of this format comes to the curve that it was written from.
+    numbered
+        What the numbers of the format's own files count: ``"labels"``; ``"structures"``, of
+        which a label has two, outlines and evidence (`medcontour.formats.labels.structures`); or
+        ``"categories"``, first those of the labels' outlines, then those of their evidence.
     """
 
     format: str
     shapes: tuple[EditedShape, ...]
     notes: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     complete: bool = True
-    drawn: float = 0.01
+    numbered: Literal["labels", "structures", "categories"] = "labels"
+
+
+def left_out_notes(left_out: Iterable[LeftOut]) -> tuple[str, ...]:
+    """Say what was left out of a file, and how many of each kind.
+
+    Examples
+    --------
+    >>> left_out_notes([LeftOut("points and open lines"), LeftOut("points and open lines")])
+    ('Left out of the file: points and open lines, 2.',)
+    """
+    counts = Counter(each.what for each in left_out)
+    return tuple(f"Left out of the file: {what}, {n}." for what, n in counts.items())

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import numpy as np
 
 from medcontour.errors import MedcontourError
 from medcontour.results.model import Suggestion
+from medcontour.results.plugins import found, load, load_all
 from medcontour.scan.scan import Scan
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 GROUP = "medcontour.exporters"
+WHAT = "export format"
 IN_PLANE_MM = 1e-3
 
 
@@ -95,7 +96,7 @@ def exporters() -> dict[str, Exporter]:
     >>> exporters()["rtstruct"].filename
     'rtstruct.dcm'
     """
-    return {name: _load(found) for name, found in sorted(_entry_points().items())}
+    return load_all(GROUP, Exporter, WHAT)
 
 
 def format_names() -> list[str]:
@@ -106,7 +107,7 @@ def format_names() -> list[str]:
     >>> "rtstruct" in format_names()
     True
     """
-    return sorted(_entry_points())
+    return list(found(GROUP))
 
 
 def refusal(scan: Scan, name: str) -> str | None:
@@ -157,35 +158,13 @@ def export(suggestion: Suggestion, scan: Scan, name: str, path: str | Path) -> N
     exporter.write(suggestion, scan, Path(path))
 
 
-def _entry_points() -> dict[str, EntryPoint]:
-    return {found.name: found for found in entry_points(group=GROUP)}
-
-
 def _find(name: str) -> Exporter:
-    found = _entry_points()
-    if name not in found:
+    known = found(GROUP)
+    if name not in known:
         raise MedcontourError(
-            f'There is no export format "{name}"; choose from {", ".join(sorted(found))}.'
+            f'There is no export format "{name}"; choose from {", ".join(known)}.'
         )
-    return _load(found[name])
-
-
-def _load(found: EntryPoint) -> Exporter:
-    package = found.dist.name if found.dist else found.value
-    remedy = f"update or uninstall {package}."
-    try:
-        loaded = found.load()
-    except Exception as error:  # whatever a third party's module raises on import
-        raise MedcontourError(
-            f'The export format "{found.name}" of the package {package} cannot be loaded '
-            f"({type(error).__name__}: {error}); {remedy}"
-        ) from error
-    if not isinstance(loaded, Exporter):
-        raise MedcontourError(
-            f'The export format "{found.name}" of the package {package} is no '
-            f"medcontour.results.Exporter; {remedy}"
-        )
-    return loaded
+    return load(known[name], Exporter, WHAT)
 
 
 def _check_match(suggestion: Suggestion, scan: Scan) -> None:

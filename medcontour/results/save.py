@@ -8,7 +8,7 @@ from pathlib import Path
 
 from medcontour.errors import MedcontourError
 from medcontour.files import make_folder
-from medcontour.results.exporter import NothingToWrite, export, exporters, refusal
+from medcontour.results.exporter import Exporter, NothingToWrite, export, exporters, refusal
 from medcontour.results.model import Suggestion
 
 __all__ = ["Saved", "save"]
@@ -25,11 +25,24 @@ class Saved:
     files
         Names of the files and folders written, relative to the result folder.
     left_out
-        By format: why it was not written. Formats that are only written on request are not in it.
+        By format: why it was not written, and whether a file of an earlier run is there. Formats
+        that are only written on request are not in it, unless such a file is there.
     """
 
     files: list[str]
     left_out: dict[str, str]
+
+
+def _older(
+    folder: Path, known: dict[str, Exporter], formats: Sequence[str], left_out: dict[str, str]
+) -> dict[str, str]:
+    """Say which files of formats that are not written now are there, of an earlier run."""
+    return {
+        name: f"{left_out.get(name, 'It was not asked for.')} "
+        f"The {exporter.filename} there is of an earlier run."
+        for name, exporter in known.items()
+        if name not in formats and (folder / exporter.filename).exists()
+    }
 
 
 def save(
@@ -65,6 +78,7 @@ def save(
     folder = make_folder(out)
     suggestion.write_json(folder / JSON_NAME)
     files = [JSON_NAME]
+    left_out |= _older(folder, known, formats, left_out)
     strong = suggestion.for_export(include_weak=include_weak)
     for name in formats:
         exporter = known[name]

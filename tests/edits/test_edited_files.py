@@ -172,7 +172,7 @@ def test_segmentation_edited_and_cut_as_slicer_saves_it(axial, space: str, tmp_p
     ]
     voxels = np.stack([cut, other]).ravel(order="F").tobytes()
     (tmp_path / "slicer.seg.nrrd").write_bytes("\n".join(lines).encode() + b"\n\n" + voxels)
-    refined = mc.refine(suggestion, tmp_path / "slicer.seg.nrrd", scan)
+    refined = mc.refine(suggestion, tmp_path / "slicer.seg.nrrd", scan, include_other=True)
     changes = [(f.label, f.slice, f.change) for f in refined.report.findings]
     assert ("Gefäß", 2, "new") in changes
     assert [c[2] for c in changes if c[0] == "nodule"] == ["deleted", "unchanged", "moved"]

@@ -72,11 +72,15 @@ def test_structure_of_another_thing_is_new_and_hides_nothing(axial, tmp_path: Pa
         k = int(np.argmin(abs(scan.slice_origins_lps[:, 2] - float(item.ContourData[2]))))
         item.ContourData = [f"{v:.6f}" for v in scan.to_lps(square, k).ravel()]
     dataset.save_as(tmp_path / "r.dcm")
-    refined = mc.refine(suggestion, tmp_path / "r.dcm", scan)
+    left_out = mc.refine(suggestion, tmp_path / "r.dcm", scan)
+    assert {f.label: f.change for f in left_out.report.findings} == {"nodule": "deleted"}
+    refined = mc.refine(suggestion, tmp_path / "r.dcm", scan, include_other=True)
     by_label = {(f.label, f.slice): f.change for f in refined.report.findings}
     assert by_label[("BODY", 1)] == "new"
     assert by_label[("nodule", 1)] == "deleted"
-    assert any("right file" in note for note in refined.report.notes)
+    for each in (left_out, refined):
+        assert any("BODY" in note for note in each.report.notes)
+        assert any("right file" in note for note in each.report.notes)
 
 
 def test_inner_ring_is_a_hole_and_points_are_said(axial, tmp_path: Path) -> None:

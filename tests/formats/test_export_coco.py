@@ -60,11 +60,14 @@ def test_a_disk_in_a_picture_in_numbers(picture: Scan, tmp_path: Path) -> None:
     assert document["images"] == [
         {"id": 1, "width": 60, "height": 44, "file_name": "holiday 7.png", "slice": 0}
     ]
-    assert document["categories"] == [{"id": 1, "name": "bird", "supercategory": ""}]
+    assert document["categories"] == [
+        {"id": 1, "name": "bird", "supercategory": ""},
+        {"id": 2, "name": "bird evidence", "supercategory": ""},
+    ]
     outline, evidence = document["annotations"]
     for annotation, kind, radius in ((outline, "outline", 6), (evidence, "evidence", 3)):
         assert (annotation["kind"], annotation["score"]) == (kind, 0.5)
-        assert (annotation["image_id"], annotation["category_id"]) == (1, 1)
+        assert (annotation["image_id"], annotation["category_id"]) == (1, 1 + (kind != "outline"))
         assert annotation["iscrowd"] == 0
         expected = [20.5 - radius, 10.5 - radius, 2 * radius, 2 * radius]
         np.testing.assert_allclose(annotation["bbox"], expected, atol=1e-9)

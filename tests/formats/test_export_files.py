@@ -110,7 +110,7 @@ def test_another_package_adds_a_format(study: Study, tmp_path: Path) -> None:
     ("module", "reason"),
     [
         ("import a_module_that_is_missing", "cannot be loaded.*a_module_that_is_missing"),
-        ("exporter = 'no exporter'", "is no medcontour.results.Exporter"),
+        ("exporter = 'no exporter'", "is no medcontour.results.exporter.Exporter"),
     ],
 )
 def test_a_broken_package_is_named(study: Study, tmp_path: Path, module: str, reason: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,55 +10,81 @@ import numpy as np
 import numpy.typing as npt
 
 from medcontour.errors import MedcontourError
-from medcontour.formats.shapes import Edited, EditedShape
+from medcontour.formats.content import Content, read_json
+from medcontour.formats.labels import KINDS
+from medcontour.formats.reader import Reader
+from medcontour.formats.shapes import Edited, EditedShape, LeftOut, left_out_notes
 from medcontour.scan import Scan
 
-__all__ = ["decode_rle", "read_coco"]
+__all__ = ["decode_rle", "read", "reader", "recognises"]
+
+_NAMED = re.compile(r"(?:^|[/\\])slice_(\d+)\.\w+$")
 
 
-def read_coco(document: dict[str, Any], scan: Scan, path: Path) -> Edited:
+def recognises(content: Content) -> bool:
+    """Whether a file is JSON with annotations."""
+    return "annotations" in content.document
+
+
+def read(path: Path, scan: Scan) -> Edited:
     """Read COCO annotations: polygons as they are, run lengths as masks.
 
     COCO counts from the corner of the first pixel: its x is the column index + 0.5. The slice of
-    an image is its key ``slice``; without one, the image of a scan of one slice, or the place in
-    the list where there are as many images as slices.
+    an image is its key ``slice``; without one, the number in a name like ``slice_0007.png``, the
+    image of a scan of one slice, or the place in the list where there are as many images as
+    slices.
 
     Raises
     ------
     MedcontourError
         When the images are not the scan's slices.
     """
+    document = read_json(path)
     categories = {c["id"]: str(c.get("name", "")) for c in document.get("categories", [])}
-    images = document.get("images", [])
-    slices: dict[Any, int] = {}
-    for place, image in enumerate(images):
-        size = (image.get("height", scan.rows), image.get("width", scan.columns))
-        k = image.get("slice", place if len(images) == scan.slices else None)
-        if size != (scan.rows, scan.columns) or k is None or not 0 <= int(k) < scan.slices:
-            raise MedcontourError(
-                f"The images of {path} are not the slices of the scan ({scan.slices} of "
-                f"{scan.rows} x {scan.columns}); give the annotations that were drawn on it."
-            )
-        slices[image["id"]] = int(k)
-    left_out: Counter[str] = Counter()
-    shapes = []
+    slices = _slices(document.get("images", []), scan, path)
+    left_out: list[LeftOut] = []
+    shapes: list[EditedShape] = []
     for item in document.get("annotations", []):
-        k = slices[item["image_id"]]
+        k = slices.get(item.get("image_id"))
         name, number = categories.get(item.get("category_id"), ""), item.get("category_id")
-        kind = item.get("kind") if item.get("kind") in ("outline", "evidence") else None
+        kind = item.get("kind") if item.get("kind") in KINDS else None
         drawn = item.get("segmentation")
+        if k is None:
+            left_out.append(LeftOut("annotations of an image that is not listed", name, number))
+            continue
         if isinstance(drawn, dict):
             mask = decode_rle(drawn["counts"], *drawn["size"])
             if mask.shape != (scan.rows, scan.columns):
                 raise MedcontourError(f"{path} holds a mask of another size than its image.")
             shapes.append(EditedShape(name, number, k, values=mask.astype(np.float32), kind=kind))
             continue
-        for flat in drawn or []:
-            points = np.asarray(flat, dtype=np.float64).reshape(-1, 2) - 0.5
-            shapes.append(EditedShape(name, number, k, scan.to_lps(points, k), kind=kind))
-        left_out["annotations without a polygon or a mask"] += not drawn
-    notes = tuple(f"Left out of the file: {what}, {n}." for what, n in left_out.items() if n)
-    return Edited("COCO JSON", tuple(shapes), notes)
+        polygons = [np.asarray(flat, dtype=np.float64).reshape(-1, 2) for flat in drawn or []]
+        if not polygons or any(len(points) < 3 for points in polygons):
+            left_out.append(LeftOut("annotations without a polygon or a mask", name, number, k))
+        for points in polygons:
+            if len(points) >= 3:
+                corners = scan.to_lps(points - 0.5, k)
+                shapes.append(EditedShape(name, number, k, corners, kind=kind))
+    notes = left_out_notes(left_out)
+    return Edited("COCO JSON", tuple(shapes), notes, tuple(left_out), numbered="categories")
+
+
+def _slices(images: list[dict[str, Any]], scan: Scan, path: Path) -> dict[Any, int]:
+    """The slice of each image, by the image's id."""
+    slices: dict[Any, int] = {}
+    for place, image in enumerate(images):
+        size = (image.get("height", scan.rows), image.get("width", scan.columns))
+        named = _NAMED.search(str(image.get("file_name", "")))
+        k = image.get("slice", int(named[1]) if named else None)
+        if k is None and len(images) == scan.slices:
+            k = place
+        if size != (scan.rows, scan.columns) or k is None or not 0 <= int(k) < scan.slices:
+            raise MedcontourError(
+                f"The images of {path} are not the slices of the scan ({scan.slices} of "
+                f"{scan.rows} x {scan.columns}); give the annotations that were drawn on it."
+            )
+        slices[image["id"]] = int(k)
+    return slices
 
 
 def decode_rle(counts: list[int] | str | bytes, rows: int, columns: int) -> npt.NDArray[np.bool_]:
@@ -93,3 +119,6 @@ def _runs(text: str | bytes) -> list[int]:
         runs.append(value + (runs[-2] if len(runs) > 2 else 0))
         value = shift = 0
     return runs
+
+
+reader = Reader("coco", "a COCO JSON", recognises, read)

@@ -12,15 +12,13 @@ import numpy.typing as npt
 
 from medcontour.files import replacing
 from medcontour.formats.dicom.header import series_description
-from medcontour.formats.labels import Kind, labels
+from medcontour.formats.labels import KINDS, Kind, Label, labels
 from medcontour.results.exporter import Exporter, NothingToWrite, is_picture
 from medcontour.results.model import Suggestion
 from medcontour.results.parts import PlacedContour
 from medcontour.scan.scan import Scan
 
 __all__ = ["exporter", "file_name", "write"]
-
-_KINDS: tuple[Kind, ...] = ("outline", "evidence")
 
 
 def write(suggestion: Suggestion, scan: Scan, path: Path) -> None:
@@ -29,6 +27,9 @@ def write(suggestion: Suggestion, scan: Scan, path: Path) -> None:
     An image is a slice that holds a contour, in pixels of `Scan.voxels`; a category is a label,
     its id the value that it has in label maps. Beside COCO's own keys an image has ``slice`` (from
     0) and an annotation ``kind`` (``"outline"`` or ``"evidence"``) and ``score``.
+
+    Evidence has categories of its own, ``NAME evidence``, behind those of the outlines, so that
+    nobody trains on it for an outline.
 
     COCO's origin is the *corner* of the first pixel and its axes run along columns, then rows: a
     point at index (column, row) is written as ``x = column + 0.5, y = row + 0.5``. ``area`` is
@@ -39,10 +40,11 @@ def write(suggestion: Suggestion, scan: Scan, path: Path) -> None:
     NothingToWrite
         When there is no contour.
     """
+    every = labels(suggestion)
     contours = [
         (label, finding.score, contour)
-        for label in labels(suggestion)
-        for kind in _KINDS
+        for label in every
+        for kind in KINDS
         for finding in label.findings
         for contour in (finding.outlines if kind == "outline" else finding.evidence_contours)
     ]
@@ -66,14 +68,16 @@ def write(suggestion: Suggestion, scan: Scan, path: Path) -> None:
             for k in slices
         ],
         "categories": [
-            {"id": label.value, "name": label.name, "supercategory": ""}
-            for label in labels(suggestion)
+            {"id": _category(label, kind, every), "name": label.called(kind), "supercategory": ""}
+            for kind in KINDS
+            for label in every
+            if any(label.contours(kind))
         ],
         "annotations": [
             {
                 "id": index,
                 "image_id": number[contour.slice],
-                "category_id": label.value,
+                "category_id": _category(label, contour.kind, every),
                 **_shape(contour, scan),
                 "iscrowd": 0,
                 "kind": contour.kind,
@@ -93,6 +97,11 @@ def file_name(scan: Scan, k: int) -> str:
     Other names, a DICOM file's above all, may hold a patient's: a slice is ``slice_0007.png``.
     """
     return Path(scan.source).name if is_picture(scan) else f"slice_{k:04d}.png"
+
+
+def _category(label: Label, kind: Kind, every: list[Label]) -> int:
+    """A category's number: the label's value, or for evidence that behind all of them."""
+    return label.value + (len(every) if kind == "evidence" else 0)
 
 
 def _shape(contour: PlacedContour, scan: Scan) -> dict[str, Any]:

@@ -40,6 +40,12 @@ CHARACTER_SET = "ISO_IR 192"  # UTF-8: a label may be in any script
 MOST_NUMBERED = 10**6
 """A source's series number from which none is made: (0020,0011) ends at 2^31 - 1."""
 
+_CODE = ("CodeValue", "CodingSchemeDesignator", "CodeMeaning")
+_REMOVAL = (
+    "PatientIdentityRemoved",
+    "DeidentificationMethod",
+    "DeidentificationMethodCodeSequence",
+)
 _TYPE_2 = (
     "PatientID",
     "PatientName",
@@ -58,8 +64,8 @@ def sources(scan: Scan) -> list[Dataset]:
 
     The first also gives the patient and study: attributes of type 2 that are missing are empty in
     it, and so are a sex, dates and times that the standard does not allow (anonymisers leave
-    such). An empty SOP class or instance UID is taken from the file meta information. The scan's
-    own headers stay as they are.
+    such); what it says of a removed identity is there where it is whole. An empty SOP class or
+    instance UID is taken from the file meta information. The scan's own headers stay as they are.
     """
     first = deepcopy(scan.datasets[0])
     for keyword in _TYPE_2:
@@ -72,7 +78,26 @@ def sources(scan: Scan) -> list[Dataset]:
             kind(first[keyword].value)
         except ValueError:
             setattr(first, keyword, "")
+    _leave_whole_deidentification(first)
     return [identified(dataset) for dataset in (first, *scan.datasets[1:])]
+
+
+def _leave_whole_deidentification(first: Dataset) -> None:
+    """Take away what says that a patient's identity was removed, unless it says how.
+
+    PS3.3 C.7.1.1: a removal comes with its method, as text or as whole codes. A part of it would
+    make the object invalid, or say of it what nobody knows.
+    """
+    codes = first.get("DeidentificationMethodCodeSequence") or []
+    if not codes or not all(code.get(name) for code in codes for name in _CODE):
+        first.pop("DeidentificationMethodCodeSequence", None)
+    if not first.get("DeidentificationMethod"):
+        first.pop("DeidentificationMethod", None)
+    said = first.get("PatientIdentityRemoved")
+    whole = any(f"DeidentificationMethod{part}" in first for part in ("", "CodeSequence"))
+    if said != "NO" and not (said == "YES" and whole):
+        for keyword in _REMOVAL:
+            first.pop(keyword, None)
 
 
 def lacking(scan: Scan) -> str | None:

@@ -14,13 +14,15 @@ import nrrd
 import numpy as np
 
 from medcontour.errors import MedcontourError
+from medcontour.formats.content import Content
 from medcontour.formats.place import volume_onto_scan
+from medcontour.formats.reader import Reader
 from medcontour.formats.shapes import Edited, FloatArray
-from medcontour.formats.volumes import volume_shapes, whole_labels
+from medcontour.formats.volumes import OFF_PLANE, read_volume, volume_shapes, whole_labels
 from medcontour.scan import Scan
 from medcontour.scan.claims import check_claim
 
-__all__ = ["read_nrrd"]
+__all__ = ["read", "reader", "recognises"]
 
 BLOCK = 2**20
 _PACKED: dict[str, Callable[[], Any]] = {
@@ -40,7 +42,12 @@ _SPACES = {
 }
 
 
-def read_nrrd(path: Path, scan: Scan) -> Edited:
+def recognises(content: Content) -> bool:
+    """Whether a file begins as NRRD does."""
+    return content.start.startswith(b"NRRD")
+
+
+def read(path: Path, scan: Scan) -> Edited:
     """Read a ``.seg.nrrd`` of one or several layers, or a plain label map in NRRD.
 
     Segments are those of the header (``SegmentN_Name``, ``_LabelValue``, ``_Layer``); a map
@@ -52,22 +59,29 @@ def read_nrrd(path: Path, scan: Scan) -> Edited:
     # pynrrd drops what is not ASCII; 3D Slicer writes names in UTF-8.
     lines = path.read_bytes().split(b"\n\n", 1)[0].decode("utf-8", "replace").splitlines()
     header = header | {k: v for k, v in nrrd.read_header(iter(lines)).items() if "_Name" in k}
-    data = whole_labels(np.asarray(data), path)
+    data = np.asarray(data)
     affine, layers_axis = _nrrd_affine(header, path)
-    layers = [data] if layers_axis is None else list(np.moveaxis(data, layers_axis, 0))
-    placed = [volume_onto_scan(layer, affine, scan, path) for layer in layers]
     segments = [key[: -len("_ID")] for key in header if re.fullmatch(r"Segment\d+_ID", key)]
+    if not segments and layers_axis is None:
+        return read_volume("NRRD label map", data, affine, {}, scan, path)
+    data = whole_labels(data, path)
+    layers = [data] if layers_axis is None else list(np.moveaxis(data, layers_axis, 0))
+    found = [volume_onto_scan(layer, affine, scan, path) for layer in layers]
+    placed = [volume for volume, _ in found]
+    notes = () if all(in_plane for _, in_plane in found) else (OFF_PLANE,)
     if not segments:
         shapes = [shape for volume in placed for shape in volume_shapes(volume, {})]
-        return Edited("NRRD label map", tuple(shapes))
+        return Edited("NRRD label map", tuple(shapes), notes)
     shapes = []
-    for segment in segments:
-        value = int(header.get(f"{segment}_LabelValue", 1))
+    values = [int(header.get(f"{segment}_LabelValue", 1)) for segment in segments]
+    for number, (segment, value) in enumerate(zip(segments, values, strict=True), start=1):
         volume = placed[int(header.get(f"{segment}_Layer", 0))]
+        # Where layers share a value it no more says which segment it is: its place does.
+        mark = value if len(set(values)) == len(values) else number
         shapes += volume_shapes(
-            (volume == value) * np.uint32(value), {value: header.get(f"{segment}_Name", "")}
+            (volume == value) * np.uint32(mark), {mark: header.get(f"{segment}_Name", "")}
         )
-    return Edited("3D Slicer segmentation", tuple(shapes))
+    return Edited("3D Slicer segmentation", tuple(shapes), notes)
 
 
 def _check_body(path: Path) -> None:
@@ -130,3 +144,6 @@ def _nrrd_affine(header: dict[str, Any], path: Path) -> tuple[FloatArray, int | 
     affine[:3, :3] = directions[spatial].T
     affine[:3, 3] = header.get("space origin", np.zeros(3))
     return np.diag([*signs, 1.0]) @ affine, others[0] if others else None
+
+
+reader = Reader("nrrd", "a .seg.nrrd or an NRRD label map", recognises, read)

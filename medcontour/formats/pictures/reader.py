@@ -8,15 +8,22 @@ import numpy as np
 from PIL import Image
 
 from medcontour.errors import MedcontourError
+from medcontour.formats.content import Content
+from medcontour.formats.reader import Reader
 from medcontour.formats.shapes import Edited
 from medcontour.formats.volumes import volume_shapes
 from medcontour.scan import Scan
 from medcontour.scan.claims import check_claim
 
-__all__ = ["read_png"]
+__all__ = ["read", "reader", "recognises"]
 
 
-def read_png(path: Path, scan: Scan) -> Edited:
+def recognises(content: Content) -> bool:
+    """Whether a file begins as PNG does."""
+    return content.start.startswith(b"\x89PNG\r\n")
+
+
+def read(path: Path, scan: Scan) -> Edited:
     """Read a label picture of 8 or 16 bits: a pixel's value is its label's number.
 
     Raises
@@ -40,3 +47,6 @@ def read_png(path: Path, scan: Scan) -> Edited:
             "image, or a label map of three axes."
         )
     return Edited("label PNG", tuple(volume_shapes(values[None], {})))
+
+
+reader = Reader("png", "a label PNG", recognises, read)

@@ -29,7 +29,8 @@ from medcontour.formats.dicom.header import (
     sources,
 )
 from medcontour.formats.dicom.identity import object_uid
-from medcontour.formats.labels import Kind, Label, labels
+from medcontour.formats.dicom.text import carry_text
+from medcontour.formats.labels import Kind, Label, structures
 from medcontour.results.exporter import Exporter, NothingToWrite
 from medcontour.results.model import Suggestion
 from medcontour.results.parts import PlacedContour
@@ -56,12 +57,10 @@ def write(suggestion: Suggestion, scan: Scan, path: Path) -> None:
     NothingToWrite
         When there is no contour: a structure set without ROIs is not valid.
     """
-    kinds: tuple[Kind, ...] = ("outline", "evidence")
     rois = [
-        (label, kind, contours)
-        for label in labels(suggestion)
-        for kind in kinds
-        if (contours := [c for c in label.contours(kind) if _area(c) > SMALLEST_AREA_MM2])
+        (label, kind, drawn)
+        for label, kind, contours in structures(suggestion)
+        if (drawn := [c for c in contours if _area(c) > SMALLEST_AREA_MM2])
     ]
     if not rois:
         raise NothingToWrite("There is no contour to write as rtstruct.")
@@ -77,6 +76,7 @@ def write(suggestion: Suggestion, scan: Scan, path: Path) -> None:
                 _roi_contour(number, label, kind, contours, scan, images)
             )
             dataset.RTROIObservationsSequence.append(_observation(number))
+        carry_text(dataset, scan.datasets[0])
         dataset.save_as(temporary, enforce_file_format=True)
 
 

@@ -10,57 +10,94 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset
 
 from medcontour.errors import MedcontourError
-from medcontour.formats.place import frame_onto_slice
+from medcontour.formats.content import Content, read_dicom
+from medcontour.formats.dicom.frame import is_elsewhere, names_scan
+from medcontour.formats.place import PLANE, frame_onto_slice, slice_gap_mm
+from medcontour.formats.reader import Reader
 from medcontour.formats.shapes import Edited, EditedShape, FloatArray
+from medcontour.formats.volumes import OFF_PLANE
 from medcontour.scan import Scan
 from medcontour.scan.pixels import decoded
 
-__all__ = ["read_seg"]
+__all__ = ["read", "reader", "recognises"]
+
+PIXELS = 0x7FE00010
 
 Mask = npt.NDArray[np.float32]
 
 
-def read_seg(dataset: Dataset, scan: Scan, path: Path) -> Edited:
+def recognises(content: Content) -> bool:
+    """Whether a file is a DICOM object of modality SEG."""
+    return content.modality == "SEG"
+
+
+def read(path: Path, scan: Scan) -> Edited:
     """Read the segments of a BINARY, FRACTIONAL or LABELMAP segmentation.
 
-    Fractions count as inside from one half. A segmentation without places (a single image pixel
-    for pixel) is taken for the scan's only slice.
+    Fractions count as inside from one half. Frames may lie off the slices' planes by less than
+    half a slice. A segmentation without places (a single image pixel for pixel) is taken for the
+    scan's only slice.
 
     Raises
     ------
     MedcontourError
-        For another frame of reference, or frames that are no slices of the scan.
+        For another frame of reference that does not name the scan's own images, or frames that
+        are no slices of the scan.
     """
-    frame_uid, ours = dataset.get("FrameOfReferenceUID"), scan.frame_of_reference_uid
-    if frame_uid and ours and str(frame_uid) != ours:
-        raise MedcontourError(
-            f"{path} is placed in another frame of reference (0020,0052) than the scan, so that "
-            "its coordinates are of another examination; give the segmentation of this scan."
+    dataset = read_dicom(path)
+    notes = []
+    if is_elsewhere(dataset.get("FrameOfReferenceUID"), scan):
+        if not names_scan([_without_pixels(dataset)], scan):
+            raise MedcontourError(
+                f"{path} is placed in another frame of reference (0020,0052) than the scan, so "
+                "that its coordinates are of another examination; give the segmentation of this "
+                "scan."
+            )
+        notes.append(
+            "Noted in the file: a frame of reference of its own that names this scan's images."
         )
     names = {
         int(segment.get("SegmentNumber", 0)): str(segment.get("SegmentLabel", ""))
         for segment in dataset.SegmentSequence
     }
     kind = str(dataset.get("SegmentationType", "BINARY"))
+    found, in_plane = _masks(dataset, kind, scan, path)
+    if not in_plane:
+        notes.append(OFF_PLANE)
+    shapes = tuple(
+        EditedShape(names.get(segment, ""), segment, k, values=mask)
+        for (segment, k), mask in sorted(found.items(), key=lambda item: item[0])
+        if (mask >= 0.5).any()
+    )
+    return Edited(f"DICOM SEG ({kind})", shapes, tuple(notes))
+
+
+def _masks(
+    dataset: Dataset, kind: str, scan: Scan, path: Path
+) -> tuple[dict[tuple[int, int], Mask], bool]:
+    """Masks by segment and slice, and whether all frames lie in the slices' planes."""
     frames = decoded(dataset, str(path))
     if frames.ndim == 2:
         frames = frames[None]
     scale = float(dataset.get("MaximumFractionalValue") or 255) if kind == "FRACTIONAL" else 1.0
     found: dict[tuple[int, int], Mask] = {}
+    offsets: dict[int, float] = {}
+    near = PLANE * slice_gap_mm(scan)
     for number, frame in enumerate(frames):
         if not frame.any():
             continue
         affine = _affine(dataset, number)
         if affine is None and scan.slices == 1 and frame.shape == (scan.rows, scan.columns):
-            placed: tuple[int, npt.NDArray[Any]] | None = (0, frame)
+            placed: tuple[int, npt.NDArray[Any], float] | None = (0, frame, 0.0)
         else:
             placed = None if affine is None else frame_onto_slice(frame, affine, scan)
-        if placed is None:
+        # Frames that lie more closely than the slices would come to lie on each other.
+        if placed is None or abs(placed[2] - offsets.setdefault(placed[0], placed[2])) > near:
             raise MedcontourError(
                 f"{path} has frames on another grid than the scan's slices, and masks are not "
                 "resampled; save the segmentation on the scan's own slices."
             )
-        k, pixels = placed
+        k, pixels, _ = placed
         if kind == "LABELMAP":
             parts = [(int(n), (pixels == n).astype(np.float32)) for n in np.unique(pixels) if n]
         else:
@@ -68,12 +105,11 @@ def read_seg(dataset: Dataset, scan: Scan, path: Path) -> Edited:
         for segment, mask in parts:
             before = found.get((segment, k))
             found[segment, k] = mask if before is None else np.maximum(before, mask)
-    shapes = tuple(
-        EditedShape(names.get(segment, ""), segment, k, values=mask)
-        for (segment, k), mask in sorted(found.items(), key=lambda item: item[0])
-        if (mask >= 0.5).any()
-    )
-    return Edited(f"DICOM SEG ({kind})", shapes)
+    return found, all(abs(off) <= near for off in offsets.values())
+
+
+def _without_pixels(dataset: Dataset) -> Dataset:
+    return Dataset({tag: item for tag, item in dataset.items() if tag != PIXELS})
 
 
 def _groups(dataset: Dataset, number: int) -> list[Dataset]:
@@ -108,3 +144,6 @@ def _affine(dataset: Dataset, number: int) -> FloatArray | None:
     affine[:3, 0], affine[:3, 1] = cosines[:3] * column, cosines[3:] * row
     affine[:3, 3] = np.asarray(place.ImagePositionPatient, dtype=np.float64)
     return affine
+
+
+reader = Reader("seg", "a DICOM SEG", recognises, read)

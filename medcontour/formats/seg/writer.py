@@ -35,6 +35,7 @@ from medcontour.formats.dicom.header import (
     sources,
 )
 from medcontour.formats.dicom.identity import object_uid
+from medcontour.formats.dicom.text import carry_text
 from medcontour.formats.labels import CATEGORY, TYPE, Label
 from medcontour.formats.rasterise import Volume, label_coverage, label_masks
 from medcontour.results.exporter import Exporter, NothingToWrite, on_request
@@ -122,6 +123,7 @@ def _save(
 ) -> None:
     with discreetly(), replacing(path) as temporary:
         dataset = _segmentation(kind, volumes, suggestion, scan)
+        carry_text(dataset, scan.datasets[0])
         dataset.save_as(temporary, enforce_file_format=True)
 
 

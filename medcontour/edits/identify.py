@@ -1,0 +1,241 @@
+"""Which suggested structure each shape of a file is: by its shape, then by its number and name."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from shapely import MultiPolygon
+
+from medcontour.contour.polygons import mask_polygons, region, union
+from medcontour.edits.names import Key, Names
+from medcontour.edits.suggested import Suggested, is_as_drawn
+from medcontour.formats.place import plane_mm
+from medcontour.formats.shapes import Edited, EditedShape
+from medcontour.results.masks import Mask
+
+__all__ = ["Known", "hidden_by", "identify", "region_of"]
+
+LEAST_OVERLAP = 0.25
+"""Dice from which a shape of an unknown name and number is taken for a suggested structure."""
+
+WITH_NUMBER = 0.2
+"""How much is enough where the number is the structure's own."""
+
+CLEAR = 0.8
+"""Dice from which a shape is known by it before its number and a name that was changed."""
+
+APART = 0.2
+"""How much more than with any other structure it must be."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What one shape of the file is.
+
+    Attributes
+    ----------
+    shape
+        The shape.
+    key
+        The structure that it is of; None for one that nothing was suggested of.
+    same
+        Whether it is that structure's own curve or mask, untouched.
+    group
+        Which of the file's structures it is in.
+    """
+
+    shape: EditedShape
+    key: Key | None
+    same: bool
+    group: int
+
+
+@dataclass
+class _Group:
+    """The shapes that a file calls one thing."""
+
+    name: str
+    number: int | None
+    places: list[int]
+    exact: Counter[Key]
+    key: Key | None = None
+
+
+def identify(
+    edited: Edited, suggested: Suggested, names: Names, numbers: dict[int, list[Key]]
+) -> list[Known]:
+    """Say of each shape which suggested structure it is of.
+
+    Other tools write underscores for blanks, cut names, add numbers, drop keys and number anew;
+    they leave the curves. So a structure of the file is the suggested one whose curves (pixels)
+    most of its own are; else the one that is called so, that it clearly covers, that has its
+    number, that is likely called so, or that it overlaps most and nothing else of the file is.
+
+    Parameters
+    ----------
+    edited
+        What was read.
+    suggested
+        What was suggested.
+    names, numbers
+        What the structures are called, and numbered, in files of this format.
+    """
+    shapes = edited.shapes
+    exact = [_exact(shape, shapes, suggested) for shape in shapes]
+    groups = _grouped(shapes, exact)
+    for group in groups:
+        if group.exact:
+            own = names.own(group.name)
+            numbered = numbers.get(group.number or 0, [])
+            group.key = max(
+                group.exact, key=lambda key: (group.exact[key], key in own, key in numbered)
+            )
+    taken: set[tuple[Key | None, int]] = {
+        (g.key, shapes[i].slice) for g in groups for i in g.places if g.key
+    }
+    for group in (g for g in groups if not g.exact):
+        group.key = _likely(group, groups, shapes, suggested, names, numbers, taken)
+    found: dict[int, Known] = {}
+    for number, group in enumerate(groups):
+        for i in group.places:
+            key = _own_key(i, group, groups, shapes, exact, suggested)
+            found[i] = Known(shapes[i], key, key in exact[i], number)
+    return [found[i] for i in range(len(shapes))]
+
+
+def _grouped(shapes: Sequence[EditedShape], exact: Sequence[Counter[Key]]) -> list[_Group]:
+    groups: dict[tuple[str, int | None, str | None], _Group] = {}
+    for i, shape in enumerate(shapes):
+        new = _Group(shape.name, shape.number, [], Counter())
+        group = groups.setdefault((shape.name, shape.number, shape.kind), new)
+        group.places.append(i)
+        group.exact += exact[i]
+    return list(groups.values())
+
+
+def _exact(shape: EditedShape, shapes: Sequence[EditedShape], suggested: Suggested) -> Counter[Key]:
+    """The structures whose own curve or mask a shape is, with how surely."""
+    k = shape.slice
+    keys = [key for key in suggested.on_slice(k) if shape.kind in (None, key[1])]
+    found: Counter[Key] = Counter()
+    if shape.values is None:
+        for key in keys:
+            found[key] = any(
+                is_as_drawn(shape, c, suggested.scan) for c in suggested.contours(key, k)
+            )
+    else:
+        hidden = hidden_by(shapes, k, suggested, but=shape)
+        for key in keys:
+            found[key] = suggested.is_mask_of(shape.values, key, k, hidden)
+    return +found
+
+
+def hidden_by(
+    shapes: Iterable[EditedShape], k: int, suggested: Suggested, but: EditedShape | None = None
+) -> Mask:
+    """Pixels of slice `k` that other masks of a file were suggested to cover, and do."""
+    masks = [
+        s.values >= 0.5 for s in shapes if s.slice == k and s.values is not None and s is not but
+    ]
+    whole = suggested.everything(k)
+    return np.any(masks, axis=0) & whole if masks else np.zeros_like(whole)
+
+
+def _likely(
+    group: _Group,
+    groups: Sequence[_Group],
+    shapes: Sequence[EditedShape],
+    suggested: Suggested,
+    names: Names,
+    numbers: dict[int, list[Key]],
+    taken: set[tuple[Key | None, int]],
+) -> Key | None:
+    """The structure of a group whose shapes are nobody's own."""
+    mine = [shapes[i] for i in group.places]
+    kind = mine[0].kind
+
+    def of_kind(keys: Iterable[Key]) -> list[Key]:
+        return [key for key in keys if kind in (None, key[1])]
+
+    overlaps = {key: _overlap(mine, key, suggested) for key in of_kind(suggested.keys)}
+    free = {k: v for k, v in overlaps.items() if not any((k, s.slice) in taken for s in mine)}
+
+    def best(keys: Sequence[Key]) -> Key:
+        return max(keys, key=lambda key: overlaps.get(key, 0.0))
+
+    named, numbered = of_kind(names.own(group.name)), of_kind(numbers.get(group.number or 0, []))
+    alone = not any(g is not group and names.own(g.name) == named for g in groups)
+    one_of_slice = all(g.number is None for g in groups)  # curves, each with a name of its own
+    if named and (alone or one_of_slice or kind):
+        return best(named)
+    order = sorted(free.values(), reverse=True)
+    if order and order[0] >= CLEAR and order[0] - sum(order[1:2]) >= APART:
+        return max(free, key=free.__getitem__)
+    nameless = not group.name
+    if numbered and (nameless or overlaps.get(best(numbered), 0.0) >= WITH_NUMBER):
+        return best(numbered)
+    if found := named or of_kind(names.likely(group.name)):
+        return best(found)
+    top = max(free, key=free.__getitem__, default=None)
+    return top if top is not None and free[top] >= LEAST_OVERLAP else None
+
+
+def _own_key(
+    i: int,
+    group: _Group,
+    groups: Sequence[_Group],
+    shapes: Sequence[EditedShape],
+    exact: Sequence[Counter[Key]],
+    suggested: Suggested,
+) -> Key | None:
+    """The group's structure, but a polygon that is an evidence contour is evidence anywhere.
+
+    Unless somebody put it there for the outline: then it is in the file once more, as evidence,
+    and the outline is not.
+    """
+    shape = shapes[i]
+    evidence = [key for key in exact[i] if key[1] == "evidence" != suggested.editable]
+    if shape.values is not None or group.key in exact[i] or not evidence:
+        return group.key
+    if group.key is None or group.key[1] == "evidence":
+        return evidence[0]
+    others = [j for g in groups if g is not group for j in g.places]
+    again = any(evidence[0] in exact[j] and shapes[j].slice == shape.slice for j in others)
+    here = [j for j in group.places if shapes[j].slice == shape.slice and j != i]
+    gone = not any(group.key in exact[j] for j in others if shapes[j].slice == shape.slice)
+    return group.key if again and gone and not here else evidence[0]
+
+
+def _overlap(shapes: Sequence[EditedShape], key: Key, suggested: Suggested) -> float:
+    """Dice of shapes with a structure, over the slices that the shapes are on."""
+    by_slice: dict[int, list[EditedShape]] = defaultdict(list)
+    for shape in shapes:
+        by_slice[shape.slice].append(shape)
+    if not any(suggested.contours(key, k) for k in by_slice):
+        return 0.0
+    shared = areas = 0.0
+    row, column = suggested.scan.pixel_spacing
+    for k, here in by_slice.items():
+        own = suggested.region(key, k)
+        if here[0].values is not None:
+            inside = np.any([s.values >= 0.5 for s in here if s.values is not None], axis=0)
+            mask = suggested.mask(key, k)
+            shared += float((inside & mask).sum()) * row * column
+            areas += float(inside.sum() + mask.sum()) * row * column
+            continue
+        drawn = union(region_of(s, suggested) for s in here)
+        shared += drawn.intersection(own).area
+        areas += drawn.area + own.area
+    return 2 * shared / areas if areas else 0.0
+
+
+def region_of(shape: EditedShape, suggested: Suggested) -> MultiPolygon:
+    """What a shape encloses, in mm of its slice's plane."""
+    row, column = suggested.scan.pixel_spacing
+    if shape.values is not None:
+        return union(region(p * (column, row)) for p in mask_polygons(shape.values))
+    assert shape.polygon_lps_mm is not None
+    return region(plane_mm(shape.polygon_lps_mm, suggested.scan, shape.slice))

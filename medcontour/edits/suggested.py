@@ -1,0 +1,164 @@
+"""What was suggested, as curves, regions and pixels, and whether a shape of a file is of it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import cache
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial.distance import cdist
+from shapely import LinearRing, MultiPolygon
+
+from medcontour.contour.polygons import deviation_mm, distances, region, union
+from medcontour.edits.names import Key
+from medcontour.formats import Label, labels
+from medcontour.formats.labels import KINDS
+from medcontour.formats.markups.writer import control_points
+from medcontour.formats.place import plane_mm
+from medcontour.formats.shapes import EditedShape
+from medcontour.results import PlacedContour, Suggestion
+from medcontour.results.masks import Mask, pixel_coverage, pixel_mask
+from medcontour.scan import Scan
+
+__all__ = ["Suggested", "is_as_drawn", "placed_region", "same_fractions"]
+
+LEAST_MM = 0.01
+ROUNDED = 0.1
+"""Pixels within which a curve is the suggested one: others round what they write, and nobody
+draws so little."""
+
+SPLINE_MM = 0.2
+"""How near the spline through points on a curve comes to it, and still stands for it."""
+
+FRACTION = 0.02
+"""How far a fraction may be from what a contour covers: files hold steps of 1/255 or so."""
+
+WHOLE = 1e-6
+
+
+class Suggested:
+    """What was suggested, by structure and slice; what is made of it is made once.
+
+    Attributes
+    ----------
+    labels
+        By name.
+    keys
+        The structures that have contours, in the order of formats of curves.
+    editable
+        The kind that a reader edits.
+    """
+
+    def __init__(self, suggestion: Suggestion, scan: Scan) -> None:
+        self.scan = scan
+        self.labels: dict[str, Label] = {label.name: label for label in labels(suggestion)}
+        self.editable = suggestion.editable
+        self._contours: dict[Key, dict[int, list[PlacedContour]]] = {}
+        for label in self.labels.values():
+            for kind in KINDS:
+                by_slice: dict[int, list[PlacedContour]] = defaultdict(list)
+                for contour in label.contours(kind):
+                    by_slice[contour.slice].append(contour)
+                if by_slice:
+                    self._contours[label.name, kind] = dict(by_slice)
+        self.keys = list(self._contours)
+        self.mask = cache(self._mask)
+        self.region = cache(self._region)
+        self.coverage = cache(self._coverage)
+
+    def contours(self, key: Key, k: int) -> list[PlacedContour]:
+        """A structure's contours on slice `k`."""
+        return self._contours.get(key, {}).get(k, [])
+
+    def on_slice(self, k: int) -> list[Key]:
+        """The structures that slice `k` holds."""
+        return [key for key in self.keys if k in self._contours[key]]
+
+    def everything(self, k: int) -> Mask:
+        """The pixels of slice `k` that are in any structure."""
+        own = [self.mask(key, k) for key in self.on_slice(k)]
+        return np.asarray(np.any(own or [self._none()], axis=0))
+
+    def is_mask_of(
+        self, values: npt.NDArray[np.float32], key: Key, k: int, hidden: Mask
+    ) -> Literal[0, 1, 2]:
+        """Whether a mask is a structure's own on slice `k`, as files hold it: 2, 1, or 0 if not.
+
+        2 where the pixels are those that we write; 1 where others of the file cover a part
+        (`hidden`), where it was filled by another rule than ours (all pixels that the curve
+        touches, those that it covers, those that it half covers), or where a tool put the
+        outlines and the evidence of a label into one.
+        """
+        inside, own = values >= 0.5, self.mask(key, k)
+        if np.array_equal(inside, own) or same_fractions(values, self.coverage(key, k)):
+            return 2
+        missing = own & ~inside
+        if own.any() and not (inside & ~own).any() and not (missing & ~hidden).any():
+            return 1
+        share = self.coverage(key, k)
+        if any(np.array_equal(inside, r) for r in (share > WHOLE, share > 1 - WHOLE, share >= 0.5)):
+            return 1
+        other = (key[0], "evidence" if key[1] == "outline" else "outline")
+        both = own | self.mask(other, k)
+        return 1 if key[1] == self.editable and np.array_equal(inside, both) else 0
+
+    def _none(self) -> Mask:
+        return np.zeros((self.scan.rows, self.scan.columns), dtype=np.bool_)
+
+    def _mask(self, key: Key, k: int) -> Mask:
+        own = [pixel_mask(c.polygon_lps_mm, self.scan, k) for c in self.contours(key, k)]
+        return np.asarray(np.any(own or [self._none()], axis=0))
+
+    def _coverage(self, key: Key, k: int) -> npt.NDArray[np.float64]:
+        own = [pixel_coverage(c.polygon_lps_mm, self.scan, k) for c in self.contours(key, k)]
+        return np.asarray(np.minimum(np.sum([self._none(), *own], axis=0), 1.0))
+
+    def _region(self, key: Key, k: int) -> MultiPolygon:
+        return union(placed_region(c, self.scan) for c in self.contours(key, k))
+
+
+def same_fractions(
+    values: npt.NDArray[np.float32], coverage: npt.NDArray[np.float64], near: Mask | None = None
+) -> bool:
+    """Whether fractions are what curves cover of each pixel, as an untouched file has them.
+
+    `near` says which pixels count, by default all.
+    """
+    there = slice(None) if near is None else near
+    if not ((values > 0) & (values < 1))[there].any():
+        return False
+    return bool(np.abs(values - coverage)[there].max() <= FRACTION)
+
+
+def is_as_drawn(shape: EditedShape, contour: PlacedContour, scan: Scan) -> bool:
+    """Whether a polygon is a suggested contour as files hold it, untouched.
+
+    Where a person drags points, they are the points that we write of the contour; points added to
+    these on the curve change nothing.
+    """
+    assert shape.polygon_lps_mm is not None
+    k = shape.slice
+    if k != contour.slice:
+        return False
+    near = max(LEAST_MM, ROUNDED * min(scan.pixel_spacing))
+    edited, before = (plane_mm(p, scan, k) for p in (shape.polygon_lps_mm, contour.polygon_lps_mm))
+    if len(edited) == len(before) and np.abs(edited - before).max() <= LEAST_MM:
+        return True
+    reach = np.abs(edited.max(0) - before.max(0)).max(), np.abs(edited.min(0) - before.min(0)).max()
+    if shape.handles_lps_mm is None:
+        return bool(max(reach) <= near) and deviation_mm(edited, before) <= near
+    handles = plane_mm(shape.handles_lps_mm, scan, k)
+    written = plane_mm(control_points(contour.polygon_lps_mm, len(handles)), scan, k)
+    apart = cdist(handles, written)
+    if max(apart.min(axis=0).max(), apart.min(axis=1).max()) <= near:
+        return True
+    if max(reach) > SPLINE_MM or distances(handles, LinearRing(before)).max() > LEAST_MM:
+        return False
+    return deviation_mm(edited, before) <= SPLINE_MM
+
+
+def placed_region(contour: PlacedContour, scan: Scan) -> MultiPolygon:
+    """What a contour encloses, in mm of its slice's plane."""
+    return region(plane_mm(contour.polygon_lps_mm, scan, contour.slice))

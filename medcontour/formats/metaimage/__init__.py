@@ -1,0 +1,1 @@
+"""MetaImage label maps (`.mha`), read only."""

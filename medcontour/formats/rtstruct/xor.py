@@ -1,0 +1,49 @@
+"""Contours of type CLOSEDPLANAR_XOR: what lies in an odd number of them (PS3.3 C.8.8.6.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import shapely
+
+from medcontour.contour.polygons import keyhole, region
+from medcontour.formats.place import plane_mm
+from medcontour.formats.shapes import FloatArray
+from medcontour.scan import Scan
+
+__all__ = ["combined"]
+
+
+def combined(polygons: Sequence[FloatArray], scan: Scan, k: int) -> list[FloatArray]:
+    """Combine the contours of one structure on slice `k` by exclusive or.
+
+    Parameters
+    ----------
+    polygons
+        (n, 3) corners each, in the slice's plane, LPS mm.
+    scan, k
+        The scan, and the index of the slice.
+
+    Returns
+    -------
+    list of (n, 3) corners. A contour that meets no other is as it was; a hole is joined to the
+    outside by a cut of no width.
+    """
+    regions = [region(plane_mm(polygon, scan, k)) for polygon in polygons]
+    waiting, out = set(range(len(polygons))), []
+    row, column = scan.pixel_spacing
+    while waiting:
+        cluster, found = set(), {waiting.pop()}
+        while found:
+            one = found.pop()
+            cluster.add(one)
+            near = {i for i in waiting if regions[i].intersects(regions[one])}
+            waiting -= near
+            found |= near
+        if len(cluster) == 1:
+            out.append(polygons[cluster.pop()])
+            continue
+        left = shapely.symmetric_difference_all([regions[i] for i in sorted(cluster)])
+        parts = [p for p in shapely.get_parts(left) if p.geom_type == "Polygon" and p.area > 0]
+        out += [scan.to_lps(keyhole(part) / (column, row), k) for part in parts]
+    return out

@@ -1,0 +1,1 @@
+"""A `suggestion.json` whose outlines somebody changed, read only: `results` writes it."""
