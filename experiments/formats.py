@@ -29,8 +29,8 @@ import SimpleITK as sitk
 import slicerio
 from pycocotools.coco import COCO
 
-from medcontour.contour.polygons import mask_polygons
-from medcontour.edits import deviation_mm, read_edited
+from medcontour.contour.polygons import deviation_mm, mask_polygons
+from medcontour.formats.reader import read_edited
 from medcontour.results import Suggestion, export, exporters, refusal
 from medcontour.scan import Scan, read_scan
 

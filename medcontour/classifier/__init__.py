@@ -1,10 +1,5 @@
 """One small protocol for image classifiers, and what makes one of files and networks."""
 
-from __future__ import annotations
+import lazy_loader
 
-from medcontour.classifier.load import load_classifier
-from medcontour.classifier.network import NetworkClassifier
-from medcontour.classifier.protocol import Classifier, Prepared
-from medcontour.classifier.target import target_index
-
-__all__ = ["Classifier", "NetworkClassifier", "Prepared", "load_classifier", "target_index"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,7 +1,5 @@
 """Star-convex curves: parameters to radius, soft mask, area and vertices, and back by fitting."""
 
-from medcontour.contour.fit import fit_mask, fit_polygon
-from medcontour.contour.fourier import FourierContour, Parametrisation
-from medcontour.contour.plane import PlaneGeometry
+import lazy_loader
 
-__all__ = ["FourierContour", "Parametrisation", "PlaneGeometry", "fit_mask", "fit_polygon"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -7,12 +7,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from medcontour.contour.polygons import polygon_area
 from medcontour.dicomweb import is_address
 from medcontour.edits.edit_report import EditReport, edit_report
-from medcontour.edits.fitted import Fitted, fit_outline
 from medcontour.edits.match import Matched, match
 from medcontour.edits.slice_edit import Drawn, SliceEdit
 from medcontour.errors import MedcontourError
@@ -21,6 +20,9 @@ from medcontour.formats.place import plane_mm
 from medcontour.formats.reader import read_edited
 from medcontour.results import Finding, ObjectReference, PlacedContour, Suggestion
 from medcontour.scan import Scan, read_scan
+
+if TYPE_CHECKING:
+    from medcontour.edits.fitted import Fitted
 
 __all__ = ["Refined", "refine", "scan_of"]
 
@@ -163,6 +165,8 @@ def _outlines(
     matched: Matched, suggestion: Suggestion, scan: Scan
 ) -> tuple[list[list[PlacedContour]], dict[int, tuple[float, int]]]:
     """Each edit's outlines, and by its place the least Dice and the most curves of its fits."""
+    from medcontour.edits.fitted import fit_outline  # PyTorch, which reading does without
+
     outlines: list[list[PlacedContour]] = []
     fits: dict[int, tuple[float, int]] = {}
     for place, edit in enumerate(matched.edits):

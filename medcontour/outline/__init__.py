@@ -1,5 +1,5 @@
 """From an evidence contour to the boundary in the image; no classifier is asked."""
 
-from medcontour.outline.region import Outline, follow_region, outline_candidates
+import lazy_loader
 
-__all__ = ["Outline", "follow_region", "outline_candidates"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

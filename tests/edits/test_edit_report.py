@@ -14,8 +14,7 @@ from shapely import MultiPolygon
 from skimage.draw import polygon2mask
 
 from medcontour.contour.measures import compare
-from medcontour.contour.polygons import keyhole, region
-from medcontour.edits import deviation_mm
+from medcontour.contour.polygons import deviation_mm, keyhole, region
 from medcontour.edits.edit_report import EditReport, FindingEdit
 
 ANGLES = np.arange(512) * 2 * np.pi / 512

@@ -17,8 +17,8 @@ from edits import AXIAL, smooth_suggestion, write_series, written
 from PIL import Image, ImageDraw
 
 import medcontour as mc
-from medcontour.contour.polygons import mask_polygons, region
-from medcontour.edits import deviation_mm, read_edited
+from medcontour.contour.polygons import deviation_mm, mask_polygons, region
+from medcontour.formats.reader import read_edited
 from medcontour.results import Suggestion
 from medcontour.results.masks import pixel_mask
 from medcontour.scan import Scan

@@ -20,10 +20,10 @@ from PIL import Image
 import medcontour as mc
 from medcontour.contour import FourierContour
 from medcontour.contour.polygons import keyhole, region, union
-from medcontour.edits import read_edited
 from medcontour.edits.fitted import fit_outline
 from medcontour.errors import MedcontourError
 from medcontour.formats.place import plane_mm
+from medcontour.formats.reader import read_edited
 from medcontour.pipeline.planes import plane_geometry
 from medcontour.results import Suggestion, export
 from medcontour.results.masks import pixel_mask

@@ -12,9 +12,10 @@ import SimpleITK as sitk
 
 import medcontour as mc
 from medcontour.contour.polygons import region
-from medcontour.edits import Edited, read_edited
 from medcontour.errors import MedcontourError
 from medcontour.formats.place import plane_mm
+from medcontour.formats.reader import read_edited
+from medcontour.formats.shapes import Edited
 from medcontour.scan import Scan
 
 pytestmark = pytest.mark.shared_data

@@ -13,9 +13,9 @@ from hypothesis.extra import numpy as hnp
 from skimage.draw import polygon2mask
 
 import medcontour as mc
-from medcontour.contour.polygons import mask_polygons
-from medcontour.edits import deviation_mm, read_edited
+from medcontour.contour.polygons import deviation_mm, mask_polygons
 from medcontour.formats.place import plane_mm
+from medcontour.formats.reader import read_edited
 from medcontour.results import Suggestion
 from medcontour.results.masks import pixel_mask
 from medcontour.scan import Scan

@@ -38,8 +38,8 @@ from originals import SECRETS, write_originals
 
 import medcontour as mc
 from medcontour.cli import main as command_line
-from medcontour.edits import read_edited
 from medcontour.errors import MedcontourError
+from medcontour.formats.reader import read_edited
 from medcontour.results import Suggestion
 
 MEMORY = 2**30

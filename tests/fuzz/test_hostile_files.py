@@ -22,8 +22,8 @@ from hostile_files import KINDS, Given, World, build_world, table, try_many, try
 from originals import SECRETS
 
 import medcontour as mc
-from medcontour.edits import read_edited
 from medcontour.errors import MedcontourError
+from medcontour.formats.reader import read_edited
 from medcontour.results import Suggestion
 from medcontour.scan.claims import open_measured
 

@@ -9,31 +9,6 @@ equal. Signs: sum a signed map over its channels first; `relevance_mass` clips i
 `complexity`, `sparseness` take its absolute value, and whatever ranks takes it as it is.
 """
 
-from __future__ import annotations
+import lazy_loader
 
-from medcontour.benchmark.metrics.curve import deletion_auc, insertion_auc
-from medcontour.benchmark.metrics.faithful import faithfulness_correlation
-from medcontour.benchmark.metrics.place import (
-    best_iou,
-    pointing_game,
-    relevance_mass,
-    relevance_rank,
-)
-from medcontour.benchmark.metrics.score import Baseline, Score
-from medcontour.benchmark.metrics.spread import agreement, complexity, overlap, sparseness
-
-__all__ = [
-    "Baseline",
-    "Score",
-    "agreement",
-    "best_iou",
-    "complexity",
-    "deletion_auc",
-    "faithfulness_correlation",
-    "insertion_auc",
-    "overlap",
-    "pointing_game",
-    "relevance_mass",
-    "relevance_rank",
-    "sparseness",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

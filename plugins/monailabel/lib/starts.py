@@ -13,8 +13,8 @@ import numpy.typing as npt
 import medcontour as mc
 from lib.names import segment_names
 from medcontour.contour.polygons import mask_polygons, polygon_area
-from medcontour.edits import read_edited
 from medcontour.formats.rasterise import file_grid
+from medcontour.formats.reader import read_edited
 
 __all__ = ["clicked", "drawn"]
 

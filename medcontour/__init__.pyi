@@ -1,0 +1,30 @@
+from .classifier import load_classifier
+from .edits import Refined, refine
+from .errors import MedcontourError
+from .explain import ExtremalContours, quantus_explain
+from .formats.dicom.push import push
+from .pipeline import Settings, contour_map, robustness, snap, suggest
+from .results import Suggestion, export, exporters
+from .scan import Scan, read_scan
+
+__version__: str
+
+__all__ = [
+    "ExtremalContours",
+    "MedcontourError",
+    "Refined",
+    "Scan",
+    "Settings",
+    "Suggestion",
+    "contour_map",
+    "export",
+    "exporters",
+    "load_classifier",
+    "push",
+    "quantus_explain",
+    "read_scan",
+    "refine",
+    "robustness",
+    "snap",
+    "suggest",
+]

@@ -1,0 +1,35 @@
+from .base import BACKWARD, FORWARD, Attribution, Explainer, Method, attribution, held
+from .contours import ExtremalContour, RandomContour
+from .covering import Occlusion, Rise
+from .feature_layer import FeatureLayer, feature_layer
+from .grad_cam import GradCamPlusPlus
+from .gradients import GradientShap, IntegratedGradients
+from .randomised import LayerSimilarity, likeness, randomised, similarity_under_randomisation
+from .registry import METHODS, method_named
+from .smooth_mask import SmoothMask
+
+__all__ = [
+    "BACKWARD",
+    "FORWARD",
+    "METHODS",
+    "Attribution",
+    "Explainer",
+    "ExtremalContour",
+    "FeatureLayer",
+    "GradCamPlusPlus",
+    "GradientShap",
+    "IntegratedGradients",
+    "LayerSimilarity",
+    "Method",
+    "Occlusion",
+    "RandomContour",
+    "Rise",
+    "SmoothMask",
+    "attribution",
+    "feature_layer",
+    "held",
+    "likeness",
+    "method_named",
+    "randomised",
+    "similarity_under_randomisation",
+]

@@ -1,0 +1,17 @@
+from .from_start import snap, snap_with
+from .job import suggest, suggest_with
+from .one_slice import AREAS, CIRCLES, WEIGHTS, contour_map, robustness
+from .settings import Settings
+
+__all__ = [
+    "AREAS",
+    "CIRCLES",
+    "WEIGHTS",
+    "Settings",
+    "contour_map",
+    "robustness",
+    "snap",
+    "snap_with",
+    "suggest",
+    "suggest_with",
+]
