@@ -48,9 +48,10 @@ def describe(where: str, series: str | None = None) -> dict[str, Any]:
     if path.exists() and path.suffix in {".ts", ".pt", ".pth"}:
         return _classifier(path)
     if path.is_dir() and series is None:
-        several = list_series(path)
+        several, notes = list_series(path)
         if len(several) > 1:
-            return {"kind": "several series", "series": [asdict(found) for found in several]}
+            listed = [asdict(found) for found in several]
+            return {"kind": "several series", "series": listed, "notes": list(notes)}
     return _scan(mc.read_scan(path, series=series))
 
 

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import pydicom
 from pydicom.dataset import Dataset
 
 from medcontour.errors import MedcontourError
-from medcontour.scan.claims import open_measured
-from medcontour.scan.headers import ImageFile, choose_series, damaged, image_files, text
+from medcontour.scan.headers import ImageFile, damaged, open_dicom, text
 from medcontour.scan.measured import Padding, measured_voxels
+from medcontour.scan.pieces import Piece, pieces_of, set_apart
 from medcontour.scan.pixels import (
     PIXEL_KEYWORDS,
     check_decoder,
     frame_values,
     inversion,
-    numbers,
     stored_window,
 )
+from medcontour.scan.places import at_the_detector, flat_stack, plane_of
 from medcontour.scan.quiet import quietly
 from medcontour.scan.scan import FileGrid, Scan
-from medcontour.scan.stack import Plane, Stack, stack_planes
+from medcontour.scan.series import chosen_series
+from medcontour.scan.stack import stack_planes
 from medcontour.scan.values import grey_where_equal, spread_window
 
 __all__ = ["read_dicom"]
@@ -37,42 +36,6 @@ _RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _QUANTITIES = ("CT", "PT")
 
 _IMAGE_GROUP = 0x0028
-
-# Of an ultrasound region, DICOM PS3.3 C.8.5.5.
-_TWO_DIMENSIONAL, _CENTIMETRES = 1, 3
-
-# What places and scales a frame of an enhanced object, each in a sequence of one item.
-_FRAME_MACROS = (
-    "PixelMeasuresSequence",
-    "PlanePositionSequence",
-    "PlaneOrientationSequence",
-    "PixelValueTransformationSequence",
-    "FrameVOILUTSequence",
-)
-
-
-_SPLIT = (
-    "write the frame to be read as an image (dcmtk: dcmj2pnm --write-png --frame 1 IN OUT.png), "
-    "or convert a volume to NIfTI, for example with dcm2niix."
-)
-
-
-@dataclass(frozen=True)
-class _Slice:
-    """One picture of a series: a file, and the frame where the file has places for several.
-
-    `groups` holds the attributes that place and scale it, named alike for both kinds.
-    """
-
-    file: ImageFile
-    frame: int | None
-    groups: Dataset
-
-    @property
-    def name(self) -> str:
-        """What to call it in a message."""
-        name = self.file.path.name
-        return name if self.frame is None else f"{name} frame {self.frame + 1}"
 
 
 def read_dicom(path: Path, series: str | None = None) -> Scan:
@@ -110,11 +73,18 @@ def read_dicom(path: Path, series: str | None = None) -> Scan:
         not finite or the same everywhere.
     """
     with quietly():
-        return _read_series(choose_series(image_files(path), series, path), path)
+        files, left = chosen_series(path, series)
+        slices, odd = set_apart(pieces_of(files))
+        return _read_slices(slices, path, left + odd)
 
 
-def _read_series(files: Sequence[ImageFile], path: Path) -> Scan:
-    slices = _slices(files)
+def _read_slices(slices: Sequence[Piece], path: Path, left: tuple[str, ...]) -> Scan:
+    if len({str(piece.file.header.get("PhotometricInterpretation")) for piece in slices}) > 1:
+        raise MedcontourError(
+            f"{slices[0].name} and other images of its series differ in their photometric "
+            "interpretation (colour, greyscale); put those that belong together into a folder of "
+            "their own."
+        )
     for syntax_file in {piece.file.syntax: piece.file for piece in slices}.values():
         check_decoder(syntax_file.syntax, syntax_file.path.name)
     placed = [piece for piece in slices if piece.groups.get("ImagePositionPatient")]
@@ -124,9 +94,11 @@ def _read_series(files: Sequence[ImageFile], path: Path) -> Scan:
             f"{path} mixes slices with and without ImagePositionPatient ({bare.name} has "
             "none); put those that belong together into a folder of their own."
         )
+    if len(slices) == 1 and at_the_detector(slices[0]):
+        placed = []
     units: Literal["mm", "pixel"] = "mm"
     if placed:
-        stack = stack_planes([_plane(piece) for piece in slices], str(path))
+        stack = stack_planes([plane_of(piece) for piece in slices], str(path))
     else:
         if len(slices) > 1:
             raise MedcontourError(
@@ -134,7 +106,7 @@ def _read_series(files: Sequence[ImageFile], path: Path) -> Scan:
                 "patient (ImagePositionPatient); give one of the files, for example "
                 f"{slices[0].name}."
             )
-        stack, units = _flat(slices[0])
+        stack, units = flat_stack(slices[0])
     ordered = [slices[index] for index in stack.order]
     first = ordered[0].file
     voxels, datasets, window, padded, inverted = _read(ordered)
@@ -163,120 +135,12 @@ def _read_series(files: Sequence[ImageFile], path: Path) -> Scan:
         slice_axes_lps=stack.slice_axes_lps,
         frame_numbers=tuple(piece.frame + 1 for piece in ordered if piece.frame is not None),
         measured=measured,
-        notes=stack.notes + inverted + fillings,
+        notes=left + stack.notes + inverted + fillings,
     )
-
-
-def _slices(files: Sequence[ImageFile]) -> list[_Slice]:
-    pieces: list[_Slice] = []
-    for file in files:
-        if file.enhanced:
-            pieces.extend(_frames(file))
-        elif file.frames > 1:
-            raise MedcontourError(
-                f"{file.path.name} holds {file.frames} frames without a place in the patient each "
-                f"(a cine loop or another multi-frame object); {_SPLIT}"
-            )
-        else:
-            pieces.append(_Slice(file, None, file.header))
-    if len({str(file.header.get("PhotometricInterpretation")) for file in files}) > 1:
-        raise MedcontourError(
-            f"{files[0].path.name} and other images of its series differ in their photometric "
-            "interpretation (colour, greyscale); put those that belong together into a folder of "
-            "their own."
-        )
-    return pieces
-
-
-def _frames(file: ImageFile) -> Iterator[_Slice]:
-    """Give the frames of an enhanced object: DICOM PS3.3 C.7.6.16."""
-    try:
-        per_frame = list(file.header.PerFrameFunctionalGroupsSequence)
-        shared = list(file.header.get("SharedFunctionalGroupsSequence") or [])[:1]
-        if len(per_frame) != file.frames:
-            raise ValueError("as many items as frames are due")
-        for number, item in enumerate(per_frame):
-            groups = Dataset()
-            for source in (*shared, item):
-                for macro in _FRAME_MACROS:
-                    for attributes in (source.get(macro) or [])[:1]:
-                        groups.update(attributes)
-            if not groups.get("ImagePositionPatient"):
-                raise MedcontourError(
-                    f"{file.path.name} holds {file.frames} frames without a place in the patient "
-                    f"each (PlanePositionSequence); {_SPLIT}"
-                )
-            yield _Slice(file, number, groups)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise damaged(file.path) from error
-
-
-def _plane(piece: _Slice) -> Plane:
-    try:
-        position = np.array(numbers(piece.groups, "ImagePositionPatient")).reshape(3)
-        orientation = np.array(numbers(piece.groups, "ImageOrientationPatient")).reshape(2, 3)
-        spacing = np.array(numbers(piece.groups, "PixelSpacing")).reshape(2)
-        thickness = (*numbers(piece.groups, "SliceThickness"), 0.0)[0]
-        right = np.allclose(orientation @ orientation.T, np.eye(2), atol=1e-3)
-        if not (np.isfinite(position).all() and right and np.all(spacing > 0)):
-            raise ValueError("no place in space")
-    except (ValueError, TypeError) as error:
-        raise MedcontourError(
-            f"{piece.name} has no usable place in the patient: ImagePositionPatient, "
-            "ImageOrientationPatient or PixelSpacing is missing or damaged; export it again."
-        ) from error
-    return Plane(
-        name=piece.name,
-        size=piece.file.size,
-        position=position,
-        orientation=orientation,
-        spacing=spacing,
-        thickness=max(thickness, 0.0),
-        frame_of_reference=text(piece.file.header, "FrameOfReferenceUID"),
-    )
-
-
-def _flat(piece: _Slice) -> tuple[Stack, Literal["mm", "pixel"]]:
-    """Place an image that has no place in the patient, in mm where it has a size."""
-    spacing, note = _projected_spacing(piece.file.header)
-    units: Literal["mm", "pixel"] = "mm" if spacing else "pixel"
-    row, column = spacing or (1.0, 1.0)
-    affine = np.diag([column, row, 1.0, 1.0])
-    return Stack((0,), affine, np.zeros((1, 3)), notes=(note,)), units
-
-
-def _projected_spacing(header: Dataset) -> tuple[tuple[float, float] | None, str]:
-    """(row, column) spacing in mm, or None, and a sentence that says where it comes from."""
-    place = "The image has no place in the patient"
-    for keyword, remark in (
-        ("PixelSpacing", "its size is that of PixelSpacing"),
-        ("ImagerPixelSpacing", "its size is that at the detector (ImagerPixelSpacing)"),
-    ):
-        try:
-            row, column = numbers(header, keyword)
-        except (ValueError, TypeError):
-            continue
-        if 0 < row < np.inf and 0 < column < np.inf:
-            return (row, column), f"{place}; {remark}."
-    try:
-        regions = {
-            tuple(abs(numbers(region, f"PhysicalDelta{axis}")[0]) * 10 for axis in "YX")
-            for region in header.get("SequenceOfUltrasoundRegions") or ()
-            if region.get("RegionSpatialFormat") == _TWO_DIMENSIONAL
-            and region.get("PhysicalUnitsXDirection") == _CENTIMETRES
-            and region.get("PhysicalUnitsYDirection") == _CENTIMETRES
-        }
-    except (ValueError, TypeError, AttributeError, IndexError):
-        regions = set()
-    if len(regions) == 1:
-        row, column = regions.pop()
-        if 0 < row < np.inf and 0 < column < np.inf:
-            return (row, column), f"{place}; its size is that of its ultrasound region."
-    return None, f"{place} and no size; all lengths are in pixels."
 
 
 def _read(
-    ordered: Sequence[_Slice],
+    ordered: Sequence[Piece],
 ) -> tuple[
     npt.NDArray[np.float32],
     tuple[Dataset, ...],
@@ -333,8 +197,9 @@ def _read(
 def _whole(path: Path) -> Dataset:
     """Read a file whole; what of its header cannot be understood is left out."""
     try:
-        with open_measured(path) as stream:
-            dataset = pydicom.dcmread(stream)
+        dataset = open_dicom(path)
+    except MedcontourError:
+        raise
     except Exception as error:  # pydicom raises anything at damaged files.
         raise damaged(path) from error
     for tag in [tag for tag in dataset.keys() if not tag.is_private]:  # noqa: SIM118

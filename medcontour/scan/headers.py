@@ -1,30 +1,40 @@
-"""The headers of DICOM files: which of them are images, and which series they belong to."""
+"""The headers of DICOM files: which of them are images, and what could not be read."""
 
 from __future__ import annotations
 
-import os
+import io
+import struct
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
-from pydicom.uid import UID, MediaStorageDirectoryStorage
+from pydicom.uid import (
+    UID,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    MediaStorageDirectoryStorage,
+)
 
 from medcontour.errors import MedcontourError
 from medcontour.scan.claims import open_measured
-from medcontour.scan.quiet import quietly
+from medcontour.scan.folder import folder_files
 
 __all__ = [
     "DICOM_ENDINGS",
+    "DicomFolder",
     "ImageFile",
-    "SeriesFacts",
-    "choose_series",
+    "Unread",
     "damaged",
     "image_files",
-    "list_series",
+    "open_dicom",
+    "starts_as_dicom",
     "text",
 ]
 
@@ -36,6 +46,7 @@ _DERIVED = ("SEG", "RTDOSE")
 _HEADER = [
     "SOPClassUID",
     "SOPInstanceUID",
+    "ImageType",
     "Modality",
     "StudyInstanceUID",
     "SeriesInstanceUID",
@@ -43,29 +54,42 @@ _HEADER = [
     "Rows",
     "Columns",
     "NumberOfFrames",
+    "NumberOfSlices",
     "PhotometricInterpretation",
     "SliceThickness",
     "ImagePositionPatient",
     "ImageOrientationPatient",
     "PixelSpacing",
     "ImagerPixelSpacing",
+    "NominalScannedPixelSpacing",
     "SequenceOfUltrasoundRegions",
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
+    "DirectoryRecordSequence",
 ]
+
+_MAGIC_AT, _MAGIC = 128, b"DICM"
+# Groups that a data set without preamble may begin with: file meta information, identification.
+_FIRST_GROUPS = (0x0002, 0x0008)
+_LONGEST_FIRST = 256
+"""Bytes of the first value of such a data set, at most: a group's length, a character set."""
 
 
 @dataclass(frozen=True)
 class ImageFile:
-    """One DICOM image file, as far as geometry and the choice of a series need it."""
+    """One DICOM image file, as far as geometry and the choice of a series need it.
+
+    `number` is its place (from 1) among the files of its folder in the order of their names.
+    """
 
     path: Path
     header: Dataset
-    syntax: UID | None
+    syntax: UID
     modality: str
     series: str
     frames: int
     size: tuple[int, int]
+    number: int = 1
 
     @property
     def enhanced(self) -> bool:
@@ -74,110 +98,187 @@ class ImageFile:
 
 
 @dataclass(frozen=True)
-class SeriesFacts:
-    """What one series of a folder is, without patient data.
+class Unread:
+    """A file that is meant to be DICOM and cannot be read: why, and of which series if known."""
 
-    A SeriesDescription is left out: people write names into it.
+    number: int
+    error: MedcontourError
+    series: str | None = None
+
+
+@dataclass(frozen=True)
+class DicomFolder:
+    """What the DICOM files of a folder are.
 
     Attributes
     ----------
-    uid
-        SeriesInstanceUID (0020,000E), empty where the images have none.
-    modality
-        Of its first image.
-    columns, rows
-        Of its first image.
-    slices
-        Images, or frames where an image has several.
+    images
+        In the order of the files' names.
+    unread
+        What is meant to be DICOM and is damaged.
+    alien
+        The numbers of files of other kinds.
+    total
+        How many files there are.
+    objects
+        How many of which other DICOM objects (``"RTSTRUCT"``, ``"SEG"``).
+    missing
+        SOP Instance UIDs of images that an index (DICOMDIR) names and that are not there, each
+        with its series.
+    notes
+        What was passed over while the folder was searched.
     """
 
-    uid: str
-    modality: str
-    columns: int
-    rows: int
-    slices: int
+    images: list[ImageFile]
+    unread: list[Unread]
+    alien: list[int]
+    total: int
+    objects: Counter[str]
+    missing: dict[str, str]
+    notes: tuple[str, ...]
 
 
-def list_series(path: Path) -> list[SeriesFacts]:
-    """List the series of DICOM images in a folder, in the order of their file names.
+def image_files(path: Path) -> DicomFolder:
+    """Read the headers of all DICOM files at `path`: a folder, with those in it, or one file.
+
+    A file without preamble is read as well. The index of a medium (DICOMDIR), given by itself,
+    stands for the folder it lies in.
 
     Raises
     ------
     MedcontourError
-        When there is no image, or one whose header is damaged.
+        When there is no image, or when the one file cannot be read.
     """
-    with quietly():
-        return [_facts(uid, files) for uid, files in _by_series(image_files(path)).items()]
-
-
-def _by_series(images: list[ImageFile]) -> dict[str, list[ImageFile]]:
-    found: dict[str, list[ImageFile]] = {}
-    for image in images:
-        found.setdefault(image.series, []).append(image)
-    return found
-
-
-def _facts(uid: str, files: list[ImageFile]) -> SeriesFacts:
-    rows, columns = files[0].size
-    return SeriesFacts(uid, files[0].modality, columns, rows, sum(file.frames for file in files))
-
-
-def _paths(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    found = [Path(folder) / name for folder, _, names in os.walk(path) for name in names]
-    # Files with a dot before their name are a computer's own notes ("._IM0001.dcm").
-    return sorted(file for file in found if file.is_file() and file.name[0] != ".")
-
-
-def image_files(path: Path) -> list[ImageFile]:
-    """Read the headers of all DICOM images at `path`; what is no image is passed over.
-
-    Raises
-    ------
-    MedcontourError
-        When there is no image, and for an image whose header is damaged or has no pixels: passed
-        over, it would be a slice missing without a word.
-    """
-    images, others, alien = [], Counter[str](), 0
-    for file in _paths(path):
+    found = folder_files(path)
+    images: list[ImageFile] = []
+    unread: list[Unread] = []
+    alien: list[int] = []
+    others = Counter[str]()
+    indexed: dict[str, str] = {}
+    for number, file in enumerate(found.files, 1):
         try:
-            with open_measured(file) as stream:
-                header = pydicom.dcmread(
-                    stream, stop_before_pixels=True, specific_tags=list(_HEADER)
-                )
-            for _ in chain(header.file_meta, header.iterall()):
-                pass  # parses every value now, nested ones too
-        except InvalidDicomError as error:
-            if file.name.lower().endswith(DICOM_ENDINGS):
-                raise MedcontourError(
-                    f"{file.name} is no DICOM file: the letters DICM are missing at byte 128; "
-                    "fetch it again, move it away, or, if it is a bare data set, add the header "
-                    "with dcmtk: dcmconv IN OUT."
-                ) from error
-            alien += 1
+            header = _header(file)
+        except MedcontourError as error:
+            unread.append(Unread(number, error))
             continue
-        except Exception as error:  # pydicom raises anything at damaged headers.
-            raise damaged(file) from error
-        image = _image(file, header)
-        if image is None:
-            others[text(header, "Modality") or _stored_class(header).name] += 1
-        else:
+        if header is None:
+            alien.append(number)
+            continue
+        try:
+            image = _image(file, header, number)
+        except MedcontourError as error:
+            unread.append(Unread(number, error, text(header, "SeriesInstanceUID")))
+            continue
+        if image is not None:
             images.append(image)
-    if images:
-        return images
+        elif _stored_class(header) == MediaStorageDirectoryStorage:
+            if not path.is_dir():
+                return image_files(path.resolve().parent)
+            indexed |= _indexed(header)
+        else:
+            others[text(header, "Modality") or _stored_class(header).name] += 1
+    there = {text(image.header, "SOPInstanceUID") for image in images}
+    missing = {uid: series for uid, series in indexed.items() if uid not in there}
+    if not images:
+        raise _no_image(path, unread, others, len(alien), found.notes)
+    return DicomFolder(images, unread, alien, len(found.files), others, missing, found.notes)
+
+
+def _no_image(
+    path: Path, unread: list[Unread], others: Counter[str], alien: int, notes: Sequence[str]
+) -> MedcontourError:
+    if unread:
+        return unread[0].error
     if others:
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(others.items()))
-        raise MedcontourError(
+        return MedcontourError(
             f"{path} holds DICOM objects but no image ({kinds}); give the images that they refer "
             "to."
         )
     if alien:
-        raise MedcontourError(
+        return MedcontourError(
             f"{path} holds no DICOM file among its {alien} files; give the folder of the DICOM "
-            "files, or a NIfTI, PNG, JPEG or TIFF file by its own name."
+            "files, or a NIfTI, NRRD, MetaImage, PNG, JPEG or TIFF file by its own name."
         )
-    raise MedcontourError(f"{path} is an empty folder; give the one that holds the images.")
+    said = f" {' '.join(notes)}" if notes else ""
+    return MedcontourError(f"{path} is an empty folder; give the one that holds the images.{said}")
+
+
+def starts_as_dicom(start: bytes) -> bool:
+    """Whether bytes (132 or more) are how DICOM files start, with a preamble or without one."""
+    return start[_MAGIC_AT : _MAGIC_AT + 4] == _MAGIC or _is_bare(start)
+
+
+def _is_bare(start: bytes) -> bool:
+    """Whether a data set starts at once, without the preamble that a file should have."""
+    if start[:4] == _MAGIC:
+        return True
+    if len(start) < 8 or start[_MAGIC_AT : _MAGIC_AT + 4] == _MAGIC:
+        return False
+    for order in "<>":
+        group, _ = struct.unpack_from(f"{order}HH", start)
+        if group in _FIRST_GROUPS:
+            explicit = start[4:6].isalpha() and start[4:6].isupper()
+            (length,) = struct.unpack_from(f"{order}I", start, 4)
+            return explicit or length <= _LONGEST_FIRST
+    return False
+
+
+def open_dicom(path: Path, **options: Any) -> Dataset:
+    """Read a DICOM file, with a preamble or without one, by `pydicom.dcmread`.
+
+    A transfer syntax that is not stated is the one that the elements are seen to be written in.
+
+    Raises
+    ------
+    InvalidDicomError
+        For a file of another kind.
+    MedcontourError
+        When pixels are compressed in a way that is not stated.
+    Exception
+        Whatever pydicom raises at damaged ones.
+    """
+    with open_measured(path) as stream:
+        start = stream.read(_MAGIC_AT + 4)
+        stream.seek(0)
+        bare = _is_bare(start)
+        source: BinaryIO = stream
+        if start[:4] == _MAGIC:
+            source = io.BytesIO(bytes(_MAGIC_AT) + stream.read())
+            bare = False
+        dataset = pydicom.dcmread(source, force=bare, **options)
+    if bare and not any(key in dataset for key in ("SOPClassUID", "SOPInstanceUID", "Rows")):
+        raise InvalidDicomError("nothing that a DICOM object has")
+    if not dataset.file_meta.get("TransferSyntaxUID"):
+        if "PixelData" in dataset and dataset["PixelData"].is_undefined_length:
+            raise MedcontourError(
+                f"{path.name} does not say how its pixels are compressed (TransferSyntaxUID is "
+                "missing); fetch it again, or write it again where it came from."
+            )
+        implicit, little = dataset.original_encoding
+        written = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else written
+    return dataset
+
+
+def _header(file: Path) -> Dataset | None:
+    """Read a file's header, None where it is no DICOM file and does not claim to be one."""
+    try:
+        header = open_dicom(file, stop_before_pixels=True, specific_tags=list(_HEADER))
+        for _ in chain(header.file_meta, header.iterall()):
+            pass  # parses every value now, nested ones too
+        return header
+    except MedcontourError:
+        raise
+    except InvalidDicomError as error:
+        if file.name.lower().endswith(DICOM_ENDINGS):
+            raise MedcontourError(
+                f"{file.name} is no DICOM file: it neither has the letters DICM at byte 128 nor "
+                "starts as a data set does; fetch it again, or move it away."
+            ) from error
+        return None
+    except Exception as error:  # pydicom raises anything at damaged headers.
+        raise damaged(file) from error
 
 
 def damaged(file: Path) -> MedcontourError:
@@ -192,7 +293,7 @@ def _stored_class(header: Dataset) -> UID:
     return UID(str(uid))
 
 
-def _image(file: Path, header: Dataset) -> ImageFile | None:
+def _image(file: Path, header: Dataset, number: int) -> ImageFile | None:
     """Take what is needed of an image's header; give None for an object that is no image."""
     try:
         modality = text(header, "Modality") or "OT"
@@ -213,40 +314,27 @@ def _image(file: Path, header: Dataset) -> ImageFile | None:
         return ImageFile(
             path=file,
             header=header,
-            syntax=header.file_meta.get("TransferSyntaxUID"),
+            syntax=header.file_meta.TransferSyntaxUID,
             modality=modality,
             series=str(header.get("SeriesInstanceUID") or ""),
             frames=int(header.get("NumberOfFrames") or 1),
             size=(rows, columns),
+            number=number,
         )
     except (ValueError, TypeError, AttributeError) as error:
         raise damaged(file) from error
 
 
-def choose_series(images: list[ImageFile], series: str | None, path: Path) -> list[ImageFile]:
-    """Keep the images of one series.
-
-    Raises
-    ------
-    MedcontourError
-        When there are several and none is chosen, or when the chosen one is absent: with the
-        UID, modality, columns, rows and slices of each (a SeriesDescription may name a patient).
-    """
-    by_series = _by_series(images)
-    if series is None and len(by_series) == 1:
-        return images
-    if series in by_series:
-        return by_series[series]
-    listed = "; ".join(
-        f"{found.uid or 'without a UID'} ({found.modality}, {found.columns} x {found.rows} x "
-        f"{found.slices})"
-        for found in (_facts(uid, files) for uid, files in by_series.items())
-    )
-    trouble = f"holds {len(by_series)} series" if series is None else f"has no series {series}"
-    raise MedcontourError(
-        f"{path} {trouble}; choose one by its SeriesInstanceUID (series), or give a folder with "
-        f"one series alone: {listed}."
-    )
+def _indexed(header: Dataset) -> dict[str, str]:
+    """List the images of an index (DICOMDIR): SOP Instance UID to SeriesInstanceUID."""
+    found, series = {}, ""
+    for record in header.get("DirectoryRecordSequence") or ():
+        kind = record.get("DirectoryRecordType")
+        if kind == "SERIES":
+            series = text(record, "SeriesInstanceUID") or ""
+        elif kind == "IMAGE" and record.get("ReferencedSOPInstanceUIDInFile"):
+            found[str(record.ReferencedSOPInstanceUIDInFile)] = series
+    return found
 
 
 def text(header: Dataset, keyword: str) -> str | None:

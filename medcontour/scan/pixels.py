@@ -54,7 +54,7 @@ def numbers(dataset: Dataset, keyword: str) -> tuple[float, ...]:
     return tuple(float(item) for item in (value if several else (value,)))
 
 
-def check_decoder(syntax: UID | None, name: str) -> None:
+def check_decoder(syntax: UID, name: str) -> None:
     """Refuse pixel data that nothing installed here can decode, before any is read.
 
     Raises
@@ -62,11 +62,6 @@ def check_decoder(syntax: UID | None, name: str) -> None:
     MedcontourError
         With the transfer syntax (0002,0010) and what to install or how to convert.
     """
-    if syntax is None:
-        raise MedcontourError(
-            f"{name} does not say how its pixels are stored (TransferSyntaxUID is missing); write "
-            "it again, for example with dcmtk: dcmconv IN OUT."
-        )
     try:
         available = get_decoder(syntax).is_available
     except NotImplementedError:

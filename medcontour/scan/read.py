@@ -9,7 +9,7 @@ from pathlib import Path
 from medcontour.dicomweb import is_address
 from medcontour.errors import MedcontourError
 from medcontour.scan.dicom import read_dicom
-from medcontour.scan.headers import DICOM_ENDINGS
+from medcontour.scan.headers import DICOM_ENDINGS, starts_as_dicom
 from medcontour.scan.image import read_image
 from medcontour.scan.nifti import read_nifti
 from medcontour.scan.remote import read_remote
@@ -79,7 +79,7 @@ def read_scan(
     name = path.name.lower()
     if not start:
         raise MedcontourError(f"{path} is an empty file; copy or export it again.")
-    if start[128:132] == b"DICM" or name.endswith(DICOM_ENDINGS):
+    if starts_as_dicom(start) or name.endswith(DICOM_ENDINGS):
         return read_dicom(path, series)
     if series is not None:
         raise MedcontourError(

@@ -18,8 +18,13 @@ FloatArray = npt.NDArray[np.float64]
 
 # Slices nearer than this along their normal (mm) are at the same place.
 _SAME_PLACE = 1e-3
-# Direction cosines and millimetres that differ by less are one value, written twice.
+# Millimetres of pixel spacing that differ by less are one value, written twice.
 _SAME_VALUE = 1e-4
+# Direction cosines that differ by less are one direction, rounded by a scanner (0.1 degrees): every
+# slice keeps its own, so that nothing is moved by it.
+_SAME_DIRECTION = 2e-3
+# Millimetres that a corner may be off by it without a word.
+_NOTED = 0.05
 
 
 @dataclass(frozen=True)
@@ -127,8 +132,21 @@ def stack_planes(planes: Sequence[Plane], where: str) -> Stack:
             f"The slices are shifted against each other by {tilt:.1f} degrees (a tilted gantry); "
             "the affine is sheared accordingly and nothing is resampled."
         )
+    if len(order) > 1 and (apart := _furthest(axes, affine, planes[0].size)) > _NOTED:
+        notes.append(
+            f"The directions of the slices differ a little (a corner lies up to {apart:.2g} mm off "
+            "the first slice's): every contour lies in the plane of its own slice, and label maps "
+            "take the first slice's directions."
+        )
     same = bool((axes == axes[0]).all())
     return Stack(order, affine, origins, regular, None if same else axes, tuple(notes))
+
+
+def _furthest(axes: FloatArray, affine: FloatArray, size: tuple[int, int]) -> float:
+    """Millimetres by which a corner of a slice is off where the affine's directions place it."""
+    rows, columns = size
+    corners = np.array([[columns, 0], [0, rows], [columns, rows]], dtype=np.float64).T
+    return float(np.linalg.norm((axes - affine[:3, :2]) @ corners, axis=1).max())
 
 
 def _step(origins: FloatArray, plane: Plane) -> tuple[FloatArray, bool]:
@@ -145,19 +163,16 @@ def _step(origins: FloatArray, plane: Plane) -> tuple[FloatArray, bool]:
 
 def _refuse_unlike(planes: Sequence[Plane], where: str) -> None:
     """Refuse slices that differ from most of the series, and name them."""
-    for subject, values in (
-        ("size", [np.array(plane.size, dtype=np.float64) for plane in planes]),
-        ("orientation", [plane.orientation for plane in planes]),
-        ("pixel spacing", [plane.spacing for plane in planes]),
+    for subject, values, same in (
+        ("size", [np.array(plane.size, dtype=np.float64) for plane in planes], 0.0),
+        ("orientation", [plane.orientation for plane in planes], _SAME_DIRECTION),
+        ("pixel spacing", [plane.spacing for plane in planes], _SAME_VALUE),
     ):
-        keys = [value.round(3).tobytes() for value in values]
-        usual = values[keys.index(Counter(keys).most_common(1)[0][0])]
-        unlike = [
-            plane.name
-            for plane, value in zip(planes, values, strict=True)
-            if not np.allclose(value, usual, rtol=0, atol=_SAME_VALUE)
-        ]
-        _refuse(unlike, subject, where, len(planes))
+        flat = np.array(values).reshape(len(planes), -1)
+        # The middle one of each number is that of most: -0 and rounding do not tell it apart.
+        unlike = np.abs(flat - np.median(flat, axis=0)).max(axis=1) > same
+        names = [plane.name for plane, other in zip(planes, unlike, strict=True) if other]
+        _refuse(names, subject, where, len(planes))
     frames = [plane.frame_of_reference for plane in planes]
     usual_frame = Counter(frames).most_common(1)[0][0]
     unlike = [plane.name for plane in planes if plane.frame_of_reference != usual_frame]

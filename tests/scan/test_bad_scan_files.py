@@ -15,7 +15,16 @@ import pytest
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 from pydicom.uid import MPEG4HP41, RTStructureSetStorage
-from scan_files import CORONAL, decimals, enhanced, slice_dataset, volume, write, write_series
+from scan_files import (
+    AXIAL,
+    decimals,
+    enhanced,
+    rotation,
+    slice_dataset,
+    volume,
+    write,
+    write_series,
+)
 
 from medcontour.errors import MedcontourError
 from medcontour.scan import read_scan
@@ -107,7 +116,7 @@ def test_slices_at_one_place(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("subject", "change"),
     [
-        ("orientation", {"ImageOrientationPatient": decimals(CORONAL)}),
+        ("orientation", {"ImageOrientationPatient": decimals(AXIAL @ rotation(0.03, 0, 0).T)}),
         ("pixel spacing", {"PixelSpacing": decimals((0.7, 0.8))}),
         ("frame of reference", {"FrameOfReferenceUID": "1.9.9"}),
         ("size", {"Rows": 5, "PixelData": volume((5, 7)).tobytes() + b""}),
@@ -165,7 +174,13 @@ def test_a_place_that_is_none(tmp_path: Path, attributes: dict[str, object]) -> 
 def test_cine_and_enhanced_without_places(tmp_path: Path) -> None:
     cine = slice_dataset(volume((6, 7)), NumberOfFrames=5, Modality="US")
     cine.PixelData = volume((5, 6, 7)).tobytes()
-    assert "a.dcm holds 5 frames" in refusal(write(cine, tmp_path / "a.dcm"))
+    message = refusal(write(cine, tmp_path / "a.dcm"))
+    assert "a.dcm holds 5 frames" in message
+    assert "an ultrasound clip" in message
+    cine.Modality = "NM"
+    message = refusal(write(cine, tmp_path / "a.dcm"))
+    assert "nuclear medicine" in message
+    assert "clip" not in message
     bare = enhanced(volume((4, 6, 7)), [0, 1, 2, 3], places=False)
     assert "b.dcm holds 4 frames" in refusal(write(bare, tmp_path / "b.dcm"))
 
@@ -197,13 +212,21 @@ def test_no_pixel_data(tmp_path: Path) -> None:
     assert "b.dcm (CT) holds no pixel data" in refusal(write(stripped, tmp_path / "b.dcm"))
 
 
-def test_truncated_slice_in_a_series_is_never_passed_over(tmp_path: Path) -> None:
+def test_truncated_slice_in_a_series_is_never_passed_over_in_silence(tmp_path: Path) -> None:
+    """Cut in its pixels it is refused; cut so that its series is not known, it is counted."""
     paths = write_series(tmp_path, volume((4, 32, 32)))
     whole = paths[2].read_bytes()
     header = len(whole) - 2 * 32 * 32
+    ends = set()
     for length in (*range(0, header, 37), header + 100, len(whole) - 2):
         paths[2].write_bytes(whole[:length])
-        assert "slice002.dcm" in refusal(tmp_path)
+        try:
+            scan = read_scan(tmp_path)
+            notes = " ".join(scan.notes)
+            ends.add((scan.slices, "could not be read" in notes and "number 3" in notes))
+        except MedcontourError as error:
+            ends.add("slice002.dcm" in str(error))
+    assert ends == {True, (3, True)}
 
 
 def test_damaged_rescale_is_not_left_out(tmp_path: Path) -> None:
@@ -353,11 +376,17 @@ def test_colour_and_grey_in_one_series(tmp_path: Path) -> None:
 
 
 def test_no_transfer_syntax(tmp_path: Path) -> None:
-    path = write(slice_dataset(volume((6, 7))), tmp_path / "a.dcm")
+    """Uncompressed pixels are written as the rest of the file is; compressed ones are unknown."""
+    path = write(slice_dataset(volume((32, 40))), tmp_path / "a.dcm")
     dataset = pydicom.dcmread(path)
     del dataset.file_meta.TransferSyntaxUID
     dataset.save_as(path, implicit_vr=False, little_endian=True, enforce_file_format=False)
-    assert "a.dcm does not say how its pixels are stored" in refusal(path)
+    np.testing.assert_array_equal(read_scan(path).voxels[0], volume((32, 40)))
+    dataset = slice_dataset(volume((32, 40)))
+    dataset.compress(pydicom.uid.RLELossless)
+    del dataset.file_meta.TransferSyntaxUID
+    dataset.save_as(path, implicit_vr=False, little_endian=True, enforce_file_format=False)
+    assert "a.dcm does not say how its pixels are compressed" in refusal(path)
 
 
 def test_ultrasound_region_that_is_no_calibration(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def test_radiograph_sizes(tmp_path: Path) -> None:
 
 
 def test_enhanced_frames_become_slices(tmp_path: Path) -> None:
-    voxels, order = volume((4, 6, 7)), [2, 0, 3, 1]
+    voxels, order = np.abs(volume((4, 6, 7))), [2, 0, 3, 1]
     path = write(enhanced(voxels, order), tmp_path / "enhanced.dcm")
     scan = read_scan(path)
     np.testing.assert_array_equal(scan.voxels, voxels * np.arange(1, 5)[:, None, None] - 7.0)
@@ -161,7 +161,7 @@ def test_enhanced_frames_become_slices(tmp_path: Path) -> None:
 )
 def test_series_of_each_modality(tmp_path: Path, modality: str, sop_class: str) -> None:
     """PET has a rescale of its own on each slice; secondary captures may be placed as well."""
-    voxels = volume()
+    voxels = np.abs(volume())
 
     def change(dataset: Dataset, index: int) -> None:
         dataset.RescaleSlope, dataset.RescaleIntercept = str(0.5 * (index + 1)), "3"
