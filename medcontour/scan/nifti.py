@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import math
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, Literal, cast
 
 import nibabel
 import numpy as np
@@ -13,33 +13,22 @@ import numpy.typing as npt
 
 from medcontour.errors import MedcontourError
 from medcontour.scan.claims import DEFLATE, check_claim
-from medcontour.scan.measured import measured_voxels
 from medcontour.scan.quiet import quietly
-from medcontour.scan.scan import FileGrid, Scan
-from medcontour.scan.values import grey_where_equal, spread_window
+from medcontour.scan.scan import Scan
+from medcontour.scan.volume import places_voxels, volume_scan
 
-__all__ = ["check_voxels", "read_nifti"]
+__all__ = ["check_voxels", "placed_affine", "read_nifti", "starts_as_nifti"]
 
 FloatArray = npt.NDArray[np.float64]
 
-_RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
-
 # xyzt_units of NIfTI-1 that are not millimetres; 0 (unknown) is taken for them.
 _OTHER_UNITS = {1: "metres", 3: "micrometres"}
-
-# For slices across the patient's (0: left-right, 1: back-front, 2: feet-head) axis, the patient
-# axes of (slice, row, column) and the sign, in RAS, of the way in which each of them ascends.
-_DISPLAY = {
-    2: ((2, 1, 0), (1, -1, -1)),  # axial: slices to S, rows to P, columns to L
-    1: ((1, 2, 0), (-1, -1, -1)),  # coronal: slices to P, rows to I, columns to L
-    0: ((0, 2, 1), (-1, -1, -1)),  # sagittal: slices to L, rows to I, columns to P
-}
 
 
 def read_nifti(path: Path) -> Scan:
     """Read a NIfTI-1 or NIfTI-2 volume (.nii, .nii.gz) of two or three dimensions.
 
-    The affine is the sform where its code is above 0, else the qform, as nibabel takes it.
+    The affine is the sform where its code is above 0 and it places voxels, else the qform.
     Slices are cut across the file axis whose spacing is clearly the largest (1.2 times the mean
     of the two others), else across the axis nearest to feet-head; they are shown as a radiologist
     expects: axial with columns to the patient's left and rows to the back, coronal with columns
@@ -64,8 +53,7 @@ def read_nifti(path: Path) -> Scan:
         with quietly():
             image, data = _load(path)
             shape = data.shape[:3]
-            affine_ras = _affine_ras(image, shape, path)
-            notes = _notes(image, shape)
+            affine_ras, notes = placed_affine(image, shape, path)
     except MedcontourError:
         raise
     except Exception as error:  # nibabel, gzip and zlib raise anything at damaged files.
@@ -73,32 +61,12 @@ def read_nifti(path: Path) -> Scan:
             f"{path} cannot be read as NIfTI: it is damaged, truncated or another kind of file; "
             "copy or export it again."
         ) from error
-    grid = FileGrid(shape, affine_ras, *_display_axes(affine_ras, shape))
-    colour = [data[..., channel] for channel in range(3)] if data.ndim == 4 else [data]
-    turned = [np.ascontiguousarray(grid.to_scan(channel)) for channel in colour]
-    voxels = turned[0] if len(turned) == 1 else grey_where_equal(np.stack(turned, -1))
-    voxels, measured, fillings = measured_voxels(voxels, str(path))
-    affine_lps = _affine_lps(grid)
-    columns, rows = affine_lps[:3, 0], affine_lps[:3, 1]
-    if abs(columns @ rows) > 1e-3 * np.linalg.norm(columns) * np.linalg.norm(rows):
-        raise MedcontourError(
-            f"{path} has a sheared affine: the rows and columns of a slice are not at right "
-            "angles; resample it to a rectangular grid first, for example with "
-            "nibabel.processing.resample_to_output."
-        )
-    origins = affine_lps[:3, 3] + np.arange(len(voxels))[:, None] * affine_lps[:3, 2]
-    return Scan(
-        voxels=voxels,
-        affine_lps=affine_lps,
-        slice_origins_lps=origins,
-        units="mm",
-        modality="OT",
-        source=str(path.resolve()),
-        window=spread_window(voxels, measured),
-        grid=grid,
-        measured=measured,
-        notes=notes + fillings,
-    )
+    return volume_scan(data, affine_ras, path, notes)
+
+
+def starts_as_nifti(start: bytes) -> bool:
+    """Whether bytes (540 or more) are how an unpacked NIfTI-1 or NIfTI-2 file starts."""
+    return start[344:348] == b"n+1\0" or start[4:8] == b"n+2\0"
 
 
 def _load(path: Path) -> tuple[nibabel.Nifti1Image, npt.NDArray[np.float32]]:
@@ -158,76 +126,69 @@ def _is_volume(shape: tuple[int, ...]) -> bool:
     return len(shape) >= 2 and all(length == 1 for length in shape[3:])
 
 
-def _affine_ras(image: nibabel.Nifti1Image, shape: tuple[int, ...], path: Path) -> FloatArray:
-    """Find the file's index to RAS mm; a single slice without a third axis gets its normal."""
+def placed_affine(
+    image: nibabel.Nifti1Image, shape: tuple[int, ...], path: Path
+) -> tuple[FloatArray, tuple[str, ...]]:
+    """Find the file's index to RAS mm, and what is to be said of it.
+
+    The sform before the qform, where it has a code and places voxels; a single slice without a
+    third axis gets its normal.
+
+    Raises
+    ------
+    MedcontourError
+        When the file is not measured in millimetres.
+    """
     unit = _OTHER_UNITS.get(int(image.header["xyzt_units"]) & 7)
     if unit:
         raise MedcontourError(
             f"{path} is measured in {unit}, not millimetres; write a copy in millimetres first."
         )
-    affine = np.array(image.affine, dtype=np.float64)
-    if shape[2] == 1 and not affine[:3, 2].any():
-        normal = np.cross(affine[:3, 0], affine[:3, 1])
-        affine[:3, 2] = normal / (np.linalg.norm(normal) or 1.0)
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    known = bool(np.isfinite(affine).all() and (spacing > 0).all())
-    if not known or abs(np.linalg.det(affine[:3, :3] / spacing)) < 1e-3:
-        raise MedcontourError(
-            f"{path} has an affine that places no voxels (an axis has no length or direction); "
-            "mend its sform and qform first."
-        )
-    return affine
-
-
-def _display_axes(
-    affine_ras: FloatArray, shape: tuple[int, ...]
-) -> tuple[tuple[int, int, int], tuple[bool, bool, bool]]:
-    """`FileGrid.axes` and `FileGrid.flipped` for the display of a radiologist."""
-    orientation = nibabel.io_orientation(affine_ras)
-    patient_axis = [int(axis) for axis in orientation[:, 0]]
-    spacing = np.linalg.norm(affine_ras[:3, :3], axis=0)
-    longest = int(np.argmax(spacing))
-    thin = [axis for axis in range(3) if shape[axis] == 1]
-    if len(thin) == 1:
-        across = thin[0]
-    elif spacing[longest] > 1.2 * np.delete(spacing, longest).mean():
-        across = longest
-    else:
-        across = patient_axis.index(2)
-    wanted, signs = _DISPLAY[patient_axis[across]]
-    first, second, third = (patient_axis.index(axis) for axis in wanted)
-    flips = [
-        bool(orientation[axis, 1] != sign)
-        for axis, sign in zip((first, second, third), signs, strict=True)
-    ]
-    return (first, second, third), (flips[0], flips[1], flips[2])
-
-
-def _affine_lps(grid: FileGrid) -> FloatArray:
-    """Index (column, row, slice) of the scan to LPS mm, from the file's affine."""
-    to_file = np.zeros((4, 4))
-    to_file[3, 3] = 1.0
-    for scan_axis, (axis, flip) in enumerate(zip(grid.axes, grid.flipped, strict=True)):
-        to_file[axis, 2 - scan_axis] = -1.0 if flip else 1.0
-        to_file[axis, 3] = grid.shape[axis] - 1 if flip else 0.0
-    return np.asarray(_RAS_TO_LPS @ grid.affine_ras @ to_file)
-
-
-def _notes(image: nibabel.Nifti1Image, shape: tuple[int, ...]) -> tuple[str, ...]:
-    sform, sform_code = image.get_sform(coded=True)
-    qform, qform_code = image.get_qform(coded=True)
-    if not sform_code and not qform_code:
-        return (
+    sform, qform = (_form(image, name, shape) for name in ("sform", "qform"))
+    if sform is None and qform is None:
+        return _whole(np.array(image.affine, dtype=np.float64), shape), (
             "The file has neither sform nor qform: where its axes lie in the patient is a guess "
             "(its first axis is taken to run to the left).",
         )
-    if sform_code and qform_code:
-        corners = np.array(np.meshgrid(*[(0, length - 1) for length in shape])).reshape(3, -1)
-        apart = (sform - qform)[:3] @ np.vstack([corners, np.ones(corners.shape[1])])
-        furthest = float(np.linalg.norm(apart, axis=0).max())
-        if furthest > 0.1:
-            return (
-                f"The file's sform and qform place a corner {furthest:.3g} mm apart; the sform is "
-                "used.",
-            )
-    return ()
+    if sform is None or qform is None:
+        only = qform if sform is None else sform
+        return np.array(only), ()
+    if places_voxels(sform) != places_voxels(qform):
+        good, bad = ("sform", "qform") if places_voxels(sform) else ("qform", "sform")
+        return sform if good == "sform" else qform, (
+            f"The file's {bad} places no voxels (an axis has no length or direction); the {good} "
+            "is used.",
+        )
+    return sform, _apart(sform, qform, shape)
+
+
+def _form(
+    image: nibabel.Nifti1Image, name: Literal["sform", "qform"], shape: tuple[int, ...]
+) -> FloatArray | None:
+    """Read an affine that has a code, all zeros where it is damaged; None without a code."""
+    if not int(image.header[f"{name}_code"]):
+        return None
+    try:
+        form = getattr(image.header, f"get_{name}")()
+    except Exception:  # nibabel raises several kinds at numbers that are no rotation
+        return np.zeros((4, 4))
+    return _whole(np.array(form, dtype=np.float64), shape)
+
+
+def _whole(affine: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+    """Give a single slice without a third axis its normal."""
+    if shape[2] == 1 and not affine[:3, 2].any():
+        normal = np.cross(affine[:3, 0], affine[:3, 1])
+        affine[:3, 2] = normal / (np.linalg.norm(normal) or 1.0)
+    return affine
+
+
+def _apart(sform: FloatArray, qform: FloatArray, shape: tuple[int, ...]) -> tuple[str, ...]:
+    corners = np.array(np.meshgrid(*[(0, length - 1) for length in shape])).reshape(3, -1)
+    apart = (sform - qform)[:3] @ np.vstack([corners, np.ones(corners.shape[1])])
+    furthest = float(np.linalg.norm(apart, axis=0).max())
+    if furthest <= 0.1:
+        return ()
+    return (
+        f"The file's sform and qform place a corner {furthest:.3g} mm apart; the sform is used.",
+    )

@@ -11,7 +11,8 @@ from medcontour.errors import MedcontourError
 from medcontour.scan.dicom import read_dicom
 from medcontour.scan.headers import DICOM_ENDINGS, starts_as_dicom
 from medcontour.scan.image import read_image
-from medcontour.scan.nifti import read_nifti
+from medcontour.scan.itk import is_itk, read_itk
+from medcontour.scan.nifti import read_nifti, starts_as_nifti
 from medcontour.scan.remote import read_remote
 from medcontour.scan.scan import Scan
 
@@ -28,13 +29,14 @@ def read_scan(
     series: str | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Scan:
-    """Read a DICOM series, a NIfTI volume or a plain image with its exact geometry.
+    """Read a DICOM series, a volume (NIfTI, NRRD, MetaImage) or a picture with its geometry.
 
     Parameters
     ----------
     path
         A folder with one DICOM series (searched with its subfolders), one DICOM file, a NIfTI
-        file (.nii, .nii.gz), or a PNG, JPEG or TIFF image; or, as text, the address of a series in
+        (.nii, .nii.gz), NRRD (.nrrd, .nhdr) or MetaImage (.mha, .mhd) file, or a PNG, JPEG or TIFF
+        image; or, as text, the address of a series in
         an archive, ``dicomweb+https://HOST/ROOT#SERIES_UID``. A file's kind is told by its content
         first and by its name only where that says nothing.
     series
@@ -52,7 +54,7 @@ def read_scan(
     ------
     MedcontourError
         For everything that a user can mend: see the readers `read_dicom`, `read_nifti`,
-        `read_image` and `read_remote` for what each of them refuses.
+        `read_itk`, `read_image` and `read_remote` for what each of them refuses.
 
     Examples
     --------
@@ -71,7 +73,7 @@ def read_scan(
         if path.is_dir():
             return read_dicom(path, series)
         with path.open("rb") as file:
-            start = file.read(132)
+            start = file.read(540)
     except FileNotFoundError as error:
         raise MedcontourError(f"{path} does not exist; check the path.") from error
     except OSError as error:
@@ -85,11 +87,13 @@ def read_scan(
         raise MedcontourError(
             f"{path} is no DICOM file, so that no series can be chosen; leave the series out."
         )
-    if name.endswith(_NIFTI_ENDINGS):
+    if name.endswith(_NIFTI_ENDINGS) or starts_as_nifti(start):
         return read_nifti(path)
+    if is_itk(start, name):
+        return read_itk(path)
     if start.startswith(_IMAGE_STARTS) or name.endswith(_IMAGE_ENDINGS):
         return read_image(path)
     raise MedcontourError(
-        f"{path} is of a kind that is not read; give a DICOM folder or file, a NIfTI file (.nii, "
-        ".nii.gz) or a PNG, JPEG or TIFF image."
+        f"{path} is of a kind that is not read; give a DICOM folder or file, a NIfTI (.nii, "
+        ".nii.gz), NRRD (.nrrd) or MetaImage (.mha, .mhd) file, or a PNG, JPEG or TIFF image."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from itertools import permutations, product
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 import SimpleITK as sitk
 from scan_files import rotation
 
+from medcontour.errors import MedcontourError
+from medcontour.formats.labelmap.reader import read as read_labels
 from medcontour.scan import read_scan
 
 LPS = np.diag([-1.0, -1.0, 1.0])
@@ -175,3 +178,55 @@ def test_rgb_nifti(tmp_path: Path) -> None:
         np.testing.assert_array_equal(
             scan.grid.from_scan(scan.voxels[..., channel]), colour[..., channel]
         )
+
+
+def with_sform(path: Path, values: list[float], qform: np.ndarray | None) -> Path:
+    """A NIfTI whose sform has a code and these twelve numbers."""
+    image = nibabel.Nifti1Image(np.arange(60, dtype=np.int16).reshape(3, 4, 5), np.eye(4))
+    image.set_sform(np.eye(4), 2)
+    image.set_qform(qform, 0 if qform is None else 1)
+    nibabel.save(image, path)
+    raw = bytearray(path.read_bytes())
+    struct.pack_into("<12f", raw, 280, *values)
+    path.write_bytes(bytes(raw))
+    return path
+
+
+@pytest.mark.parametrize("number", [0.0, np.nan, np.inf, 1.0])
+def test_an_sform_without_use_beside_a_good_qform(tmp_path: Path, number: float) -> None:
+    qform = axes_affine((0, 1, 2), (-1, 1, 1), (1.5, 2, 3))
+    scan = read_scan(with_sform(tmp_path / "a.nii", [number] * 12, qform))
+    np.testing.assert_allclose(scan.grid.affine_ras, qform, atol=1e-6)
+    assert any("sform places no voxels" in note and "qform is used" in note for note in scan.notes)
+    with pytest.raises(MedcontourError, match="places no voxels"):
+        read_scan(with_sform(tmp_path / "b.nii", [number] * 12, None))
+
+
+def test_a_qform_without_use_beside_a_good_sform(tmp_path: Path) -> None:
+    sform = axes_affine((0, 1, 2), (-1, 1, 1), (1.5, 2, 3))
+    path = with_sform(tmp_path / "a.nii", list(sform[:3].ravel()), np.eye(4))
+    raw = bytearray(path.read_bytes())
+    struct.pack_into("<3f", raw, 256, 9.0, 9.0, 9.0)  # a quaternion that is no rotation
+    path.write_bytes(bytes(raw))
+    scan = read_scan(path)
+    np.testing.assert_allclose(scan.grid.affine_ras, sform, atol=1e-6)
+    assert any("qform places no voxels" in note for note in scan.notes)
+
+
+@pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
+def test_nifti_is_known_by_its_content(tmp_path: Path, kind: type) -> None:
+    data = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
+    nibabel.save(kind(data, np.eye(4)), tmp_path / "a.nii")
+    path = (tmp_path / "a.nii").rename(tmp_path / "a")
+    scan = read_scan(path)
+    np.testing.assert_array_equal(scan.grid.from_scan(scan.voxels), data)
+
+
+def test_a_label_map_goes_by_the_affine_that_its_scan_goes_by(tmp_path: Path) -> None:
+    qform = axes_affine((0, 1, 2), (-1, 1, 1), (1.5, 2, 3))
+    path = with_sform(tmp_path / "labels.nii", [0.0] * 12, qform)
+    scan = read_scan(path)
+    shapes = read_labels(path, scan).shapes
+    assert len(shapes) == 59  # each value but 0 once
+    for shape in shapes:
+        np.testing.assert_array_equal(shape.values, scan.voxels[shape.slice] == shape.number)

@@ -14,7 +14,7 @@ from medcontour.formats.reader import Reader
 from medcontour.formats.shapes import Edited
 from medcontour.formats.volumes import read_volume
 from medcontour.scan import Scan
-from medcontour.scan.nifti import check_voxels
+from medcontour.scan.nifti import check_voxels, placed_affine
 
 __all__ = ["read", "reader", "recognises"]
 
@@ -37,7 +37,8 @@ def read(path: Path, scan: Scan) -> Edited:
     names = _itksnap_names(path.with_name(f"{stem}.txt"))
     names = names or _itksnap_names(path.with_name(f"{stem}.label"))
     values = np.asarray(image.dataobj)
-    return read_volume("NIfTI label map", values, LPS_FROM_RAS @ image.affine, names, scan, path)
+    affine, _ = placed_affine(image, (*image.shape, 1, 1)[:3], path)
+    return read_volume("NIfTI label map", values, LPS_FROM_RAS @ affine, names, scan, path)
 
 
 def _itksnap_names(path: Path) -> dict[int, str]:
