@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,6 +17,7 @@ from medcontour.results.document import (
     finding_to_dict,
     scan_from_dict,
 )
+from medcontour.results.html import html_table
 from medcontour.results.parts import (
     ClassifierReference,
     Finding,
@@ -35,7 +36,7 @@ __all__ = ["Suggestion"]
 SCHEMA = "medcontour/suggestion/1"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Suggestion:
     """What medcontour suggests for a scan.
 
@@ -75,6 +76,41 @@ class Suggestion:
     predecessors: dict[str, ObjectReference] = field(default_factory=dict)
     views: tuple[Views, ...] = field(default=(), repr=False, compare=False)
     source: Scan | None = field(default=None, repr=False, compare=False)
+
+    def __iter__(self) -> Iterator[Finding]:
+        """Go through the findings, by slice."""
+        return iter(self.findings)
+
+    def __len__(self) -> int:
+        """Count the findings."""
+        return len(self.findings)
+
+    def __bool__(self) -> bool:
+        """A suggestion of nothing is a suggestion."""
+        return True
+
+    def __repr__(self) -> str:
+        """Say in one line what was found."""
+        return (
+            f"<Suggestion: {len(self)} of {self.classifier.target_name} on "
+            f"{len({finding.slice for finding in self})} of {self.scan.shape[0]} slices>"
+        )
+
+    def _repr_html_(self) -> str:
+        """Show the findings as a table, in a notebook."""
+        unit = "mm²" if self.scan.units == "mm" else "pixels"
+        head = ("slice", "class", "score", "status", f"outline, {unit}")
+        rows = [
+            (
+                str(finding.slice),
+                finding.label,
+                f"{finding.score:.2f}",
+                finding.status,
+                ", ".join(f"{outline.area_mm2:.0f}" for outline in finding.outlines) or "none",
+            )
+            for finding in self
+        ]
+        return html_table(repr(self).strip("<>"), head, rows)
 
     def for_export(self, *, include_weak: bool = False) -> Suggestion:
         """Leave only the findings that go into label maps, structure sets and curves.

@@ -54,7 +54,7 @@ class FileGrid:
         return volume
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Scan:
     """A scan as slices in patient space.
 
@@ -123,6 +123,14 @@ class Scan:
     frame_numbers: tuple[int, ...] = field(default=(), repr=False)
     measured: npt.NDArray[np.bool_] | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Say in one line what it is; nothing of the patient."""
+        row, column = self.pixel_spacing
+        return (
+            f"<Scan: {self.modality}, {self.columns} x {self.rows} x {self.slices}, "
+            f"{column:.3g} x {row:.3g} {self.units}>"
+        )
 
     @property
     def slices(self) -> int:
