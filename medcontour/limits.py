@@ -11,7 +11,14 @@ import psutil
 
 from medcontour.errors import MedcontourError
 
-__all__ = ["MEMORY_VARIABLE", "check_file", "check_memory", "memory_limit", "readable_size"]
+__all__ = [
+    "MEMORY_VARIABLE",
+    "check_file",
+    "check_memory",
+    "memory_limit",
+    "read_text",
+    "readable_size",
+]
 
 MEMORY_VARIABLE = "MEDCONTOUR_MEMORY"
 """The environment variable that says how many bytes the work may take: ``8G``, ``500 MB``."""
@@ -24,6 +31,9 @@ _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:I?B)?\s*", re.IGNORECASE)
 
 # A container may have less than the machine that it runs on: cgroups, version 2 and 1.
 _CONTAINER = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+_PARSED = 12
+"""Bytes that a byte of JSON takes once it is parsed: lists of short numbers take the most."""
 
 _KINDS = (
     (stat.S_ISFIFO, "a pipe"),
@@ -122,6 +132,21 @@ def check_file(path: Path) -> None:
     for is_kind, kind in _KINDS:
         if is_kind(mode):
             raise MedcontourError(f"{path} is {kind} and no file; write its content to a file.")
+
+
+def read_text(path: Path) -> str:
+    """Read a text of UTF-8, with or without a mark at its beginning, that memory can hold parsed.
+
+    Raises
+    ------
+    MedcontourError
+        For what is no file, and one so long that its values would not fit.
+    OSError or UnicodeDecodeError
+        As of `Path.read_text`.
+    """
+    check_file(path)
+    check_memory(_PARSED * path.stat().st_size, str(path), "give a smaller file")
+    return path.read_text(encoding="utf-8-sig")
 
 
 def _machine() -> int:

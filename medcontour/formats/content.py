@@ -11,6 +11,7 @@ from typing import Any
 import pydicom
 from pydicom.dataset import Dataset
 
+from medcontour.limits import check_file, read_text
 from medcontour.scan.claims import open_measured
 
 __all__ = ["Content", "read_dicom", "read_json"]
@@ -41,6 +42,7 @@ class Content:
         """Look at the first bytes of a file, or at a folder."""
         if path.is_dir():
             return cls(path, b"")
+        check_file(path)
         with path.open("rb") as file:
             return cls(path, file.read(FIRST))
 
@@ -61,7 +63,7 @@ class Content:
 
 def read_json(path: Path) -> dict[str, Any]:
     """Read the JSON object that a file holds; a ValueError where it holds another thing."""
-    document = json.loads(path.read_text(encoding="utf-8-sig"))
+    document = json.loads(read_text(path))
     if not isinstance(document, dict):
         raise ValueError("the JSON is no object")
     return document

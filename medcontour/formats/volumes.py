@@ -12,6 +12,7 @@ import numpy.typing as npt
 from medcontour.errors import MedcontourError
 from medcontour.formats.place import volume_onto_scan
 from medcontour.formats.shapes import Edited, EditedShape, FloatArray
+from medcontour.limits import check_memory
 from medcontour.scan import Scan
 
 __all__ = ["OFF_PLANE", "read_volume", "three_axes", "volume_shapes", "whole_labels"]
@@ -43,15 +44,24 @@ def read_volume(
 
 
 def volume_shapes(volume: npt.NDArray[np.generic], names: dict[int, str]) -> Iterator[EditedShape]:
-    """One shape for each value and slice of (slices, rows, columns), 0 left out."""
-    for value in np.unique(volume):
-        if not value:
-            continue
-        mask = volume == value
-        for k in np.flatnonzero(mask.any(axis=(1, 2))):
-            yield EditedShape(
-                names.get(int(value), ""), int(value), int(k), values=mask[k].astype(np.float32)
-            )
+    """One shape for each value and slice of (slices, rows, columns), 0 left out.
+
+    Raises
+    ------
+    MedcontourError
+        For more of them than memory holds: an image, taken for a label map.
+    """
+    there = sorted(
+        (value, k) for k, plane in enumerate(volume) for value in np.unique(plane) if value
+    )
+    check_memory(
+        4 * len(there) * volume[0].size if there else 0,
+        f"A label map of {len({value for value, _ in there})} different values",
+        "give a label map and not an image, or keep fewer labels",
+    )
+    for value, k in there:
+        mask = (volume[k] == value).astype(np.float32)
+        yield EditedShape(names.get(int(value), ""), int(value), int(k), values=mask)
 
 
 def three_axes(values: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:

@@ -13,10 +13,15 @@ from torch import Tensor
 
 from medcontour.classifier import Classifier, Prepared
 from medcontour.contour import PlaneGeometry
+from medcontour.limits import check_memory
 from medcontour.pipeline.memory import images_at_once
 from medcontour.scan import Scan
 
 __all__ = ["PlaneBatch", "plane_batches", "plane_geometry"]
+
+
+_EACH = 150
+"""Bytes that a pixel of a slice takes while its outline is followed and it is shown."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,11 @@ def plane_batches(
     hold a search of `size` slices, each of which takes two images. That moves a slice's result by
     no more than a batch of another size moves the network's own sums: in their last digits.
     """
+    check_memory(
+        _EACH * scan.rows * scan.columns,
+        f"Looking at slices of {scan.rows} x {scan.columns} pixels",
+        "make them coarser",
+    )
     waiting: list[tuple[int, Prepared]] = []
     most: dict[torch.Size, int] = {}
 

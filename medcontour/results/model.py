@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from medcontour.errors import MedcontourError
 from medcontour.files import replacing
+from medcontour.limits import read_text
 from medcontour.results.check import check_document, parse
 from medcontour.results.document import (
     classifier_from_dict,
@@ -199,7 +200,7 @@ class Suggestion:
         if path.is_dir():
             path = path / "suggestion.json"
         try:
-            document = parse(path.read_text(encoding="utf-8"))
+            document = parse(read_text(path))
         except OSError as error:
             raise MedcontourError(
                 f"{path} cannot be read ({error.strerror}); give the suggestion.json, "

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset
 
 from medcontour.errors import MedcontourError
+from medcontour.scan.claims import check_room
 from medcontour.scan.headers import ImageFile, damaged, open_dicom, text
 from medcontour.scan.measured import Padding, measured_voxels
 from medcontour.scan.pieces import Piece, pieces_of, set_apart
@@ -36,6 +37,9 @@ _RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _QUANTITIES = ("CT", "PT")
 
 _IMAGE_GROUP = 0x0028
+
+_EACH = 6
+"""Bytes that a value of a series takes: as float, and where it was measured."""
 
 
 def read_dicom(path: Path, series: str | None = None) -> Scan:
@@ -175,6 +179,7 @@ def _read(
                 f"{total:g} - value.",
             )
         if voxels is None:
+            check_room(len(ordered) * values.size, _EACH, f"The series of {piece.name}")
             voxels = np.empty((len(ordered), *values.shape), dtype=np.float32)
         if values.shape != voxels.shape[1:]:
             raise MedcontourError(

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from medcontour.errors import MedcontourError
-from medcontour.scan.claims import check_claim
+from medcontour.scan.claims import opened_picture
 from medcontour.scan.quiet import muted, quietly
 from medcontour.scan.scan import Scan
 from medcontour.scan.values import check_values, grey_where_equal, spread_window
@@ -45,13 +45,10 @@ def read_image(path: Path) -> Scan:
         When the file is damaged, holds several pictures or has the same value everywhere.
     """
     try:
-        # A file, not its path: Pillow maps the file of a path into memory, and then scrambles an
-        # uncompressed TIFF whose orientation swaps rows and columns.
-        with quietly(), muted(), path.open("rb") as file, Image.open(file) as image:
+        with quietly(), muted(), opened_picture(path) as image:
             # Telephones add a preview or a depth map to a photograph (MPO); the first is meant.
             frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
             if frames == 1:
-                check_claim(image.width * image.height, path.stat().st_size, str(path))
                 image.load()
                 upright = ImageOps.exif_transpose(image)
                 if upright.mode not in _GREY:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medcontour.errors import MedcontourError
-from medcontour.scan.claims import DEFLATE, check_claim
+from medcontour.scan.claims import DEFLATE, check_claim, check_room
 from medcontour.scan.quiet import quietly
 from medcontour.scan.scan import Scan
 from medcontour.scan.volume import places_voxels, volume_scan
@@ -23,6 +23,12 @@ FloatArray = npt.NDArray[np.float64]
 
 # xyzt_units of NIfTI-1 that are not millimetres; 0 (unknown) is taken for them.
 _OTHER_UNITS = {1: "metres", 3: "micrometres"}
+
+_EACH = 9
+"""Bytes that a value takes beside its own: as float twice, and where it was measured."""
+
+_BEHIND = 2**26
+"""Bytes that may follow the voxels."""
 
 
 def read_nifti(path: Path) -> Scan:
@@ -86,8 +92,7 @@ def _load(path: Path) -> tuple[nibabel.Nifti1Image, npt.NDArray[np.float32]]:
                 data = np.stack([raw[name] for name in colour[:3]], -1).astype(np.float32)
             else:
                 data = image.get_fdata(dtype=np.float32, caching="unchanged")
-            while stream.read(2**20):  # to the end, where gzip's checksum stands
-                pass
+            _to_the_end(stream, path)
             spatial = (*shape, 1, 1)[:3]
             return image, data.reshape((*spatial, 3) if colour else spatial)
     if image.get_data_dtype().kind == "c":
@@ -100,16 +105,31 @@ def _load(path: Path) -> tuple[nibabel.Nifti1Image, npt.NDArray[np.float32]]:
     )
 
 
+def _to_the_end(stream: BinaryIO, path: Path) -> None:
+    """Read on to the end, where gzip's checksum stands, of a file that ends."""
+    behind = 0
+    while piece := stream.read(2**20):
+        behind += len(piece)
+        if behind > _BEHIND:
+            raise MedcontourError(
+                f"{path} holds more than its header says, or unpacks to no end: it is damaged; "
+                "copy or export it again."
+            )
+
+
 def check_voxels(image: nibabel.Nifti1Image, path: Path) -> None:
-    """Refuse a header that claims more voxels than its file can hold, before they are read.
+    """Refuse a header that claims more voxels than its file, or memory, can hold.
 
     Raises
     ------
     MedcontourError
         With how many bytes are wanted and there.
     """
-    wanted = math.prod(int(n) for n in image.shape) * image.get_data_dtype().itemsize
-    check_claim(wanted, path.stat().st_size, str(path), DEFLATE if _is_packed(path) else 1)
+    values, each = math.prod(int(n) for n in image.shape), image.get_data_dtype().itemsize
+    ahead = max(0, int(image.dataobj.offset))
+    most = DEFLATE if _is_packed(path) else 1
+    check_claim(values * each + ahead, path.stat().st_size, str(path), most)
+    check_room(values + ahead, each + _EACH, str(path))
 
 
 def _is_packed(path: Path) -> bool:

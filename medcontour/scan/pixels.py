@@ -14,7 +14,7 @@ from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID, MPEGTransferSyntaxes, RLELossless
 
 from medcontour.errors import MedcontourError
-from medcontour.scan.claims import check_claim
+from medcontour.scan.claims import check_claim, check_room
 from medcontour.scan.decoders import PLUGIN, add_decoders
 from medcontour.scan.measured import Padding, padding
 from medcontour.scan.quiet import muted
@@ -32,6 +32,9 @@ __all__ = [
 FloatVoxels = npt.NDArray[np.float32]
 
 add_decoders()
+
+_EACH = 14
+"""Bytes that a value takes while a frame is decoded: stored, rescaled in double, and as float."""
 
 PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
@@ -166,6 +169,7 @@ def decoded(dataset: Dataset, name: str, frame: int | None = None) -> npt.NDArra
     values *= int(dataset.get("SamplesPerPixel") or 1)
     values *= int(dataset.get("NumberOfFrames") or 1) if frame is None else 1
     check_claim(values, stored, name)
+    check_room(values, _EACH, name)
     syntax = dataset.file_meta.get("TransferSyntaxUID")
     plugin = "pydicom" if syntax == RLELossless else PLUGIN if syntax.is_encapsulated else ""
     with muted():

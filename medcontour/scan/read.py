@@ -8,6 +8,7 @@ from pathlib import Path
 
 from medcontour.dicomweb import is_address
 from medcontour.errors import MedcontourError
+from medcontour.limits import check_file
 from medcontour.scan.dicom import read_dicom
 from medcontour.scan.headers import DICOM_ENDINGS, starts_as_dicom
 from medcontour.scan.image import read_image
@@ -69,6 +70,7 @@ def read_scan(
     if is_address(path):
         return read_remote(str(path), series, progress)
     path = Path(path).expanduser()
+    check_file(path)
     try:
         if path.is_dir():
             return read_dicom(path, series)

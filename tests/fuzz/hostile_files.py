@@ -3,8 +3,9 @@
     python tests/fuzz/hostile_files.py --inputs 10000 --seed 1
 
 What a user may see is a result, or one plain sentence: no traceback, no hang, no memory beyond a
-bound, no half-written file, no patient's name. Input N of a kind is the same for one seed, so that
-``--kind KIND --only N`` tries it again; the files of those that failed are kept.
+bound, no half-written file, no patient's name. Among them are small files that unpack to much,
+giants, pipes and devices. Input N of a kind is the same for one seed, so that ``--kind KIND --only
+N`` tries it again; the files of those that failed are kept.
 """
 
 from __future__ import annotations
@@ -25,12 +26,13 @@ import warnings
 import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import bombs
 import damage
 import numpy as np
 import torch
@@ -72,10 +74,12 @@ class World:
 
 @dataclass(frozen=True)
 class Outcome:
-    """``"read"``, ``"refused"`` or ``"failed"``, and the sentence or the fault."""
+    """``"read"``, ``"refused"`` or ``"failed"``, the sentence or the fault, and what it took."""
 
     end: str
     said: str = ""
+    megabytes: float = 0.0
+    seconds: float = 0.0
 
 
 Action = Callable[[Given], object]
@@ -153,6 +157,7 @@ KINDS = {
     "label-picture": Kind(["pictures/labels.png"], damage.damage_picture, [EDIT]),
     "weights": Kind(OTHER, damage.damage_bytes, [*[LOAD] * 12, INFO, SUGGESTED]),
     "bundle-config": Kind(CONFIGS, _tame, [*[LOAD] * 12, INFO, SUGGESTED]),
+    "bomb": Kind([], damage.damage_bytes, [*[SCAN] * 2, *[EDIT] * 4, INFO, REFINED, OF_SCAN]),
 }
 
 
@@ -170,6 +175,9 @@ def write_damaged(
     """Write input `number` of a kind into `work`, the same for one seed, and choose its action."""
     of = KINDS[kind]
     rng = np.random.default_rng([seed, zlib.crc32(kind.encode()), number])
+    if kind == "bomb":
+        given = bombs.write_bomb(world.root, work, rng)
+        return Given(given, work / "out", world), damage.pick(rng, of.actions)
     originals = sorted(path for pattern in of.originals for path in world.root.glob(pattern))
     original = damage.pick(rng, originals)
     action: Action = damage.pick(rng, of.actions)
@@ -235,12 +243,14 @@ def try_one(
             break
         report += piece
     os.close(read)
-    _, status = os.waitpid(child, 0)
+    _, status, used = os.wait4(child, 0)
+    took = {"megabytes": used.ru_maxrss / 1024, "seconds": used.ru_utime + used.ru_stime}
     if hung or (os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL)):
-        return Outcome("failed", f"hang: more than {seconds} s")
+        return Outcome("failed", f"hang: more than {seconds} s", **took)
     if os.WIFSIGNALED(status) or not report:
-        return Outcome("failed", f"crash: status {status}")
-    return _judge(json.loads(report), given, said.read_text(errors="replace"))
+        return Outcome("failed", f"crash: status {status}", **took)
+    ended = _judge(json.loads(report), given, said.read_text(errors="replace"))
+    return replace(ended, **took)
 
 
 def _in_child(
@@ -255,6 +265,7 @@ def _in_child(
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.environ["MEDCONTOUR_MEMORY"] = str(memory // 2)
     end: dict[str, Any] = {"code": 0}
     try:
         action(given)
@@ -306,7 +317,10 @@ def _judge(end: dict[str, Any], given: Given, printed: str) -> Outcome:
 def try_many(
     world: World, kinds: Sequence[str], inputs: int, seed: int, work: Path, kept: Path | None = None
 ) -> tuple[dict[str, Counter[str]], list[tuple[str, int, Outcome]]]:
-    """Try `inputs` in all, shared among the kinds; those that fail are kept in a folder."""
+    """Try `inputs` in all, shared among the kinds; those that fail are kept in a folder.
+
+    A kind's counter also has the most memory in MB and the longest processor time in ms.
+    """
     counts: dict[str, Counter[str]] = {kind: Counter() for kind in kinds}
     failures = []
     gc.collect()
@@ -315,6 +329,8 @@ def try_many(
         kind, number = kinds[index % len(kinds)], index // len(kinds)
         outcome = try_number(world, kind, seed, number, work, kept)
         counts[kind][outcome.end] += 1
+        counts[kind]["MB"] = max(counts[kind]["MB"], round(outcome.megabytes))
+        counts[kind]["ms"] = max(counts[kind]["ms"], round(1000 * outcome.seconds))
         if outcome.end == "failed":
             failures.append((kind, number, outcome))
     return counts, failures
@@ -338,12 +354,16 @@ def try_number(
 def table(counts: dict[str, Counter[str]]) -> str:
     """What was tried, by kind."""
     ends = ("read", "refused", "failed")
-    lines = [f"{'kind':16}{'tried':>8}" + "".join(f"{end:>9}" for end in ends)]
+    heads = "".join(f"{end:>9}" for end in (*ends, "most MB", "most s"))
+    lines = [f"{'kind':16}{'tried':>8}{heads}"]
     total: Counter[str] = Counter()
     for kind, count in [*counts.items(), ("all", total)]:
         cells = "".join(f"{count[end]:>9}" for end in ends)
-        lines.append(f"{kind:16}{sum(count.values()):>8}{cells}")
-        total.update(count)
+        tried = sum(count[end] for end in ends)
+        most = f"{count['MB']:>9}{count['ms'] / 1000:>9.1f}"
+        lines.append(f"{kind:16}{tried:>8}{cells}{most}")
+        total.update({end: count[end] for end in ends})
+        total["MB"], total["ms"] = max(total["MB"], count["MB"]), max(total["ms"], count["ms"])
     return "\n".join(lines)
 
 

@@ -16,7 +16,8 @@ from PIL import Image
 from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLSLossless, RLELossless
 from safetensors.torch import save_file
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "refine"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "edits"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "formats"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from edits import AXIAL, smooth_suggestion, write_series

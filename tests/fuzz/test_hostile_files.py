@@ -17,6 +17,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import bombs
 import hostile_files
 from hostile_files import KINDS, Given, World, build_world, table, try_many, try_one
 from originals import SECRETS
@@ -41,10 +42,10 @@ def test_damaged_files_are_read_or_refused_in_a_sentence(world: World, tmp_path:
     assert not failures, failures
     printed = table(counts)
     for kind in kinds:
-        assert counts[kind]["read"] > 0, printed
+        assert counts[kind]["read"] > 0 or kind == "bomb", printed
         assert counts[kind]["refused"] > 0, printed
     last = printed.splitlines()[-1].split()
-    assert last == ["all", str(INPUTS), *map(str, (INPUTS - int(last[3]), last[3], 0))]
+    assert last[:5] == ["all", str(INPUTS), *map(str, (INPUTS - int(last[3]), last[3], 0))]
 
 
 def _raise(given: Given) -> None:
@@ -219,6 +220,20 @@ def test_deeply_nested_json_is_refused(world: World, tmp_path: Path) -> None:
     for read in (Suggestion.read_json, lambda path: read_edited(path, world.scan)):
         with pytest.raises(MedcontourError, match=re.escape(str(path))):
             read(path)
+
+
+@pytest.mark.parametrize("bomb", bombs.BOMBS)
+def test_bombs_giants_and_pipes_are_refused_in_no_time(world, tmp_path, bomb: str) -> None:
+    """Of 1 GiB unpacked, with 64 MiB allowed: refused before it is unpacked, with the reason."""
+    path = bombs.BOMBS[bomb](world.root, tmp_path, 64)
+    for number, action in enumerate((hostile_files.SCAN, hostile_files.EDIT)):
+        (tmp_path / str(number)).mkdir()
+        given = Given(path, tmp_path / str(number) / "out", world)
+        outcome = try_one(given, action, seconds=5, memory=2**27)
+        assert outcome.end == "refused", outcome
+        assert "damaged" not in outcome.said or bomb == "nifti-more", outcome
+        if bomb in ("dicom", "nifti", "png"):
+            assert "MEDCONTOUR_MEMORY" in outcome.said
 
 
 @pytest.mark.parametrize("value", [1e300, float("nan"), float("inf")])

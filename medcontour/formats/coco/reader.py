@@ -53,9 +53,9 @@ def read(path: Path, scan: Scan) -> Edited:
             left_out.append(LeftOut("annotations of an image that is not listed", name, number))
             continue
         if isinstance(drawn, dict):
-            mask = decode_rle(drawn["counts"], *drawn["size"])
-            if mask.shape != (scan.rows, scan.columns):
+            if list(drawn["size"]) != [scan.rows, scan.columns]:
                 raise MedcontourError(f"{path} holds a mask of another size than its image.")
+            mask = decode_rle(drawn["counts"], scan.rows, scan.columns)
             shapes.append(EditedShape(name, number, k, values=mask.astype(np.float32), kind=kind))
             continue
         polygons = [np.asarray(flat, dtype=np.float64).reshape(-1, 2) for flat in drawn or []]

@@ -14,12 +14,16 @@ from medcontour.formats.reader import Reader
 from medcontour.formats.shapes import Edited
 from medcontour.formats.volumes import read_volume
 from medcontour.scan import Scan
-from medcontour.scan.claims import DEFLATE, check_claim
+from medcontour.scan.claims import DEFLATE, check_claim, check_room
 
 __all__ = ["read", "reader", "recognises"]
 
 LONGEST = 2**16
 """Bytes of a header that is read through; ITK's own take less than a hundredth of it."""
+
+
+_EACH = 24
+"""Bytes that a value takes while it is read: unpacked, as stored, and as a whole number."""
 
 
 def recognises(content: Content) -> bool:
@@ -44,6 +48,7 @@ def read(path: Path, scan: Scan) -> Edited:
     values = math.prod(int(size) for size in header["dimsize"].split())
     packed = header.get("compresseddata", "False").lower() == "true"
     check_claim(values, path.stat().st_size, str(path), DEFLATE if packed else 1)
+    check_room(values, _EACH, str(path))
     image = sitk.ReadImage(str(path), imageIO="MetaImageIO")
     if image.GetNumberOfComponentsPerPixel() != 1:
         raise MedcontourError(f"{path} is in colour and no label map; give one.")

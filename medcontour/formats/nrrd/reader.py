@@ -20,11 +20,13 @@ from medcontour.formats.reader import Reader
 from medcontour.formats.shapes import Edited, FloatArray
 from medcontour.formats.volumes import OFF_PLANE, read_volume, volume_shapes, whole_labels
 from medcontour.scan import Scan
-from medcontour.scan.claims import check_claim
+from medcontour.scan.claims import check_claim, check_room
 
 __all__ = ["read", "reader", "recognises"]
 
 BLOCK = 2**20
+_EACH = 24
+"""Bytes that a value takes while it is read: unpacked, as stored, and as a whole number."""
 _PACKED: dict[str, Callable[[], Any]] = {
     "gz": lambda: zlib.decompressobj(47),
     "gzip": lambda: zlib.decompressobj(47),
@@ -102,6 +104,7 @@ def _check_body(path: Path) -> None:
                 f"{path} has a header that skips more than the file holds; save it again."
             )
         values = math.prod(int(size) for size in header["sizes"])
+        check_room(values, _EACH, str(path))
         encoding = str(header.get("encoding", "raw")).lower()
         if encoding not in _PACKED:
             check_claim(values, path.stat().st_size, str(path), 1)

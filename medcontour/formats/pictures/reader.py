@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from medcontour.errors import MedcontourError
 from medcontour.formats.content import Content
@@ -13,7 +12,7 @@ from medcontour.formats.reader import Reader
 from medcontour.formats.shapes import Edited
 from medcontour.formats.volumes import volume_shapes
 from medcontour.scan import Scan
-from medcontour.scan.claims import check_claim
+from medcontour.scan.claims import opened_picture
 
 __all__ = ["read", "reader", "recognises"]
 
@@ -31,8 +30,7 @@ def read(path: Path, scan: Scan) -> Edited:
     MedcontourError
         For a picture in colour, of another size than the scan, or a scan of several slices.
     """
-    with Image.open(path) as image:
-        check_claim(image.width * image.height, path.stat().st_size, str(path))
+    with opened_picture(path) as image:
         image.load()
         if image.mode not in ("L", "P", "1", "I;16", "I"):
             raise MedcontourError(

@@ -17,6 +17,7 @@ from medcontour.formats.reader import Reader
 from medcontour.formats.shapes import Edited, EditedShape, FloatArray
 from medcontour.formats.volumes import OFF_PLANE
 from medcontour.scan import Scan
+from medcontour.scan.claims import check_room
 from medcontour.scan.pixels import decoded
 
 __all__ = ["read", "reader", "recognises"]
@@ -76,14 +77,12 @@ def _masks(
     dataset: Dataset, kind: str, scan: Scan, path: Path
 ) -> tuple[dict[tuple[int, int], Mask], bool]:
     """Masks by segment and slice, and whether all frames lie in the slices' planes."""
-    frames = decoded(dataset, str(path))
-    if frames.ndim == 2:
-        frames = frames[None]
     scale = float(dataset.get("MaximumFractionalValue") or 255) if kind == "FRACTIONAL" else 1.0
     found: dict[tuple[int, int], Mask] = {}
     offsets: dict[int, float] = {}
     near = PLANE * slice_gap_mm(scan)
-    for number, frame in enumerate(frames):
+    for number in range(int(dataset.get("NumberOfFrames") or 1)):
+        frame = decoded(dataset, str(path), number)
         if not frame.any():
             continue
         affine = _affine(dataset, number)
@@ -105,6 +104,7 @@ def _masks(
         for segment, mask in parts:
             before = found.get((segment, k))
             found[segment, k] = mask if before is None else np.maximum(before, mask)
+        check_room(len(found) * scan.rows * scan.columns, 4, str(path), "keep fewer segments")
     return found, all(abs(off) <= near for off in offsets.values())
 
 
