@@ -29,6 +29,8 @@ from natural_images import told
 
 from medcontour import benchmark
 from medcontour.benchmark.data.dataset import read_pixels
+from medcontour.benchmark.network import index_of
+from medcontour.classifier import Classifier, PhotoInput, load_classifier
 
 ROOT = Path(__file__).resolve().parents[1]
 TUMOURS = ("meningioma", "glioma", "pituitary")
@@ -41,10 +43,10 @@ SPACING = (0.49, 0.49)
 """Millimetres between the brain images' pixels."""
 
 
-def breast(data: Path, part: str, pool: int = POOL) -> tuple[benchmark.Model, benchmark.Dataset]:
+def breast(data: Path, part: str, pool: int = POOL) -> tuple[Classifier, benchmark.Dataset]:
     """Lesion or no lesion: the sample classifier, and images that it calls lesion."""
     bundle = ROOT / "sample_data" / "breast_us_classifier"
-    model = benchmark.load_model(str(bundle))
+    model = load_classifier(bundle)
     with (bundle / "docs" / "split.csv").open(newline="") as table:
         rows = [row for row in csv.DictReader(table) if not row["file"].startswith("normal")]
     splits = ("tune",) if part == "tuning" else ("validation", "train")
@@ -57,17 +59,15 @@ def breast(data: Path, part: str, pool: int = POOL) -> tuple[benchmark.Model, be
     return model, recognised(model, replace(dataset, names=tuple(names)), pool)
 
 
-def brain(data: Path, part: str, pool: int = POOL) -> tuple[benchmark.Model, benchmark.Dataset]:
+def brain(data: Path, part: str, pool: int = POOL) -> tuple[Classifier, benchmark.Dataset]:
     """Three kinds of tumour: a MobileNet, and slices that it names rightly."""
     sys.path.insert(0, str(data / "classifiers"))
     name = "brain_mri_mobilenet_v1_0.5_160_ft"
     network = importlib.import_module("flatnet").FlatNet.load(
         str(data / "classifiers" / f"{name}.safetensors")
     )
-    prepare = benchmark.PhotoInput(
-        (160, 160), resize=None, mean=(0.5, 0.5, 0.5), spread=(0.5, 0.5, 0.5)
-    )
-    model = benchmark.model_of(network, prepare, name=name, labels=TUMOURS)
+    prepare = PhotoInput((160, 160), resize=None, mean=(0.5, 0.5, 0.5), spread=(0.5, 0.5, 0.5))
+    model = load_classifier(network, preprocessing=prepare, name=name, labels=TUMOURS)
     with (data / "brain_mri" / "labels.csv").open(newline="") as table:
         rows = sorted(csv.DictReader(table), key=lambda row: int(row["file"].split(".")[0]))
     names: list[str] = []
@@ -93,14 +93,14 @@ def shuffled(names: list[str]) -> list[str]:
 
 
 def recognised(
-    model: benchmark.Model, dataset: benchmark.Dataset, pool: int = POOL
+    model: Classifier, dataset: benchmark.Dataset, pool: int = POOL
 ) -> benchmark.Dataset:
     """The first images of which the network's first answer is the right one."""
     names = []
     for name in dataset.names:
         item = dataset.item(name)
-        inputs = model.prepare(read_pixels(item.path)).tensor[None]
-        if int(model.answer(inputs)[0].argmax()) == model.index_of(item.classes[0]):
+        inputs = model.prepare(read_pixels(item.path), item.spacing or (1.0, 1.0)).tensor[None]
+        if int(model.score(inputs)[0].argmax()) == index_of(model, item.classes[0]):
             names.append(name)
         if len(names) == pool:
             break
@@ -117,7 +117,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True)
 
 
-def compare(model: benchmark.Model, dataset: benchmark.Dataset, asked: argparse.Namespace) -> None:
+def compare(model: Classifier, dataset: benchmark.Dataset, asked: argparse.Namespace) -> None:
     """Run the comparison on all images of a data set, write it and print its table."""
     asked.out.mkdir(parents=True, exist_ok=True)
     results = benchmark.run(

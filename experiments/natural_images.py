@@ -25,6 +25,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from medcontour import benchmark
+from medcontour.classifier import Classifier, PhotoInput, load_classifier
 
 
 class Fire(nn.Module):
@@ -77,17 +78,17 @@ class SqueezeNet(nn.Module):
         return logits
 
 
-def squeezenet(weights: Path, device: str = "cpu") -> benchmark.Model:
+def squeezenet(weights: Path, device: str = "cpu") -> Classifier:
     """Load the network: RGB from 0 to 255 minus (123, 117, 104), warped to 227 x 227."""
     network = SqueezeNet()
     network.load_state_dict({name: value.float() for name, value in load_file(weights).items()})
-    prepare = benchmark.PhotoInput(
+    prepare = PhotoInput(
         (227, 227),
         resize=None,
         mean=(123 / 255, 117 / 255, 104 / 255),
         spread=(1 / 255, 1 / 255, 1 / 255),
     )
-    return benchmark.model_of(network, prepare, name="squeezenet1_0", device=device)
+    return load_classifier(network, preprocessing=prepare, name="squeezenet1_0", device=device)
 
 
 class WithoutNone(nn.Module):
@@ -103,17 +104,15 @@ class WithoutNone(nn.Module):
         return logits[:, 1:]
 
 
-def mobilenet(folder: Path, device: str = "cpu") -> benchmark.Model:
+def mobilenet(folder: Path, device: str = "cpu") -> Classifier:
     """Load MobileNet v1 0.5: RGB from -1 to 1, warped to 160 x 160."""
     sys.path.insert(0, str(folder))
     network = importlib.import_module("flatnet").FlatNet.load(
         str(folder / "mobilenet_v1_0.5_160.safetensors")
     )
-    prepare = benchmark.PhotoInput(
-        (160, 160), resize=None, mean=(0.5, 0.5, 0.5), spread=(0.5, 0.5, 0.5)
-    )
-    return benchmark.model_of(
-        WithoutNone(network), prepare, name="mobilenet_v1_0.5_160", device=device
+    prepare = PhotoInput((160, 160), resize=None, mean=(0.5, 0.5, 0.5), spread=(0.5, 0.5, 0.5))
+    return load_classifier(
+        WithoutNone(network), preprocessing=prepare, name="mobilenet_v1_0.5_160", device=device
     )
 
 

@@ -29,6 +29,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from medcontour import benchmark
+from medcontour.classifier import Classifier, PhotoInput, load_classifier
 
 VOLUMES = {
     "ct": ("example_ct", "example_seg_fast_force_split", "labels_total_ct"),
@@ -109,21 +110,20 @@ class Small(nn.Sequential):
         super().__init__(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 2))
 
 
-def model_for(network: nn.Module, organ: str) -> benchmark.Model:
+INPUT = PhotoInput((SIDE, SIDE), resize=None, mean=(0.5, 0.5, 0.5), spread=(0.25, 0.25, 0.25))
+
+
+def model_for(network: nn.Module, organ: str) -> Classifier:
     """The network with its input: the whole slice warped to `SIDE`."""
-    prepare = benchmark.PhotoInput(
-        (SIDE, SIDE), resize=None, mean=(0.5, 0.5, 0.5), spread=(0.25, 0.25, 0.25)
-    )
-    return benchmark.model_of(network, prepare, name=f"{organ} or not", labels=LABELS)
+    return load_classifier(network, preprocessing=INPUT, name=f"{organ} or not", labels=LABELS)
 
 
 def read_part(folder: Path, organ: str) -> tuple[list[str], Tensor, Tensor]:
     """Names, inputs (N, 3, H, W) and labels (N,) of one part; masks are not looked at."""
-    prepare = model_for(nn.Identity(), organ).prepare
     with (folder / "labels.csv").open(newline="", encoding="utf-8") as table:
         rows = list(csv.DictReader(table))
     inputs = [
-        prepare(np.asarray(Image.open(folder / "images" / row["file"]), dtype=np.float32)).tensor
+        INPUT(np.asarray(Image.open(folder / "images" / row["file"]), dtype=np.float32)).tensor
         for row in rows
     ]
     labels = torch.tensor([LABELS.index(row["label"]) for row in rows])
@@ -188,7 +188,7 @@ def main() -> None:
     model = model_for(network, asked.organ)
     for part in ("train", "report"):
         _, inputs, labels = read_part(asked.out / part, asked.organ)
-        called = model.answer(inputs).argmax(1)
+        called = model.score(inputs).argmax(1)
         rates = [float((called[labels == k] == k).float().mean()) for k in range(2)]
         print(
             f"{part}: {int((labels == 1).sum())} slices with, {int((labels == 0).sum())} without; "

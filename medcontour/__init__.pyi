@@ -3,7 +3,7 @@ from .edits import Refined, refine
 from .errors import MedcontourError
 from .explain import ExtremalContours, quantus_explain
 from .formats.dicom.push import push
-from .pipeline import Settings, contour_map, robustness, snap, suggest
+from .pipeline import Settings, contour_map, explain_photograph, robustness, snap, suggest
 from .results import Suggestion, export, exporters
 from .scan import Scan, read_scan
 
@@ -17,6 +17,7 @@ __all__ = [
     "Settings",
     "Suggestion",
     "contour_map",
+    "explain_photograph",
     "export",
     "exporters",
     "load_classifier",

@@ -8,10 +8,6 @@ from .data.dataset import Boxes, Dataset, Item, Masks, choose
 from .data.folder import Polygon, read_folder
 from .data.imagenet import read_imagenet
 from .methods import METHODS, Attribution, Explainer, ExtremalContour, method_named
-from .model import Model, model_of
-from .models import load_model
-from .photo_input import PhotoInput
-from .photograph import Evidence, Photograph, explain_photograph, write_photograph
 from .speed.measure import Speed, measure_speed
 from .speed.scan_slices import scan_runs, scan_workload
 from .speed.table import table, write_speed
@@ -23,14 +19,10 @@ __all__ = [
     "Attribution",
     "Boxes",
     "Dataset",
-    "Evidence",
     "Explainer",
     "ExtremalContour",
     "Item",
     "Masks",
-    "Model",
-    "PhotoInput",
-    "Photograph",
     "Polygon",
     "Randomised",
     "Record",
@@ -38,12 +30,9 @@ __all__ = [
     "Speed",
     "Workload",
     "choose",
-    "explain_photograph",
-    "load_model",
     "measure_speed",
     "method_named",
     "method_table",
-    "model_of",
     "randomise",
     "randomise_table",
     "read_coco",
@@ -55,7 +44,6 @@ __all__ = [
     "summary",
     "table",
     "write_figures",
-    "write_photograph",
     "write_randomised",
     "write_results",
     "write_speed",

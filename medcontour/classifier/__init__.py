@@ -1,4 +1,4 @@
-"""One small protocol for image classifiers, and what makes one of files and networks."""
+"""One small protocol for image classifiers, and what makes one of files, networks and names."""
 
 import lazy_loader
 

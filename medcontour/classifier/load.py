@@ -1,72 +1,93 @@
-"""From what a user has (a bundle, a file, a network) to a `Classifier`."""
+"""From what a user has (a bundle, a file, a network, a name) to a `Classifier`."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
-from medcontour.classifier.bundle import (
-    labels_of,
-    parser_of,
-    preprocessing_of,
-    read_bundle,
-    uses_sigmoid,
-)
-from medcontour.classifier.network import NetworkClassifier, Outputs
-from medcontour.classifier.preprocessing import default_transforms
-from medcontour.classifier.protocol import Classifier
-from medcontour.classifier.weights import load_weights, read_torchscript
+from medcontour.classifier.bundle import parser_of, preprocessing_of, read_bundle
+from medcontour.classifier.bundle_files import labels_of, uses_sigmoid
+from medcontour.classifier.monai_transforms import default_transforms
+from medcontour.classifier.named import named, of_timm
+from medcontour.classifier.network import NetworkClassifier
+from medcontour.classifier.protocol import Classifier, Gives
+from medcontour.classifier.torchscript import extra_files, read_torchscript
+from medcontour.classifier.trust import runs_code
+from medcontour.classifier.weights import load_weights
+from medcontour.classifier.xray import of_xray
 from medcontour.errors import MedcontourError
 
 __all__ = ["load_classifier"]
 
-_PROTOCOL = ("name", "labels", "weights_sha256", "prepare", "embed", "score")
+_PROTOCOL = ("name", "labels", "outputs", "weights_sha256", "prepare", "embed", "score")
+_SUFFIXES = {".ts", ".pt", ".pth", ".safetensors", ".ckpt", ".onnx", ".json", ".zip"}
+_SIZES = (224, 64, 96, 128, 256, 299, 512, 32, 28)
+"""Sides of the made-up planes by which classes without names are counted."""
+
+
+@dataclass
+class _Parts:
+    """What a classifier is made of, as far as it is known."""
+
+    network: nn.Module
+    name: str
+    labels: Sequence[str] | None = None
+    preprocessing: Callable[..., Any] | None = None
+    outputs: Gives | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 def load_classifier(
     spec: str | os.PathLike[str] | nn.Module | Classifier,
     *,
     weights: str | os.PathLike[str] | None = None,
-    labels: Sequence[str] | None = None,
-    preprocessing: Callable[[Any], Any] | None = None,
-    outputs: Outputs | None = None,
+    labels: Sequence[str] | Mapping[int, str] | None = None,
+    preprocessing: Callable[..., Any] | None = None,
+    outputs: Gives | None = None,
     name: str | None = None,
     device: str | torch.device = "cpu",
 ) -> Classifier:
     """Load a classifier.
 
     Load only bundles and TorchScript files that you trust: a bundle's configuration can run any
-    code when it is read (strings that begin with ``$``, and whatever ``_target_`` names), and so
-    can TorchScript. Files of weights run nothing: they are read with ``weights_only=True`` or as
-    safetensors.
+    code when it is built (strings that begin with ``$``, and whatever ``_target_`` names), and so
+    can TorchScript; that is said first, through `logging`. Files of weights run nothing: they are
+    read with ``weights_only=True`` or as safetensors.
 
     Parameters
     ----------
     spec
         A folder: a MONAI bundle with ``configs/metadata.json``, ``configs/inference.json`` (or
         ``.yaml``) and ``models/model.safetensors``, ``model.pt`` or ``model.ts``. A file:
-        TorchScript. A PyTorch network, MONAI's or any other, which is moved to `device`. An
-        object that already follows `Classifier` is returned as it is.
+        TorchScript. A PyTorch network, MONAI's or any other, which is moved to `device`. A name:
+        ``"torchvision:resnet50"``, ``"timm:resnet50"``,
+        ``"torchxrayvision:densenet121-res224-all"`` or a plain one that torchvision or timm
+        knows. An object that already follows `Classifier` is returned as it is.
     weights
-        A file of weights for a network, or in place of the bundle's.
+        A file of weights for a network, in place of the bundle's, or for torchvision's or timm's
+        network of that name with as many classes as there are labels.
     labels
-        Names of the classes, in the order of the outputs. None: those of the bundle's or MONAI
-        export's metadata (``network_data_format.outputs.pred.channel_def``).
+        Names of the classes, in the order of the outputs. None: those that the bundle, MONAI
+        export (``network_data_format.outputs.pred.channel_def``) or library gives; without any,
+        classes are called "class 0", "class 1", and so on, and a note says so.
     preprocessing
-        MONAI transforms or any callable, see `Preprocessing`: they take the image as
-        ``LoadImage`` gives it, columns before rows. None: those of the bundle's or MONAI export's
-        configuration; without any, channels first, then rows, then columns, with intensities
-        scaled to 0..1 over the plane and no resizing.
+        MONAI transforms or any callable, see `MonaiTransforms`: they take the image as
+        ``LoadImage`` gives it, columns before rows. Or transforms of torchvision or timm, which
+        take a picture (see `PictureTransform`), or a `PhotoInput`. None: those of the bundle,
+        MONAI export or library; without any, channels first, then rows, then columns, with
+        intensities scaled to 0..1 over the plane and no resizing.
     outputs
         What the network gives: "softmax" (logits of exclusive classes), "sigmoid" (logits of
-        classes that do not exclude each other, or of a single one) or "probabilities". None:
-        "sigmoid" where the bundle's postprocessing says so or there is one label, "softmax"
-        otherwise.
+        classes that do not exclude each other, or of a single one), "probabilities", or an
+        "embedding", which has no classes. None: "sigmoid" where the bundle's postprocessing says
+        so; otherwise it is found out when the network is first asked.
     name
         What people call it. None: the bundle's name, the file's, or the network's class.
     device
@@ -84,55 +105,151 @@ def load_classifier(
     >>> classifier = load_classifier(network, labels=["no lesion", "lesion"])
     >>> classifier.labels
     ('no lesion', 'lesion')
+    >>> load_classifier(network).labels
+    ('class 0', 'class 1')
     """
     if not isinstance(spec, (str, os.PathLike)) and all(hasattr(spec, key) for key in _PROTOCOL):
         return spec  # type: ignore[return-value]  # told from a network by its names
     where = _device(device)
-    weights_path = None if weights is None else Path(weights)
-    sigmoid = False
+    given = _list(labels)
+    parts = _parts(spec, None if weights is None else Path(weights), given, where)
+    parts.outputs = outputs or parts.outputs
+    if preprocessing is None:  # an empty Compose is false
+        preprocessing = parts.preprocessing
+    if preprocessing is None:
+        preprocessing = default_transforms()
+    called = name or parts.name
+
+    def classifier(known: Sequence[str], outputs: Gives | None) -> NetworkClassifier:
+        return NetworkClassifier(
+            parts.network,
+            known,
+            preprocessing=preprocessing,
+            outputs=outputs,
+            name=called,
+            device=where,
+            notes=parts.notes,
+        )
+
+    known = _list(given or parts.labels)
+    if not known and parts.outputs != "embedding":
+        known = _numbered(classifier((), "embedding"), called)
+        parts.notes.append(
+            f"{called} comes without names of its classes; they are called by their numbers."
+        )
+    return classifier(known, parts.outputs)
+
+
+def _parts(spec: Any, weights: Path | None, labels: Sequence[str], device: torch.device) -> _Parts:
     if isinstance(spec, nn.Module):
-        network, found_name = spec.to(where), type(spec).__name__
-        if weights_path is not None:
-            load_weights(network, weights_path)
-    elif not isinstance(spec, (str, os.PathLike)):
+        known = of_timm(spec) or of_xray(spec)
+        parts = _Parts(spec.to(device), type(spec).__name__)
+        if known is not None:
+            parts.labels, parts.preprocessing = known.labels, known.preparation
+        if weights is not None:
+            parts.notes.extend(load_weights(spec, weights))
+        return parts
+    if not isinstance(spec, (str, os.PathLike)):
         raise MedcontourError(
             f"A {type(spec).__name__} is no classifier; give a MONAI bundle's folder, a "
-            "TorchScript file or a PyTorch network."
+            "TorchScript file, a PyTorch network or a name such as timm:resnet50."
         )
-    elif Path(spec).is_dir():
-        bundle = read_bundle(Path(spec), weights_path, where)
-        network, found_name, sigmoid = bundle.network, bundle.name, bundle.sigmoid
-        labels = labels or bundle.labels
-        if preprocessing is None:  # an empty Compose is false
-            preprocessing = bundle.preprocessing
-    elif not Path(spec).exists():
+    path = Path(spec)
+    if path.is_dir():
+        return _of_bundle(path, weights, device)
+    if path.exists():
+        return _of_torchscript(path, weights, device)
+    if isinstance(spec, os.PathLike) or "/" in spec or "\\" in spec or path.suffix in _SUFFIXES:
         raise MedcontourError(f"There is no bundle's folder and no file at {spec}; check the path.")
-    elif weights_path is not None:
+    return _of_name(spec, weights, labels, device)
+
+
+def _of_bundle(folder: Path, weights: Path | None, device: torch.device) -> _Parts:
+    if (folder / "configs").is_dir():
+        runs_code("A MONAI bundle's configuration")
+    bundle = read_bundle(folder, weights, device)
+    return _Parts(
+        bundle.network,
+        bundle.name,
+        bundle.labels,
+        bundle.preprocessing,
+        "sigmoid" if bundle.sigmoid else None,
+        list(bundle.notes),
+    )
+
+
+def _of_torchscript(path: Path, weights: Path | None, device: torch.device) -> _Parts:
+    if weights is not None:
         raise MedcontourError(
-            f"{spec} is no bundle's folder, so the weights in {weights_path} have no network; "
+            f"{path} is no bundle's folder, so the weights in {weights} have no network; "
             "give a MONAI bundle, or from Python the network itself."
         )
-    else:
-        network, notes = read_torchscript(Path(spec), where)
-        metadata = notes.get("metadata.json", {})
-        parser = parser_of(notes.get("inference.json", {}), metadata, None)
-        found_name, sigmoid = str(metadata.get("name") or Path(spec).stem), uses_sigmoid(parser)
-        labels = labels or labels_of(metadata, f"the metadata in {spec}")
-        if preprocessing is None:
-            preprocessing = preprocessing_of(parser, f"the configuration in {spec}")
-    if not labels:
-        raise MedcontourError(
-            f"{name or found_name} comes without labels; give the names of its classes with "
-            "labels=, or for a bundle write them in configs/metadata.json as "
-            "network_data_format.outputs.pred.channel_def."
-        )
-    return NetworkClassifier(
+    extra = extra_files(path)
+    runs_code("A TorchScript file")
+    network = read_torchscript(path, device)
+    metadata, config = extra.get("metadata.json", {}), extra.get("inference.json", {})
+    parser = parser_of(config, metadata, None)
+    return _Parts(
         network,
-        labels,
-        preprocessing=default_transforms() if preprocessing is None else preprocessing,
-        outputs=outputs or ("sigmoid" if sigmoid or len(labels) == 1 else "softmax"),
-        name=name or found_name,
-        device=where,
+        str(metadata.get("name") or path.stem),
+        labels_of(metadata, f"the metadata in {path}"),
+        preprocessing_of(parser, f"the configuration in {path}"),
+        "sigmoid" if uses_sigmoid(config) else None,
+    )
+
+
+def _of_name(
+    name: str, weights: Path | None, labels: Sequence[str], device: torch.device
+) -> _Parts:
+    if weights is not None and not labels:
+        raise MedcontourError(
+            f"The weights for {name} come without labels, so that its classes are not known; give "
+            "their names with labels=."
+        )
+    found = named(name, None if weights is None else len(labels))
+    notes = () if weights is None else load_weights(found.network, weights)
+    return _Parts(
+        found.network.to(device).eval(),
+        name.rpartition(":")[2],
+        found.labels,
+        found.preparation,
+        found.outputs,
+        list(notes),
+    )
+
+
+def _list(labels: Sequence[str] | Mapping[int, str] | None) -> tuple[str, ...]:
+    """Give labels in order; one that is empty is called by its number."""
+    if isinstance(labels, str):
+        labels = [labels]
+    if isinstance(labels, Mapping):
+        if sorted(labels) != list(range(len(labels))):
+            raise MedcontourError(
+                "The labels do not number their classes from 0; give a list of names in the order "
+                "of the outputs."
+            )
+        labels = [labels[index] for index in range(len(labels))]
+    named = [str(label).strip() for label in labels or ()]
+    return tuple(label or f"class {index}" for index, label in enumerate(named))
+
+
+def _numbered(network: NetworkClassifier, name: str) -> tuple[str, ...]:
+    """Count the classes of a network by showing it planes that are made up."""
+    chance = np.random.default_rng(0)
+    for side in _SIZES:
+        for shape in ((side, side), (side, side, 3)):
+            plane = chance.integers(0, 256, shape).astype(np.float32)
+            try:
+                with torch.no_grad():
+                    prepared = network.prepare(plane, (1.0, 1.0))
+                    count = network.embed(prepared.tensor[None]).shape[1]
+            except MedcontourError:
+                continue
+            return tuple(f"class {index}" for index in range(count))
+    raise MedcontourError(
+        f"{name} comes without labels, and planes made up here do not pass through it to count "
+        "its classes; give their names with labels=, or for a bundle write them in "
+        "configs/metadata.json as network_data_format.outputs.pred.channel_def."
     )
 
 

@@ -2,49 +2,70 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from medcontour.classifier.preprocessing import Preprocessing
-from medcontour.classifier.protocol import Prepared, labels_sentence
+from medcontour.classifier.channels import Way, prepared_ways, refuse_channels, refuse_volumes
+from medcontour.classifier.monai_transforms import MonaiTransforms
+from medcontour.classifier.outputs import at, columns_at
+from medcontour.classifier.photo_input import PhotoInput
+from medcontour.classifier.picture_transform import PictureTransform, is_picture_transform
+from medcontour.classifier.probe import Behaviour, probe
+from medcontour.classifier.protocol import Gives, Prepared, labels_sentence
+from medcontour.classifier.weights import state_sha256
 from medcontour.errors import MedcontourError
+from medcontour.log_odds import log_odds
 
-__all__ = ["NetworkClassifier", "Outputs"]
+__all__ = ["NetworkClassifier", "preparation_of"]
 
-Outputs = Literal["softmax", "sigmoid", "probabilities"]
+Preparation = MonaiTransforms | PhotoInput | PictureTransform
+
+
+def preparation_of(preprocessing: Callable[..., Any]) -> Preparation:
+    """Take MONAI transforms, a `PhotoInput`, torchvision's or timm's transforms, or a callable."""
+    if isinstance(preprocessing, (MonaiTransforms, PhotoInput, PictureTransform)):
+        return preprocessing
+    if is_picture_transform(preprocessing):
+        return PictureTransform(preprocessing)
+    return MonaiTransforms(preprocessing)
 
 
 class NetworkClassifier:
     """A PyTorch network with its labels and its preprocessing.
 
-    `embed` and `score` run the network in evaluation mode and without gradients for its
-    parameters, and leave it in the modes in which they found it; gradients flow to the inputs.
+    What the network takes and gives is found out when it is first asked: how many channels,
+    whether it takes several planes at once, which of its outputs are the classes', whether they
+    are logits or probabilities. `embed` and `score` run the network in evaluation mode and
+    without gradients for its parameters, and leave it in the modes in which they found it;
+    gradients flow to the inputs.
 
     Parameters
     ----------
     network
-        Takes (B, channels, height, width), gives (B, classes), or a tuple, list or mapping whose
-        first item, "logits" or "out" is that. It must stand on `device`.
+        Takes (B, channels, height, width), gives (B, classes), by itself or somewhere in a tuple,
+        list, mapping or dataclass. It must stand on `device`.
     labels
-        Names of the classes, in the order of the outputs.
+        Names of the classes, in the order of the outputs. Empty only for ``"embedding"``.
     preprocessing
-        MONAI transforms or any callable, see `Preprocessing`.
+        MONAI transforms or any callable (see `MonaiTransforms`), a `PhotoInput`, or transforms
+        of torchvision or timm (see `PictureTransform`).
     outputs
         What the network gives: logits of exclusive classes (``"softmax"``), logits of classes
-        that do not exclude each other, or of a single one (``"sigmoid"``), or probabilities of
-        either kind. Probabilities saturate: beyond 1e-7 from 0 or 1 they have no gradient, so
-        prefer a network without its last softmax.
+        that do not exclude each other, or of a single one (``"sigmoid"``), probabilities of
+        either kind, or an ``"embedding"``, which has no classes. None: found out; what is no
+        probability is a logit, of exclusive classes where there are several.
     name
         What people call it.
     device
         Where the network stands.
+    notes
+        Plain sentences that a reader of a result should know.
 
     Examples
     --------
@@ -68,17 +89,23 @@ class NetworkClassifier:
         network: nn.Module,
         labels: Sequence[str],
         *,
-        preprocessing: Callable[[Any], Any],
-        outputs: Outputs = "softmax",
+        preprocessing: Callable[..., Any],
+        outputs: Gives | None = None,
         name: str = "network",
         device: torch.device | str = "cpu",
+        notes: Sequence[str] = (),
     ) -> None:
         self._network = network
         self._labels = tuple(str(label) for label in labels)
-        self._preprocessing = Preprocessing(preprocessing)
-        self._outputs = outputs
+        self._preparation = preparation_of(preprocessing)
+        self._stated = outputs
         self._name = name
         self._device = torch.device(device)
+        self._notes = tuple(notes)
+        self._ways: dict[int, Way] = {}
+        self._found: Behaviour | None = None
+        if outputs == "embedding":
+            return
         if len({label.casefold() for label in self._labels}) < max(1, len(self._labels)):
             raise MedcontourError(
                 f"The labels of {name} ({labels_sentence(self._labels) or 'none given'}) must be "
@@ -90,6 +117,9 @@ class NetworkClassifier:
                 'give outputs="sigmoid", or both labels.'
             )
 
+    def __repr__(self) -> str:
+        return f"<Classifier {self._name}: {labels_sentence(self._labels) or 'an embedding'}>"
+
     @property
     def name(self) -> str:
         """What people call it."""
@@ -97,7 +127,7 @@ class NetworkClassifier:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The names of the classes, in the order of the scores."""
+        """The names of the classes, in the order of the scores; none of an embedding."""
         return self._labels
 
     @property
@@ -106,9 +136,33 @@ class NetworkClassifier:
         return self._network
 
     @property
-    def outputs(self) -> Outputs:
-        """What the network gives."""
-        return self._outputs
+    def preprocessing(self) -> Preparation:
+        """What makes the network's input of a plane, apart from the network's channels."""
+        return self._preparation
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network stands."""
+        return self._device
+
+    @property
+    def outputs(self) -> Gives:
+        """What the network gives; as stated, until it has been asked for the first time."""
+        if self._stated is not None:
+            return self._stated
+        if self._found is not None and self._found.probabilities:
+            return "probabilities"
+        return "sigmoid" if len(self._labels) == 1 else "softmax"
+
+    @property
+    def gives_columns(self) -> bool:
+        """Whether the network by itself gives (B, classes) for any number of planes."""
+        return self._found is not None and not self._found.place and not self._found.one_by_one
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Plain sentences that a reader of a result should know."""
+        return self._notes + (self._found.notes if self._found else ())
 
     @property
     def weights_sha256(self) -> str:
@@ -117,20 +171,17 @@ class NetworkClassifier:
         It is taken over the state dict in the order of its names: name, dtype, shape and bytes of
         each tensor. The file that the weights came from does not matter.
         """
-        digest = hashlib.sha256()
-        for key, value in sorted(self._network.state_dict().items()):
-            if isinstance(value, Tensor):
-                tensor = value.detach().cpu().contiguous()
-                digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-                digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
-        return digest.hexdigest()
+        return state_sha256(self._network.state_dict())
 
     def prepare(
         self, plane: npt.NDArray[np.float32], pixel_spacing: tuple[float, float]
     ) -> Prepared:
         """Make the network's input of a plane.
 
-        A grey plane is repeated to the channels of the network's first convolution.
+        The preprocessing gets the plane as the file holds it. What it gives goes to the network
+        as it is; where the network takes three channels for the one of a grey plane, that one is
+        repeated, and a preprocessing that takes colour alone gets the grey plane as a file of
+        three equal channels. Nothing else is made up.
 
         Parameters
         ----------
@@ -143,26 +194,38 @@ class NetworkClassifier:
         ------
         MedcontourError
             When the preprocessing does not say where the pixels went or gives values that are
-            not finite, or when the channels do not fit the network.
+            not finite, or when the channels or the size do not fit the network, or the network
+            takes volumes.
         """
-        prepared = self._preprocessing(plane, pixel_spacing)
-        wanted = _first_channels(self._network)
-        given = prepared.tensor.shape[0]
-        if wanted is None or wanted == given:
-            return prepared
-        if given == 1:
-            return Prepared(prepared.tensor.expand(wanted, -1, -1), prepared.index_from_input)
-        raise MedcontourError(
-            f"{self._name} takes {wanted} channel(s), but its preprocessing gives {given}; choose "
-            "planes or a preprocessing with as many channels as the network takes."
-        )
+        way = self._ways.get(plane.ndim)
+        if way is not None:
+            return way(self._preparation, plane, pixel_spacing)
+        refuse_volumes(self._network, self._name)
+        refused: MedcontourError | None = None
+        offered: Prepared | None = None
+        for way, made in prepared_ways(self._preparation, plane, pixel_spacing):
+            if isinstance(made, MedcontourError):
+                refused = refused or made
+                continue
+            offered = offered or made
+            if self._takes(made.tensor):
+                self._ways[plane.ndim] = way
+                self._found = self._found or self._probed(made.tensor)
+                return made
+        if offered is None:
+            assert refused is not None
+            raise refused
+        refuse_channels(self._takes, offered.tensor, plane.ndim == 3, self._name)
+        self._ask(offered.tensor[None])  # says what is wrong
+        raise AssertionError("a network that refused a plane took it")
 
     def embed(self, inputs: Tensor) -> Tensor:
         """Give the features that enter the last linear layer.
 
         They are the input of the last ``nn.Linear`` that ran, caught by a hook that is there only
         during the call. Where that layer does not give the classes, where there is none (a last
-        1 x 1 convolution, say) and for TorchScript, they are the network's flattened output.
+        1 x 1 convolution, say) and for TorchScript, they are the network's flattened output; so
+        they are for an ``"embedding"``.
 
         Parameters
         ----------
@@ -174,6 +237,7 @@ class NetworkClassifier:
         Tensor
             (B, features), float32, on the device of `inputs`, with gradients to them.
         """
+        behaviour = self._behaviour(inputs[0])
         entering: list[Tensor] = []
 
         def keep(module: nn.Module, arguments: tuple[Any, ...]) -> None:
@@ -187,19 +251,18 @@ class NetworkClassifier:
             for module in self._network.modules()
             if isinstance(module, nn.Linear)
         ]
+        features = []
         try:
-            output = self._run(inputs)
+            for planes in behaviour.batches(inputs):
+                output = self._columns(planes, behaviour)
+                features.append((entering[0] if entering else output).flatten(1))
         finally:
             for hook in hooks:
                 hook.remove()
-        features = entering[0] if entering else output
-        return features.flatten(1).float().to(inputs.device)
+        return torch.cat(features).float().to(inputs.device)
 
     def score(self, inputs: Tensor) -> Tensor:
-        """Give the log-odds of each class.
-
-        ``z_t - logsumexp(z_others)`` of softmax logits, the logits themselves for "sigmoid",
-        ``log(p / (1 - p))`` of probabilities.
+        """Give the log-odds of each class against the rest: see `medcontour.log_odds`.
 
         Parameters
         ----------
@@ -215,42 +278,76 @@ class NetworkClassifier:
         ------
         MedcontourError
             When the network does not take such inputs, gives another number of classes than
-            there are labels, or gives no finite score.
+            there are labels, or gives no finite score; of an embedding, which has no classes.
         """
-        given = self._run(inputs).float().to(inputs.device)
-        if given.ndim == 4 and given.shape[2:] == (1, 1):
-            given = given.flatten(1)
-        if given.ndim != 2 or given.shape[1] != len(self._labels):
+        behaviour = self._behaviour(inputs[0])
+        outputs = self.outputs
+        if outputs == "embedding":
             raise MedcontourError(
-                f"{self._name} gives outputs of shape {tuple(given.shape)} for {len(inputs)} "
-                f"plane(s), but has {len(self._labels)} label(s) "
-                f"({labels_sentence(self._labels)}); give one label per output of the network."
+                f"{self._name} has no classes, only an embedding; give a classifier."
             )
+        given = torch.cat([self._columns(b, behaviour) for b in behaviour.batches(inputs)])
+        given = given.float().to(inputs.device)
         if not torch.isfinite(given).all():
             raise MedcontourError(
                 f"{self._name} gives no probability for this input: its outputs are not finite; "
                 "check its weights and its preprocessing."
             )
-        if self._outputs == "softmax":
-            return _log_odds(given)
-        if self._outputs == "sigmoid":
-            return given
-        if given.min() < 0 or given.max() > 1:
+        if outputs == "probabilities" and (given.min() < -1e-6 or given.max() > 1 + 1e-6):
             raise MedcontourError(
                 f"{self._name} gives values outside 0..1, which are no probabilities; load it "
                 'with outputs="softmax" or outputs="sigmoid".'
             )
-        return torch.logit(given, eps=torch.finfo(torch.float32).eps)
+        return log_odds(given, outputs)
 
-    def _run(self, inputs: Tensor) -> Tensor:
+    def _takes(self, tensor: Tensor) -> bool:
+        try:
+            with torch.no_grad():
+                self._ask(tensor[None])
+        except MedcontourError:
+            return False
+        return True
+
+    def _behaviour(self, plane: Tensor) -> Behaviour:
+        self._found = self._found or self._probed(plane)
+        if self._found is None:
+            with torch.no_grad():
+                raise self._misfit(self._ask(plane[None]), 1)
+        return self._found
+
+    def _probed(self, plane: Tensor) -> Behaviour | None:
+        return probe(self._ask, plane, len(self._labels) or None, self._name, stated=self._stated)
+
+    def _columns(self, planes: Tensor, behaviour: Behaviour) -> Tensor:
+        given = self._ask(planes)
+        columns = columns_at(at(given, behaviour.place), len(planes))
+        if columns is None or columns.shape[1] != (len(self._labels) or columns.shape[1]):
+            raise self._misfit(given, len(planes))
+        return columns
+
+    def _misfit(self, given: Any, planes: int) -> MedcontourError:
+        tensor = given if isinstance(given, Tensor) else None
+        if tensor is None or tensor.ndim < 2:
+            return MedcontourError(
+                f"{self._name} gives no tensor of (planes, classes) with {len(self._labels)} "
+                "column(s), one for each label; wrap the network so that it does."
+            )
+        return MedcontourError(
+            f"{self._name} gives outputs of shape {tuple(tensor.shape)} for {planes} "
+            f"plane(s), but has {len(self._labels)} label(s) "
+            f"({labels_sentence(self._labels)}); give one label per output of the network."
+        )
+
+    def _ask(self, inputs: Tensor) -> Any:
+        """Run the network as it is; whatever it gives."""
         parameter = next((p for p in self._network.parameters() if p.is_floating_point()), None)
         dtype = torch.float32 if parameter is None else parameter.dtype
         with _frozen(self._network):
             try:
-                output = self._network(inputs.to(self._device, dtype))
+                return self._network(inputs.to(self._device, dtype))
             except torch.cuda.OutOfMemoryError:
                 raise
-            except (RuntimeError, ValueError, TypeError, AssertionError, IndexError) as error:
+            except Exception as error:  # a network is anybody's code
                 lines = [line for line in str(error).splitlines() if line.strip()]
                 raise MedcontourError(
                     f"{self._name} does not take an input of shape {tuple(inputs.shape)} "
@@ -258,45 +355,6 @@ class NetworkClassifier:
                     "the preprocessing give the channels and the size that the network was "
                     "trained with."
                 ) from error
-        return self._first_tensor(output)
-
-    def _first_tensor(self, output: Any) -> Tensor:
-        if isinstance(output, Mapping):
-            output = next((output[key] for key in ("logits", "out") if key in output), output)
-        while isinstance(output, (tuple, list, Mapping)) and output:
-            output = next(iter(output.values() if isinstance(output, Mapping) else output))
-        if not isinstance(output, Tensor) or output.ndim < 2:
-            raise MedcontourError(
-                f"{self._name} gives no tensor of (planes, classes); wrap the network so that it "
-                "does."
-            )
-        return output
-
-
-def _log_odds(logits: Tensor) -> Tensor:
-    """Log-odds of each class under a softmax, without cancellation near 0 and 1.
-
-    ``log(1 - p)`` cancels only where p is near 1, that is, for the largest logit: there the
-    others are summed without it.
-    """
-    top = torch.zeros_like(logits, dtype=torch.bool).scatter(
-        1, logits.argmax(1, keepdim=True), True
-    )
-    total = logits.logsumexp(1, keepdim=True)
-    probability = (logits - total).exp().masked_fill(top, 0)
-    others = total + torch.log1p(-probability)
-    others_of_top = logits.masked_fill(top, -torch.inf).logsumexp(1, keepdim=True)
-    return logits - torch.where(top, others_of_top, others)
-
-
-def _first_channels(network: nn.Module) -> int | None:
-    """Count the channels that the first 2D convolution takes; None where there is none."""
-    for module in network.modules():
-        # TorchScript keeps only the name of a module's class.
-        if isinstance(module, nn.Conv2d) or getattr(module, "original_name", "") == "Conv2d":
-            weight: Any = module.weight
-            return int(weight.shape[1]) * int(getattr(module, "groups", 1))
-    return None
 
 
 @contextmanager

@@ -1,16 +1,23 @@
-"""What the rest of the package needs of a classifier."""
+"""What the rest of the package needs of a classifier: the one protocol for all of it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
 
-__all__ = ["Classifier", "Prepared"]
+if TYPE_CHECKING:
+    from torch import Tensor, device, nn
+
+__all__ = ["Classifier", "Gives", "Prepared", "labels_sentence"]
+
+MOST_NAMED = 20
+
+Gives = Literal["softmax", "sigmoid", "probabilities", "embedding"]
+"""What a network gives: `medcontour.log_odds.Outputs`, or an embedding, which has no classes."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +42,9 @@ class Prepared:
 class Classifier(Protocol):
     """A trained image classifier, ready for planes.
 
-    ``score`` gives log-odds, one a class, whatever the network's last layer is: the probability
-    is ``sigmoid(score)``. For a softmax network that is ``z_t - logsumexp(z_others)``, so that a
-    saturated probability still has a gradient.
+    ``score`` gives the log-odds of each class against the rest, whatever the network's last layer
+    is: the probability is ``sigmoid(score)``. For a softmax network that is
+    ``z_t - logsumexp(z_others)``, so that a saturated probability still has a gradient.
     """
 
     @property
@@ -47,7 +54,27 @@ class Classifier(Protocol):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The names of the classes, in the order of the scores."""
+        """The names of the classes, in the order of the scores; none of an embedding."""
+        ...
+
+    @property
+    def outputs(self) -> Gives:
+        """What the network gives."""
+        ...
+
+    @property
+    def network(self) -> nn.Module:
+        """The network itself, for methods that look inside it."""
+        ...
+
+    @property
+    def device(self) -> device:
+        """Where the network stands."""
+        ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Plain sentences that a reader of a result should know."""
         ...
 
     @property
@@ -79,5 +106,7 @@ class Classifier(Protocol):
 
 
 def labels_sentence(labels: Sequence[str]) -> str:
-    """List labels for an error message."""
-    return ", ".join(f'"{label}"' for label in labels)
+    """List labels for an error message; of many the first ones, and how many more."""
+    listed = ", ".join(f'"{label}"' for label in labels[:MOST_NAMED])
+    more = len(labels) - MOST_NAMED
+    return f"{listed} and {more} more" if more > 0 else listed

@@ -1,11 +1,10 @@
-"""Weights and TorchScript networks, read from files."""
+"""Files of weights, and their fit to a network."""
 
 from __future__ import annotations
 
-import json
+import hashlib
 import pickle
-import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,29 @@ from torch import Tensor, nn
 
 from medcontour.errors import MedcontourError
 
-__all__ = ["load_weights", "read_torchscript"]
+__all__ = ["check_file", "load_weights", "read_states", "state_sha256"]
 
-_CHECKPOINT_KEYS = ("state_dict", "model_state_dict", "model", "network", "net")
+_USUAL = (
+    "state_dict",
+    "model_state_dict",
+    "model_state",
+    "net_state_dict",
+    "network_state_dict",
+    "model",
+    "network",
+    "net",
+    "module",
+    "weights",
+    "params",
+)
+_PREFIXES = ("", "model.", "net.", "network.", "module.", "classifier.", "backbone.")
+_COMPILED = "_orig_mod."
+_WRAPPERS = ("_orig_mod", "module")
+_COUNTERS = "num_batches_tracked"  # counts batches of training, and changes nothing after it
+_NAMED = 3
 
 
-def load_weights(network: nn.Module, path: Path) -> None:
+def load_weights(network: nn.Module, path: Path) -> tuple[str, ...]:
     """Load a file of weights into a network.
 
     Parameters
@@ -28,62 +44,47 @@ def load_weights(network: nn.Module, path: Path) -> None:
     network
         Takes the weights, in its own number format.
     path
-        A ``.safetensors`` file, or a state dict saved by ``torch.save``, by itself or in a
-        checkpoint under "state_dict", "model_state_dict", "model", "network" or "net". A prefix
-        "module." on its names is left out. It is read with ``weights_only=True``.
+        A ``.safetensors`` file, or what ``torch.save`` wrote: a state dict, by itself or anywhere
+        in a checkpoint. It is read with ``weights_only=True``. Where the names have a prefix that
+        the network's do not (Lightning's "model.", "net."; "module." of DataParallel;
+        "_orig_mod." of torch.compile) it is left out.
+
+    Returns
+    -------
+    tuple of str
+        Notes: which tensors of the file are no part of the network.
 
     Raises
     ------
     MedcontourError
         When the file is missing, holds something else than weights, or does not fit.
     """
-    state = _read_state(path)
-    try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
-        wanted, given = set(network.state_dict()), set(state)
-        raise MedcontourError(
-            f"The weights in {path} do not fit the network ({len(wanted - given)} of its "
-            f"{len(wanted)} tensors are missing, {len(given - wanted)} are unknown to it, "
-            f"{_misshapen(network, state)} have another shape); give the network that they were "
-            "trained with."
-        ) from error
+    states = list(read_states(path))
+    for wrapper in _WRAPPERS:  # torch.compile and DataParallel hold the network itself
+        network = inner if isinstance(inner := getattr(network, wrapper, 0), nn.Module) else network
+    wanted = network.state_dict()
+    for state in states:
+        for prefix in _fitting_prefixes(wanted, state):
+            own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+            if not set(own) <= set(wanted):
+                continue
+            for key in set(wanted) - set(own):  # counters alone: see _fitting_prefixes
+                own[key] = wanted[key]
+            if not _misshapen(wanted, own):
+                network.load_state_dict(own)
+                return _left_out(path, [key for key in state if not key.startswith(prefix)])
+    raise _misfit(path, wanted, states[0])
 
 
-def read_torchscript(path: Path, device: torch.device) -> tuple[nn.Module, dict[str, Any]]:
-    """Read a TorchScript network, and the JSON files that MONAI's export stores with it.
-
-    Returns
-    -------
-    tuple of Module and dict
-        The network in evaluation mode, and the contents of "metadata.json" and "inference.json"
-        by their names, where the file has them.
+def read_states(path: Path) -> Iterator[dict[str, Tensor]]:
+    """Give the state dicts that a file holds, the likeliest first.
 
     Raises
     ------
     MedcontourError
-        When the file is missing or is no TorchScript.
+        When the file is missing, or holds something else or more than weights.
     """
-    _check_file(path)
-    extra = {"metadata.json": "", "inference.json": ""}
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*torch.jit.*deprecated.*")
-            network = torch.jit.load(  # type: ignore[no-untyped-call]
-                str(path), map_location=device, _extra_files=extra
-            )
-        notes = {name: json.loads(content) for name, content in extra.items() if content}
-    except (RuntimeError, ValueError) as error:
-        raise MedcontourError(
-            f"{path} is no TorchScript network; give a file written by torch.jit.save, a MONAI "
-            "bundle's folder, or from Python a network with weights=."
-        ) from error
-    network.eval()
-    return network, notes
-
-
-def _read_state(path: Path) -> dict[str, Tensor]:
-    _check_file(path)
+    check_file(path)
     try:
         if path.suffix == ".safetensors":
             content: Any = load_file(path)
@@ -99,25 +100,81 @@ def _read_state(path: Path) -> dict[str, Tensor]:
             f"{path} is no readable file of weights ({type(error).__name__}); it may be damaged "
             "or of another kind: get it again."
         ) from error
-    for key in _CHECKPOINT_KEYS:
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-    if not isinstance(content, Mapping) or not all(
-        isinstance(value, Tensor) for value in content.values()
-    ):
+    found = list(_states(content))
+    if not found:
         raise MedcontourError(
             f"{path} holds no state dict; save the network's state_dict() with torch.save."
         )
-    return {str(key).removeprefix("module."): value for key, value in content.items()}
+    yield from found
 
 
-def _misshapen(network: nn.Module, state: Mapping[str, Tensor]) -> int:
-    return sum(
-        key in state and state[key].shape != value.shape
-        for key, value in network.state_dict().items()
+def state_sha256(state: Mapping[str, Any]) -> str:
+    """Give the SHA-256 of a state dict: of name, dtype, shape and bytes of each tensor, by name."""
+    digest = hashlib.sha256()
+    for key, value in sorted(state.items()):
+        if isinstance(value, Tensor):
+            tensor = value.detach().cpu().contiguous()
+            digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+            digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def check_file(path: Path) -> None:
+    """Refuse a path that is no file.
+
+    Raises
+    ------
+    MedcontourError
+        When nothing, or something else, is there.
+    """
+    if not path.is_file():
+        raise MedcontourError(f"There is no file {path}; check the path.")
+
+
+def _states(content: Any, depth: int = 0) -> Iterator[dict[str, Tensor]]:
+    """State dicts anywhere in a checkpoint, under the usual names first."""
+    if not isinstance(content, Mapping) or depth > 3:
+        return
+    tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
+    if tensors and len(tensors) == len(content):
+        yield {key.replace(_COMPILED, ""): value for key, value in tensors.items()}
+        return
+    usual = [key for key in _USUAL if key in content]
+    for key in (*usual, *(key for key in content if key not in usual)):
+        yield from _states(content[key], depth + 1)
+
+
+def _fitting_prefixes(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
+    """Prefixes under which a state dict has all of a network's tensors, the usual ones first."""
+    needed = [key for key in wanted if not key.endswith(_COUNTERS)]
+    if not needed:
+        return [""] if not state else []
+    longest = max(needed, key=len)
+    prefixes = {key[: -len(longest)] for key in state if key.endswith(longest)}
+    fitting = [p for p in prefixes if all(p + key in state for key in needed)]
+    rank = {prefix: place for place, prefix in enumerate(_PREFIXES)}
+    return sorted(fitting, key=lambda p: (rank.get(p, len(rank)), len(p), p))
+
+
+def _left_out(path: Path, keys: list[str]) -> tuple[str, ...]:
+    if not keys:
+        return ()
+    named = ", ".join(keys[:_NAMED]) + (", ..." if len(keys) > _NAMED else "")
+    return (f"{len(keys)} tensors of {path.name} are no part of the network ({named}).",)
+
+
+def _misfit(
+    path: Path, wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]
+) -> MedcontourError:
+    shared = [p for p in _PREFIXES if p and state and all(key.startswith(p) for key in state)]
+    own = {key.removeprefix(shared[0]) if shared else key: v for key, v in state.items()}
+    return MedcontourError(
+        f"The weights in {path} do not fit the network ({len(set(wanted) - set(own))} of its "
+        f"{len(wanted)} tensors are missing, {len(set(own) - set(wanted))} are unknown to it, "
+        f"{_misshapen(wanted, own)} have another shape); give the network that they were "
+        "trained with."
     )
 
 
-def _check_file(path: Path) -> None:
-    if not path.is_file():
-        raise MedcontourError(f"There is no file {path}; check the path.")
+def _misshapen(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> int:
+    return sum(key in state and state[key].shape != value.shape for key, value in wanted.items())

@@ -10,11 +10,11 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+import medcontour as mc
 from medcontour.benchmark import (
     METHODS,
     Dataset,
     ExtremalContour,
-    load_model,
     method_table,
     randomise_table,
     read_coco,
@@ -39,8 +39,8 @@ __all__ = ["coco", "folder", "imagenet", "randomise"]
 Model = Annotated[
     str,
     typer.Option(
-        help="A name of torchvision or timm, dino-vitb16, a MONAI bundle's folder or a TorchScript "
-        "file. The last two can run code: use only those you trust."
+        help="A name (torchvision:resnet50, timm:resnet50, dino-vitb16), a MONAI bundle's folder "
+        "or a TorchScript file. The last two can run code: use only those you trust."
     ),
 ]
 Out = Annotated[
@@ -229,7 +229,7 @@ def randomise(
         else {"imagenet": read_imagenet, "coco": read_coco}[kind](data)
     )
     asked = _methods(methods)
-    loaded = load_model(model, device)
+    loaded = mc.load_classifier(model, device=device)
     make_folder(out)
     with progress_bars(quiet=as_json) as progress:
         found = randomise_weights(
@@ -286,7 +286,7 @@ def _compare(
 ) -> None:
     """Compare; with `medical` settings of the extremal contours, outlines are judged as well."""
     asked = _methods(methods)
-    loaded = load_model(model, device)
+    loaded = mc.load_classifier(model, device=device)
     make_folder(out)
     with progress_bars(quiet=as_json) as progress:
         results = run(

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 
 import medcontour as mc
-from medcontour.benchmark import explain_photograph, load_model, write_photograph
 from medcontour.cli.app import app
 from medcontour.files import make_folder
+from medcontour.report import write_photograph
 
 __all__ = ["explain"]
 
@@ -25,14 +25,15 @@ def explain(
     model: Annotated[
         str,
         typer.Option(
-            help="A name of torchvision or timm, dino-vitb16, a MONAI bundle's folder or a "
+            help="A name (torchvision:resnet50, timm:resnet50, "
+            "torchxrayvision:densenet121-res224-all, dino-vitb16), a MONAI bundle's folder or a "
             "TorchScript file. The last two can run code: use only those you trust."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the results; made if it is not there.")],
     target: Annotated[
         str | None,
-        typer.Option(help="The class, by name or index. Default: the network's own answer."),
+        typer.Option(help="The class, by name or index. Default: the one it gives."),
     ] = None,
     preset: Annotated[
         Literal["fast", "paper"],
@@ -46,7 +47,7 @@ def explain(
     seed: Annotated[int, typer.Option(help="Seed of the random places.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Show what in a photograph speaks for a network's answer: the evidence contour.
+    """Show what in a photograph speaks for a class: the evidence contour.
 
     Writes **overlay.png** (the photograph with the contour) and **explanation.json** (the class,
     what the contour keeps and takes away of its probability, how random places compare, and the
@@ -56,9 +57,9 @@ def explain(
         medcontour explain dog.jpg --model resnet50 --out dog
     """
     scan = mc.read_scan(image)
-    network = load_model(model, device)
-    found = explain_photograph(
-        scan, network, target, preset=preset, background=background, seed=seed
+    classifier = mc.load_classifier(model, device=device)
+    found = mc.explain_photograph(
+        scan, classifier, target, preset=preset, background=background, seed=seed
     )
     make_folder(out)
     files = write_photograph(found, scan, out)

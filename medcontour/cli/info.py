@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import medcontour as mc
+from medcontour.classifier.describe import describe_files
 from medcontour.cli.app import app
 from medcontour.dicomweb import is_address, list_remote, parse_address
 from medcontour.errors import MedcontourError
@@ -79,13 +80,7 @@ def _scan(scan: mc.Scan) -> dict[str, Any]:
 
 
 def _classifier(path: Path) -> dict[str, Any]:
-    classifier = mc.load_classifier(str(path))
-    return {
-        "kind": "classifier",
-        "name": classifier.name,
-        "labels": list(classifier.labels),
-        "weights_sha256": classifier.weights_sha256,
-    }
+    return {"kind": "classifier", **describe_files(path)}
 
 
 def _suggestion(suggestion: mc.Suggestion) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from medcontour.explain.perturbation import SHARP, Perturbation
 from medcontour.explain.search.optimise import Fit, optimise
 from medcontour.explain.search.precision import InBFloat16
 from medcontour.explain.search.preset import PRESETS
+from medcontour.log_odds import Outputs, log_odds, recognise
 
 __all__ = ["ExtremalContours", "ExtremalFit", "ObjectiveFactory", "Target"]
 
@@ -55,8 +56,13 @@ class ExtremalContours:
     Parameters
     ----------
     model
-        (B, C, H, W) to (B, features): logits where a target class is asked for, an embedding
-        (usually the backbone without its last layer) where none is.
+        (B, C, H, W) to (B, classes) where a target class is explained, to an embedding (usually
+        the backbone without its last layer) where none is.
+    outputs
+        What the model gives for its classes: ``"softmax"`` (logits of classes that exclude each
+        other), ``"sigmoid"`` (logits of classes that do not, or of a single one) or
+        ``"probabilities"``. None: found out by showing it the first image, and noise. What the
+        contour keeps is in each case the log-odds of the target (see `medcontour.log_odds`).
     preset
         ``"fast"`` or ``"paper"``.
     background
@@ -102,6 +108,7 @@ class ExtremalContours:
         self,
         model: Callable[..., Any],
         *,
+        outputs: Outputs | None = None,
         preset: str = "fast",
         background: str | Background = "gaussian",
         area_weight: float = 1.0,
@@ -126,7 +133,12 @@ class ExtremalContours:
                 f"a pixel spacing of {pixel_spacing} is not positive; give millimetres between "
                 "rows and between columns."
             )
+        if outputs not in (None, *get_args(Outputs)):
+            raise MedcontourError(
+                f'There are no outputs "{outputs}"; choose from {list(get_args(Outputs))}.'
+            )
         self._model, self._preset, self._background = model, PRESETS[preset], background
+        self._outputs = outputs
         self._pixel_spacing, self._objective = pixel_spacing, objective
         self._precision = precision
         if self._preset.area_weight is not None:
@@ -147,7 +159,7 @@ class ExtremalContours:
         images
             (B, C, H, W), as the model takes them; neither they nor their gradient are changed.
         target
-            The class whose logit is to be kept and taken away, or one for each image; None for
+            The class whose log-odds are to be kept and taken away, or one for each image; None for
             the embedding (Eq. 6), or where there is an `objective`.
         additional_forward_args
             What the model takes after the images: one thing or a tuple. Tensors whose first axis
@@ -189,7 +201,10 @@ class ExtremalContours:
                     model, images, background, normalise=self._preset.normalise
                 )
             else:
-                objective = TargetObjective(model, images, background, target)
+                outputs = self._outputs or _outputs_of(model, images)
+                objective = TargetObjective(
+                    lambda inputs: log_odds(model(inputs), outputs), images, background, target
+                )
             perturbation = Perturbation.of_images(images, background, self._pixel_spacing)
             asked: Objective = _Following(objective, model)
             searched = InBFloat16(asked) if self._precision == "bfloat16" else asked
@@ -224,6 +239,21 @@ class ExtremalContours:
         fit = self.fit(inputs, target, additional_forward_args=additional_forward_args, area=area)
         points = Perturbation.of_images(inputs, inputs, self._pixel_spacing).points
         return fit.contours.mask(points, SHARP).unsqueeze(1)
+
+
+def _outputs_of(model: _Asked, images: Tensor) -> Outputs:
+    """Find out what a model gives, by the first image and by noise beyond its range."""
+    model.which = torch.zeros(1, dtype=torch.long, device=images.device)
+    first = images[:1]
+    chance = torch.Generator().manual_seed(0)
+    noise = torch.randn(first.shape, generator=chance).to(first)
+    try:
+        if recognise(model, [first, 3 * noise, 100 * noise]):
+            return "probabilities"
+        with torch.no_grad():
+            return "sigmoid" if model(first).shape[1] == 1 else "softmax"
+    finally:
+        model.which = None
 
 
 class _Asked:

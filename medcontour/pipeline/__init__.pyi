@@ -1,6 +1,7 @@
 from .from_start import snap, snap_with
 from .job import suggest, suggest_with
 from .one_slice import AREAS, CIRCLES, WEIGHTS, contour_map, robustness
+from .photograph import explain_photograph
 from .settings import Settings
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "WEIGHTS",
     "Settings",
     "contour_map",
+    "explain_photograph",
     "robustness",
     "snap",
     "snap_with",

@@ -167,6 +167,7 @@ def suggest_with(
         views=tuple(view for _, view in found),
         notes=(
             *scan.notes,
+            *classifier.notes,
             *all_positive(scores, classifier, target),
             *shortcut_notes(scan, findings),
             *run_out(findings),

@@ -3,6 +3,7 @@
 from medcontour.report.maps import write_map
 from medcontour.report.overlays import write_overlays
 from medcontour.report.page import write_report
+from medcontour.report.photograph import write_photograph
 from medcontour.report.robust import write_robustness
 from medcontour.results import Exporter
 
@@ -11,6 +12,7 @@ __all__ = [
     "report_exporter",
     "write_map",
     "write_overlays",
+    "write_photograph",
     "write_report",
     "write_robustness",
 ]

@@ -28,6 +28,7 @@ from medcontour.results.parts import (
     ScanReference,
     Views,
 )
+from medcontour.results.photograph import Photograph, PhotographEvidence
 from medcontour.results.save import Saved
 
 __all__ = [
@@ -39,6 +40,8 @@ __all__ = [
     "MapLevel",
     "NothingToWrite",
     "ObjectReference",
+    "Photograph",
+    "PhotographEvidence",
     "PlacedContour",
     "Robustness",
     "RobustnessRun",

@@ -20,15 +20,13 @@ import medcontour.cli  # noqa: F401  (all commands enter the app)
 from medcontour.benchmark import (
     Boxes,
     Item,
-    PhotoInput,
-    load_model,
-    model_of,
     read_folder,
     run,
     write_results,
 )
 from medcontour.benchmark.compare.outlines import Drawing
 from medcontour.benchmark.methods import ExtremalContour, RandomContour, Rise
+from medcontour.classifier import PhotoInput, load_classifier
 from medcontour.cli.app import app
 from medcontour.contour import FourierContour
 from medcontour.errors import MedcontourError
@@ -153,7 +151,7 @@ def blind(network: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
 def test_the_table_says_what_is_saved_and_how_often_nothing_is(tmp_path: Path) -> None:
     tiny_data.planted(tmp_path / "data")
     tiny_data.torchscript(tmp_path / "cells.pt")
-    model, data = load_model(str(tmp_path / "cells.pt")), read_folder(tmp_path / "data")
+    model, data = load_classifier(tmp_path / "cells.pt"), read_folder(tmp_path / "data")
     methods = {"exact": exact, "blind": blind}
     before = run(model, data, tmp_path, methods, images=3)
     assert not before.values("exact", "outline_dice")
@@ -180,7 +178,7 @@ def test_the_table_says_what_is_saved_and_how_often_nothing_is(tmp_path: Path) -
 def test_lengths_are_in_mm_where_the_folder_tells_a_spacing(tmp_path: Path) -> None:
     tiny_data.planted(tmp_path / "data")
     tiny_data.torchscript(tmp_path / "cells.pt")
-    model = load_model(str(tmp_path / "cells.pt"))
+    model = load_classifier(tmp_path / "cells.pt")
     labels = tmp_path / "data" / "labels.csv"
     header, *rows = labels.read_text().splitlines()
     pixel = run(model, read_folder(tmp_path / "data"), tmp_path, {"b": blind}, outlines=True)
@@ -231,8 +229,8 @@ class Twice(nn.Module):
 def test_rise_weighs_masks_by_the_probability_that_outputs_mean() -> None:
     images, target = torch.rand(1, 1, 24, 24), torch.tensor([1])
     maps = {
-        answers: Rise(masks=8, answers=answers)(Twice(0.8), images, target).maps
-        for answers in ("softmax", "sigmoid", "probabilities")
+        outputs: Rise(masks=8, outputs=outputs)(Twice(0.8), images, target).maps
+        for outputs in ("softmax", "sigmoid", "probabilities")
     }
     plain = maps["softmax"] / 0.5  # two equal logits
     torch.testing.assert_close(maps["probabilities"], 0.8 * plain)
@@ -242,11 +240,17 @@ def test_rise_weighs_masks_by_the_probability_that_outputs_mean() -> None:
 def test_runs_tell_methods_what_outputs_mean(tmp_path: Path) -> None:
     tiny_data.planted(tmp_path / "data")
     tiny_data.torchscript(tmp_path / "cells.pt")
-    loaded = load_model(str(tmp_path / "cells.pt"))
+    loaded = load_classifier(tmp_path / "cells.pt")
     same = Twice(0.8)
     found = []
-    for answers in ("softmax", "probabilities"):
-        model = model_of(same, loaded.prepare, name="same", answers=answers, labels=loaded.labels)
+    for outputs in ("softmax", "probabilities"):
+        model = load_classifier(
+            same,
+            preprocessing=loaded.preprocessing,
+            name="same",
+            outputs=outputs,
+            labels=loaded.labels[:2],
+        )
         results = run(model, read_folder(tmp_path / "data", "1"), tmp_path, ["rise"], images=1)
         found.append(next(iter(results.maps.values())))
     torch.testing.assert_close(found[1], found[0] * 0.8 / 0.5)
@@ -257,8 +261,8 @@ def test_the_automatic_background_takes_the_answer_away_or_is_the_strongest() ->
     images = torch.zeros(1, 1, 32, 32)
     images[..., 8:16, 16:24] = 4.0
 
-    def evaluations(background: str, answers: str) -> float:
-        method = ExtremalContour(background=background, answers=answers)  # type: ignore[arg-type]
+    def evaluations(background: str, outputs: str) -> float:
+        method = ExtremalContour(background=background, outputs=outputs)  # type: ignore[arg-type]
         return float(method(network, images, torch.tensor([6])).evaluations)
 
     # The square's class has the largest logit on each blurred image, but not one half of them all.

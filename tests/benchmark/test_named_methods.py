@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from typer.testing import CliRunner
 
 import medcontour.cli  # noqa: F401  (all commands enter the app)
-from medcontour.benchmark import METHODS, Model, PhotoInput, load_model, method_named
+from medcontour.benchmark import METHODS, method_named
 from medcontour.benchmark.methods import (
     GradCamPlusPlus,
     GradientShap,
@@ -35,6 +35,8 @@ from medcontour.benchmark.methods import (
     held,
 )
 from medcontour.benchmark.methods.grad_cam import by_hooks
+from medcontour.benchmark.network import explained, scores
+from medcontour.classifier import NetworkClassifier, PhotoInput, load_classifier
 from medcontour.cli.app import app
 from medcontour.explain import PRESETS
 
@@ -69,17 +71,17 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def networks(home: Path) -> dict[str, Model]:
+def networks(home: Path) -> dict[str, NetworkClassifier]:
     small = PhotoInput((96, 96), resize=96)  # a convolutional network takes any size
     return {
-        "resnet50": replace(load_model("resnet50"), prepare=small),
-        "dino-vitb16": load_model("dino-vitb16"),
+        "resnet50": load_classifier("resnet50", preprocessing=small),
+        "dino-vitb16": load_classifier("dino-vitb16"),
     }
 
 
-def _image(model: Model) -> Tensor:
+def _image(model: NetworkClassifier) -> Tensor:
     pixels = np.asarray(pictures.coffee(), dtype=np.float32)
-    return model.prepare(pixels).tensor[None]
+    return model.prepare(pixels, (1.0, 1.0)).tensor[None]
 
 
 @pytest.fixture
@@ -94,15 +96,15 @@ def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("network", ["resnet50", "dino-vitb16"])
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_explains_the_papers_networks(
-    networks: dict[str, Model], network: str, name: str
+    networks: dict[str, NetworkClassifier], network: str, name: str
 ) -> None:
     model = networks[network]
     image = _image(model)
-    embeds = model.answers == "embedding"
-    target = torch.tensor([0]) if embeds else model.answer(image).argmax(1)
+    embeds = model.outputs == "embedding"
+    target = torch.tensor([0]) if embeds else scores(model, image).argmax(1)
     method = FEW.get(name, method_named(name))
-    explained = model.explained(image, cosine=method.draws_contour)
-    found = method(explained, image, target)
+    shown = explained(model, image, cosine=method.draws_contour).network
+    found = method(shown, image, target)
     assert found.maps.shape == (1, 1, *image.shape[2:])
     assert found.maps.isfinite().all()
     assert float(found.maps.max()) > float(found.maps.min())
@@ -136,7 +138,7 @@ def _patches(tokens: Tensor) -> Tensor:
 def test_grad_cam_is_the_packages_on_the_last_layer_with_places(
     home: Path, name: str, layer: str, reshape: Callable[[Tensor], Tensor] | None
 ) -> None:
-    model = load_model(name)
+    model = load_classifier(name)
     image = _image(model)
     method = GradCamPlusPlus()
     assert method.library == "grad-cam"
@@ -152,19 +154,19 @@ def test_grad_cam_is_the_packages_on_the_last_layer_with_places(
 
 
 def test_grad_cam_of_dino_follows_the_embeddings_own_direction(
-    networks: dict[str, Model],
+    networks: dict[str, NetworkClassifier],
 ) -> None:
     """The dot product with the image's own unit embedding, as a class of the package."""
     from pytorch_grad_cam import GradCAMPlusPlus
 
     model = networks["dino-vitb16"]
     image = _image(model)
-    own = model.answer(image)[0]
+    own = scores(model, image)[0]
     layer = model.network.get_submodule("blocks.11.norm1")
     with GradCAMPlusPlus(model.network, [layer], reshape_transform=_patches) as cam:
         judge = torch.as_tensor(cam(image, targets=[lambda output: output @ own / (own @ own)]))
-    explained = model.explained(image, cosine=False)
-    found = GradCamPlusPlus()(explained, image, torch.tensor([0])).maps[:, 0]
+    shown = explained(model, image, cosine=False).network
+    found = GradCamPlusPlus()(shown, image, torch.tensor([0])).maps[:, 0]
     torch.testing.assert_close(found, judge, atol=1e-5, rtol=0)
 
 

@@ -19,7 +19,8 @@ import torch
 from PIL import Image
 from skimage import data as pictures
 
-from medcontour.benchmark import Model, load_model
+from medcontour.benchmark.network import scores
+from medcontour.classifier import NetworkClassifier, load_classifier
 from medcontour.errors import MedcontourError
 
 pytestmark = pytest.mark.torchvision
@@ -52,10 +53,10 @@ def _photograph(size: tuple[int, int] | None) -> Image.Image:
     return picture.resize(size[::-1]) if size else picture
 
 
-def _prepared_alike(model: Model, judge: Callable[[Image.Image], torch.Tensor]) -> None:
+def _prepared_alike(model: NetworkClassifier, judge: Callable[[Image.Image], torch.Tensor]) -> None:
     for size in SIZES:
         photograph = _photograph(size)
-        found = model.prepare(np.asarray(photograph, dtype=np.float32)).tensor
+        found = model.prepare(np.asarray(photograph, dtype=np.float32), (1.0, 1.0)).tensor
         torch.testing.assert_close(found, judge(photograph))
 
 
@@ -64,18 +65,18 @@ def test_torchvisions_networks_are_as_torchvision_uses_them(home: Path, name: st
     from torchvision import models
 
     state = random_weights.torchvision_state(home, name)
-    model = load_model(name)
+    model = load_classifier(name)
     assert random_weights.same_state(model.network, state)
     assert not any(module.training for module in model.network.modules())
     weights = models.get_model_weights(name).IMAGENET1K_V1
     _prepared_alike(model, weights.transforms())
-    assert (model.name, model.answers) == (name, "softmax")
+    assert (model.name, model.outputs) == (name, "softmax")
     assert model.labels == tuple(weights.meta["categories"])
     theirs = models.get_model(name, weights=None).eval()
     theirs.load_state_dict(state)
     image = weights.transforms()(_photograph(None))[None]
     with torch.no_grad():
-        torch.testing.assert_close(model.answer(image), theirs(image).softmax(1))
+        torch.testing.assert_close(scores(model, image), theirs(image).softmax(1))
 
 
 @pytest.mark.parametrize("name", [CNN, VIT, WARPED, FEATURES])
@@ -83,16 +84,16 @@ def test_timms_networks_are_as_timm_uses_them(home: Path, name: str) -> None:
     import timm
 
     state = random_weights.timm_state(home, name)
-    model = load_model(name)
+    model = load_classifier(name)
     assert random_weights.same_state(model.network, state)
     assert not any(module.training for module in model.network.modules())
     used = timm.data.resolve_model_data_config(model.network)
     _prepared_alike(model, timm.data.create_transform(**used, is_training=False))
     if name == FEATURES:
-        assert (model.answers, model.labels) == ("embedding", ())
+        assert (model.outputs, model.labels) == ("embedding", ())
     else:
-        assert (model.answers, len(model.labels)) == ("softmax", 1000)
-        assert model.index_of("tench, Tinca tinca") == 0
+        assert (model.outputs, len(model.labels)) == ("softmax", 1000)
+        assert model.labels.index("tench, Tinca tinca") == 0
         assert model.labels[999].startswith("toilet tissue")
 
 
@@ -100,10 +101,10 @@ def test_dino_gives_its_class_token(home: Path) -> None:
     from torchvision import transforms
 
     state = random_weights.dino_state(home)
-    model = load_model("dino-vitb16")
+    model = load_classifier("dino-vitb16")
     assert random_weights.same_state(model.network, state)
     assert not any(module.training for module in model.network.modules())
-    assert (model.answers, model.labels) == ("embedding", ())
+    assert (model.outputs, model.labels) == ("embedding", ())
     # As DINO's own evaluation takes images.
     usual = transforms.Compose(
         [
@@ -118,7 +119,7 @@ def test_dino_gives_its_class_token(home: Path) -> None:
     with torch.no_grad():
         tokens = model.network.forward_features(image)
     assert tokens.shape == (1, 197, 768)
-    torch.testing.assert_close(model.answer(image), tokens[:, 0])
+    torch.testing.assert_close(scores(model, image), tokens[:, 0])
 
 
 class _Code:
@@ -143,7 +144,7 @@ def test_a_file_that_would_run_code_is_refused(
     where.parent.mkdir(parents=True)
     torch.save({"conv1.weight": _Code(tmp_path / "run")}, where)
     with pytest.raises(MedcontourError, match=rf"{file} does not hold the weights of {name}"):
-        load_model(name)
+        load_classifier(name)
     assert not (tmp_path / "run").exists()
     with pytest.raises(pickle.UnpicklingError):
         torch.load(where, weights_only=True)
@@ -157,10 +158,10 @@ def test_weights_of_another_network_are_refused(
     where.parent.mkdir(parents=True)
     torch.save({"weight": torch.zeros(3)}, where)
     with pytest.raises(MedcontourError, match="delete it, so that it is fetched again"):
-        load_model("resnet18")
+        load_classifier("resnet18")
     where.write_bytes(b"half a file")
     with pytest.raises(MedcontourError, match="delete it, so that it is fetched again"):
-        load_model("resnet18")
+        load_classifier("resnet18")
 
 
 def test_what_is_fetched_must_have_the_published_hash(
@@ -171,7 +172,7 @@ def test_what_is_fetched_must_have_the_published_hash(
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(torch.hub, "urlopen", lambda request: urlopen(other.as_uri()))
     with pytest.raises(MedcontourError, match=r"could not be fetched \(RuntimeError\)") as caught:
-        load_model("resnet18")
+        load_classifier("resnet18")
     assert "invalid hash value" in str(caught.value.__cause__)
     assert not any(path.is_file() for path in (tmp_path / "home").rglob("*"))
 
@@ -187,10 +188,10 @@ def test_what_is_fetched_must_have_the_published_hash(
 )
 def test_networks_that_are_not_taken(name: str, words: str) -> None:
     with pytest.raises(MedcontourError, match=words):
-        load_model(name)
+        load_classifier(name)
 
 
-ASK = "import sys; from medcontour.benchmark import load_model; print(load_model(sys.argv[1]).name)"
+ASK = "import sys; from medcontour import load_classifier; print(load_classifier(sys.argv[1]).name)"
 
 
 @pytest.mark.parametrize("name", ["resnet18", CNN])

@@ -12,8 +12,9 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from medcontour.benchmark import PhotoInput, model_of, read_folder, run, write_results
+from medcontour.benchmark import read_folder, run, write_results
 from medcontour.benchmark.compare.shortcut_mass import NotPatient
+from medcontour.classifier import PhotoInput, load_classifier
 
 SIZE = 160
 BODY = slice(40, 130)
@@ -79,7 +80,7 @@ def test_the_table_counts_maps_that_lie_there(tmp_path: Path) -> None:
         Image.fromarray(pixels).save(data / "images" / f"{name}.png")
         Image.fromarray(truth).save(data / "masks" / f"{name}.png")
     network = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, 2))
-    model = model_of(network, INPUT, name="plain")
+    model = load_classifier(network, preprocessing=INPUT, name="plain")
     methods = {"cross": on_the_cross, "body": on_the_body}
     results = run(model, read_folder(data), tmp_path, methods, outlines=True)
     assert not results.errors

@@ -15,14 +15,14 @@ from PIL import Image
 
 from medcontour.benchmark import (
     Boxes,
-    PhotoInput,
     choose,
     read_coco,
     read_folder,
     read_imagenet,
 )
 from medcontour.benchmark.data.dataset import read_pixels, write_list
-from medcontour.benchmark.photo_input import truth_in
+from medcontour.benchmark.truth import truth_in
+from medcontour.classifier import PhotoInput
 from medcontour.errors import MedcontourError
 
 IMAGE = (40, 60)

@@ -20,10 +20,7 @@ from typer.testing import CliRunner
 import medcontour.cli  # noqa: F401  (all commands enter the app)
 from medcontour.benchmark import (
     Item,
-    Model,
-    load_model,
     method_table,
-    model_of,
     randomise,
     read_folder,
     run,
@@ -33,6 +30,8 @@ from medcontour.benchmark import (
 from medcontour.benchmark.compare.published import published_rows
 from medcontour.benchmark.methods import Rise
 from medcontour.benchmark.metrics.intervals import mean_interval
+from medcontour.benchmark.network import explained, score_of
+from medcontour.classifier import Classifier, load_classifier
 from medcontour.cli.app import app
 from medcontour.errors import MedcontourError
 
@@ -44,9 +43,9 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def model(tmp_path: Path) -> Model:
+def model(tmp_path: Path) -> Classifier:
     tiny_data.torchscript(tmp_path / "cells.pt")
-    return load_model(str(tmp_path / "cells.pt"))
+    return load_classifier(tmp_path / "cells.pt")
 
 
 @pytest.fixture
@@ -74,7 +73,7 @@ def mean(network: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
 
 
 def test_the_figures_of_a_perfect_and_of_a_blind_method(
-    data: Path, model: Model, out: Path
+    data: Path, model: Classifier, out: Path
 ) -> None:
     methods = {"extremal-contour": Perfect(), "blind": mean}
     results = run(model, read_folder(data), out, methods, images=3)
@@ -101,7 +100,7 @@ def test_the_figures_of_a_perfect_and_of_a_blind_method(
     assert images[0]["object_share"] == "0.0833333"
 
 
-def test_a_stopped_run_asks_no_image_twice(data: Path, model: Model, out: Path) -> None:
+def test_a_stopped_run_asks_no_image_twice(data: Path, model: Classifier, out: Path) -> None:
     first = Perfect(stop=2)
     with pytest.raises(KeyboardInterrupt):
         run(model, read_folder(data), out, {"perfect": first}, images=3)
@@ -124,7 +123,9 @@ def test_a_stopped_run_asks_no_image_twice(data: Path, model: Model, out: Path) 
     assert one.values("rise", "evaluations") == {"scan2": 10.0}
     assert other_one.values("rise", "evaluations") == {"scan2": 20.0}
     other = Perfect()
-    changed = replace(model, network=_doubled(model.network))
+    changed = load_classifier(
+        _doubled(model.network), labels=model.labels, preprocessing=model.preprocessing
+    )
     run(changed, read_folder(data), out, {"perfect": other}, images=3)
     assert len(other.asked) == 3
 
@@ -135,7 +136,7 @@ def _doubled(network: nn.Module) -> nn.Module:
     return copy
 
 
-def test_an_error_is_counted_and_the_rest_goes_on(data: Path, model: Model, out: Path) -> None:
+def test_an_error_is_counted_and_the_rest_goes_on(data: Path, model: Classifier, out: Path) -> None:
     (data / "images" / "scan1.png").write_bytes(b"no picture")
 
     def fragile(network: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
@@ -159,7 +160,7 @@ def test_an_error_is_counted_and_the_rest_goes_on(data: Path, model: Model, out:
 
 
 def test_images_asked_about_together_are_recorded_one_by_one(
-    data: Path, model: Model, out: Path
+    data: Path, model: Classifier, out: Path
 ) -> None:
     sizes: list[int] = []
 
@@ -196,7 +197,7 @@ def test_images_asked_about_together_are_recorded_one_by_one(
 
 
 def test_images_that_cannot_count_are_left_out_and_counted(
-    data: Path, model: Model, out: Path
+    data: Path, model: Classifier, out: Path
 ) -> None:
     dataset = read_folder(data)
 
@@ -205,7 +206,7 @@ def test_images_that_cannot_count_are_left_out_and_counted(
         return replace(made, classes=(7,)) if name == "scan2" else made
 
     def cropped(pixels: np.ndarray) -> object:
-        prepared = model.prepare(pixels)
+        prepared = model.prepare(pixels, (1.0, 1.0))
         return replace(prepared, index_from_input=prepared.index_from_input + 100)
 
     results = run(model, replace(dataset, item=item), out, {"blind": mean}, images=3)
@@ -217,7 +218,7 @@ def test_images_that_cannot_count_are_left_out_and_counted(
         )
 
 
-def test_runs_with_other_seeds_are_compared(data: Path, model: Model, out: Path) -> None:
+def test_runs_with_other_seeds_are_compared(data: Path, model: Classifier, out: Path) -> None:
     results = run(model, read_folder(data), out, ["rise"], images=1, runs=2)
     (value,) = results.values("rise", "agreement").values()
     assert 0.5 < value < 1.0
@@ -228,20 +229,19 @@ def test_runs_with_other_seeds_are_compared(data: Path, model: Model, out: Path)
 def test_an_embedding_is_explained_by_its_likeness_to_itself(data: Path, out: Path) -> None:
     network = nn.Sequential(nn.AvgPool2d(8), nn.Flatten())
 
-    def prepare(pixels: np.ndarray) -> object:
-        return load.prepare(pixels)
-
     tiny_data.torchscript(data / "cells.pt")
-    load = load_model(str(data / "cells.pt"))
-    model = model_of(network, prepare, answers="embedding", name="cells")  # type: ignore[arg-type]
+    load = load_classifier(data / "cells.pt")
+    model = load_classifier(
+        network, preprocessing=load.preprocessing, outputs="embedding", name="cells"
+    )
     images = torch.rand(1, 1, 24, 32)
     for cosine in (True, False):
-        likeness = model.explained(images, cosine=cosine)
+        likeness = explained(model, images, cosine=cosine).network
         assert likeness(images)[0].tolist() == pytest.approx([1000.0 if cosine else 1.0, 0.0])
         inputs = images.clone().requires_grad_(True)
         (slope,) = torch.autograd.grad(likeness(inputs)[:, 0].sum(), inputs)
         assert (slope.abs().max() < 1e-4) == cosine
-    score = model.score_of(images, torch.zeros(1, dtype=torch.int64))
+    score = score_of(model, images, torch.zeros(1, dtype=torch.int64))
     assert score(3 * images, torch.tensor([0])).tolist() == pytest.approx([1.0])
     results = run(model, read_folder(data), out, ["extremal-contour", "rise"], images=1)
     assert not results.errors
@@ -329,13 +329,10 @@ def test_randomised_weights_move_the_maps_away(data: Path, tmp_path: Path) -> No
         def forward(self, inputs: Tensor) -> Tensor:
             return self.last(8 * nn.functional.avg_pool2d(self.first(inputs), 8).flatten(1))
 
-    def prepare(pixels: np.ndarray) -> object:
-        return loaded.prepare(pixels)
-
     tiny_data.torchscript(tmp_path / "cells.pt")
-    loaded = load_model(str(tmp_path / "cells.pt"))
+    loaded = load_classifier(tmp_path / "cells.pt")
     names = tuple(f"cell {k}" for k in range(12))
-    model = model_of(Learnt(), prepare, labels=names)  # type: ignore[arg-type]
+    model = load_classifier(Learnt(), preprocessing=loaded.preprocessing, labels=names)
 
     def edges(network: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
         return images  # what is bright, whatever the network says

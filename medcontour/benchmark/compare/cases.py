@@ -10,15 +10,16 @@ from medcontour.benchmark.compare.outlines import Drawing
 from medcontour.benchmark.compare.record import Case, Results
 from medcontour.benchmark.compare.shortcut_mass import NotPatient
 from medcontour.benchmark.data.dataset import Boxes, Dataset, Item, choose, read_pixels
-from medcontour.benchmark.model import Model
-from medcontour.benchmark.photo_input import truth_in
+from medcontour.benchmark.network import index_of, scores
+from medcontour.benchmark.truth import truth_in
+from medcontour.classifier import Classifier
 from medcontour.errors import MedcontourError
 
 __all__ = ["case_of", "unit_of", "usable_cases"]
 
 
 def usable_cases(
-    model: Model, dataset: Dataset, *, images: int, seed: int = 0, largest: float = 1.0
+    model: Classifier, dataset: Dataset, *, images: int, seed: int = 0, largest: float = 1.0
 ) -> Iterator[Case]:
     """The same images as `run` compares methods on, without those that cannot be used."""
     nothing = Results(dataset.kind, model.name, (), [], {}, {}, {}, [], {})
@@ -40,11 +41,11 @@ def unit_of(items: Sequence[Item]) -> str:
     return "mm" if all(known.values()) else "pixel"
 
 
-def case_of(model: Model, item: Item, results: Results) -> Case | None:
+def case_of(model: Classifier, item: Item, results: Results) -> Case | None:
     """Prepare an image; say in `results` why not where it cannot be."""
     try:
         pixels = read_pixels(item.path)
-        prepared = model.prepare(pixels)
+        prepared = model.prepare(pixels, item.spacing or (1.0, 1.0))
         drawn = item.truth((pixels.shape[0], pixels.shape[1]))
         truth = truth_in(prepared, drawn)
     except (MedcontourError, OSError, ValueError) as error:
@@ -54,11 +55,11 @@ def case_of(model: Model, item: Item, results: Results) -> Case | None:
         results.left_out[item.name] = "its object is not on the network's input"
         return None
     inputs = prepared.tensor[None].to(model.device)
-    if model.answers == "embedding":
+    if model.outputs == "embedding":
         target = 0
     else:
-        shares = model.answer(inputs)[0]
-        right = [model.index_of(name) for name in item.classes]
+        shares = scores(model, inputs)[0]
+        right = [index_of(model, name) for name in item.classes]
         if any(not 0 <= index < len(shares) for index in right):
             raise MedcontourError(
                 f"{model.name} has {len(shares)} classes, but {item.name} is of class "

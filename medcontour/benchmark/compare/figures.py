@@ -15,7 +15,7 @@ from torch import Tensor
 from medcontour.benchmark.compare.published import published_rows
 from medcontour.benchmark.compare.record import METRICS, Case, Results
 from medcontour.benchmark.metrics.intervals import mean_interval
-from medcontour.benchmark.model import Model
+from medcontour.classifier import Classifier
 from medcontour.explain import (
     BACKGROUNDS,
     AreaMap,
@@ -34,7 +34,7 @@ AREAS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 OURS, THEIRS, TRUTH = "#c0392b", "#555555", "#2ecc71"
 
 
-def write_figures(results: Results, model: Model, out: Path, fidelity: int = 0) -> list[str]:
+def write_figures(results: Results, model: Classifier, out: Path, fidelity: int = 0) -> list[str]:
     """Write ``figures/sheet.png``, ``metrics.png`` and, with `fidelity`, ``fidelity_area.png``.
 
     Parameters
@@ -120,7 +120,7 @@ def draw_metrics(results: Results) -> Figure:
     return figure
 
 
-def draw_fidelity(model: Model, shown: Sequence[Case]) -> Figure:
+def draw_fidelity(model: Classifier, shown: Sequence[Case]) -> Figure:
     """Contours of rising area and what they keep, as in Fig. 4, against circles at random."""
     maps = [_areas(model, case) for case in shown]
     figure = Figure(figsize=(2.4 * (len(shown) + 1.6), 2.6), layout="constrained")
@@ -149,15 +149,15 @@ def draw_fidelity(model: Model, shown: Sequence[Case]) -> Figure:
     return figure
 
 
-def _areas(model: Model, case: Case) -> tuple[AreaMap, list[npt.NDArray[np.float32]]]:
+def _areas(model: Classifier, case: Case) -> tuple[AreaMap, list[npt.NDArray[np.float32]]]:
     images = case.inputs
     background = BACKGROUNDS["gaussian"](images)
     with frozen(model.network):
         objective: Objective
-        if model.answers == "embedding":
-            objective = EmbeddingObjective(model.network, images, background)
+        if model.outputs == "embedding":
+            objective = EmbeddingObjective(model.embed, images, background)
         else:
-            objective = TargetObjective(model.network, images, background, case.target)
+            objective = TargetObjective(model.score, images, background, case.target)
         perturbation = Perturbation.of_images(images, background)
         found = area_map(perturbation, objective, AREAS)
         lines = [

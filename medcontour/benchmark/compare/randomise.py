@@ -24,7 +24,8 @@ from medcontour.benchmark.methods import (
     similarity_under_randomisation,
 )
 from medcontour.benchmark.metrics.intervals import mean_interval
-from medcontour.benchmark.model import Model
+from medcontour.benchmark.network import explained, outputs_of
+from medcontour.classifier import Classifier
 from medcontour.errors import MedcontourError
 from medcontour.files import replacing
 
@@ -70,7 +71,7 @@ class Randomised:
 
 
 def randomise(
-    model: Model,
+    model: Classifier,
     dataset: Dataset,
     out: Path,
     methods: Sequence[str] | Mapping[str, Explainer],
@@ -105,28 +106,31 @@ def randomise(
     MedcontourError
         For a network without classes, an unknown method, or when no image can be used.
     """
-    if model.answers == "embedding":
+    if model.outputs == "embedding":
         raise MedcontourError(
             f"{model.name} has no classes, and an embedding made random has no class that could "
             "stay the same; give a classifier."
         )
+    chosen = choose(dataset, images, seed, largest)
+    outputs = outputs_of(model, [item for item, _ in chosen])
     given: Mapping[str, Explainer] = (
         methods
         if isinstance(methods, Mapping)
-        else {name: method_named(name, seed=seed, answers=model.answers) for name in methods}
+        else {name: method_named(name, seed=seed, outputs=outputs) for name in methods}
     )
-    write_list(choose(dataset, images, seed, largest), out / "images.csv")
+    write_list(chosen, out / "images.csv")
     usable = list(usable_cases(model, dataset, images=images, seed=seed, largest=largest))
     if not usable:
         raise MedcontourError("None of the images can be used with this network; give others.")
     similar: dict[str, list[list[LayerSimilarity]]] = {name: [] for name in given}
     trained: dict[str, list[Tensor]] = {name: [] for name in given}
     for count, case in enumerate(usable):
+        network = explained(model, case.inputs, cosine=False).network
         for name, method in given.items():
-            trained[name].append(attribution(method, model.network, case.inputs, case.target).maps)
+            trained[name].append(attribution(method, network, case.inputs, case.target).maps)
             similar[name].append(
                 similarity_under_randomisation(
-                    method, model.network, case.inputs, case.target, layers=layers, seed=seed
+                    method, network, case.inputs, case.target, layers=layers, seed=seed
                 )
             )
         if progress:

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, is_dataclass
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 
@@ -30,7 +31,8 @@ from medcontour.benchmark.metrics import (
     relevance_rank,
     sparseness,
 )
-from medcontour.benchmark.model import Model
+from medcontour.benchmark.network import explained, score_of
+from medcontour.classifier import Classifier
 from medcontour.explain import BACKGROUNDS, PRESETS
 
 __all__ = ["MethodRecords"]
@@ -55,14 +57,14 @@ class MethodRecords:
         Records of before, by their keys.
     """
 
-    model: Model
+    model: Classifier
     out: Path
     seed: int
     known: dict[str, Record]
 
     def together(self, repeats: list[Explainer]) -> int:
         """How many images the method takes at once."""
-        if self.model.answers == "embedding":  # each image has a network of its own
+        if self.model.outputs == "embedding":  # each image has a network of its own
             return 1
         return int(getattr(repeats[0], "together", 1))
 
@@ -75,7 +77,7 @@ class MethodRecords:
     ) -> Iterator[Record]:
         """Records of images, those that are missing made and written; maps of some are kept."""
         identity = _identity(name, repeats[0])
-        keys = {a.item.name: _key(self.model, a, identity, self.seed, len(repeats)) for a in cases}
+        keys = {a.item.name: self._key(a, identity, len(repeats)) for a in cases}
         missing = []
         for one in cases:
             if (record := self.known.get(keys[one.item.name])) is not None:
@@ -92,6 +94,23 @@ class MethodRecords:
                     if mask is not None and any(record.image == a.item.name for a in shown):
                         np.save(self.map_file(record.key), mask.float().cpu().numpy())
                     yield record
+
+    @cached_property
+    def _network(self) -> list[str]:
+        return [self.model.name, self.model.weights_sha256, self.model.outputs]
+
+    def _key(self, case: Case, method: str, runs: int) -> str:
+        digest = hashlib.sha256(case.inputs.contiguous().cpu().numpy().tobytes())
+        digest.update(case.truth.cpu().numpy().tobytes())
+        presets = [repr(PRESETS.get(name)) for name in ("fast", "paper")]
+        settings = [method, self.seed, runs, STEPS, *presets]
+        if case.drawing is not None:
+            settings += ["outlines", START, NEAR, case.item.spacing]
+        if case.not_patient is not None:
+            settings += ["shortcuts"]
+        network = [*self._network, int(case.target)]
+        digest.update(json.dumps([case.item.name, settings, network]).encode())
+        return digest.hexdigest()[:16]
 
     def _made(
         self, name: str, repeats: list[Explainer], some: list[Case], keys: dict[str, str]
@@ -121,7 +140,7 @@ class MethodRecords:
         contour = getattr(repeats[0], "draws_contour", False)
         # Contours follow an embedding's cosine (Eq. 6); the rest its dot product, which has a
         # gradient at the image itself.
-        network = self.model.explained(inputs, cosine=contour)
+        network = explained(self.model, inputs, cosine=contour).network
         found = attribution(repeats[0], network, inputs, targets)
         seconds = (_now(self.model.device) - begun) / len(some)
         others = [
@@ -145,24 +164,11 @@ def _identity(name: str, method: Explainer) -> str:
     return f"{name} {method!r}" if is_dataclass(method) else name
 
 
-def _key(model: Model, case: Case, method: str, seed: int, runs: int) -> str:
-    digest = hashlib.sha256(case.inputs.contiguous().cpu().numpy().tobytes())
-    digest.update(case.truth.cpu().numpy().tobytes())
-    settings = [method, seed, runs, STEPS, repr(PRESETS.get("fast")), repr(PRESETS.get("paper"))]
-    network = [model.name, model.weights_sha256, model.answers, int(case.target)]
-    if case.drawing is not None:
-        settings += ["outlines", START, NEAR, case.item.spacing]
-    if case.not_patient is not None:
-        settings += ["shortcuts"]
-    digest.update(json.dumps([case.item.name, settings, network]).encode())
-    return digest.hexdigest()[:16]
-
-
 def _judged(
-    model: Model, case: Case, maps: Tensor, others: list[Tensor], seed: int
+    model: Classifier, case: Case, maps: Tensor, others: list[Tensor], seed: int
 ) -> dict[str, float]:
     truth, images = case.truth, case.inputs
-    score = model.score_of(images, case.target)
+    score = score_of(model, images, case.target)
     blurred = BACKGROUNDS["blur"]
     given = {
         "relevance_rank": relevance_rank(maps, truth),

@@ -21,7 +21,9 @@ from medcontour.benchmark.methods import (
     ExtremalContour,
     method_named,
 )
-from medcontour.benchmark.model import Model, model_of
+from medcontour.benchmark.network import classifier_of, outputs_of
+from medcontour.classifier import Classifier
+from medcontour.log_odds import Outputs
 
 __all__ = ["run"]
 
@@ -32,7 +34,7 @@ SHOWN = 6
 
 
 def run(
-    model: Model | nn.Module,
+    model: Classifier | nn.Module | str,
     dataset: Dataset,
     out: Path | str,
     methods: Sequence[str] | Mapping[str, Explainer] | None = None,
@@ -54,7 +56,8 @@ def run(
     Parameters
     ----------
     model
-        A `Model`, or any network for photographs with ImageNet's usual preparation.
+        A classifier, a name or path as `load_classifier` takes them, or any network for
+        photographs with ImageNet's usual preparation.
     dataset
         What to draw images from.
     out
@@ -87,9 +90,10 @@ def run(
         which some have a pixel spacing and others none.
     """
     out = Path(out)
-    model = model if isinstance(model, Model) else model_of(model)
-    named = _methods(methods, seed, runs, model, contour)
+    model = classifier_of(model)
     chosen = choose(dataset, images, seed, largest)
+    outputs = outputs_of(model, [item for item, _ in chosen])
+    named = _methods(methods, seed, runs, outputs, contour)
     unit = unit_of([item for item, _ in chosen]) if outlines else ""
     write_list(chosen, out / "images.csv")
     known = {record.key: record for record in _read(out / "records.jsonl") if not record.error}
@@ -124,17 +128,15 @@ def _methods(
     methods: Sequence[str] | Mapping[str, Explainer] | None,
     seed: int,
     runs: int,
-    model: Model,
+    outputs: Outputs,
     contour: ExtremalContour | None,
 ) -> dict[str, list[Explainer]]:
     if isinstance(methods, Mapping):
         return {name: [method] * runs for name, method in methods.items()}
     names = tuple(METHODS) if methods is None else tuple(dict.fromkeys(methods))
-    # Of an embedding, likeness stands beside 0: logits of two classes.
-    answers = "softmax" if model.answers == "embedding" else model.answers
     return {
         name: [
-            method_named(name, seed=seed + k, answers=answers, contour=contour) for k in range(runs)
+            method_named(name, seed=seed + k, outputs=outputs, contour=contour) for k in range(runs)
         ]
         for name in names
     }

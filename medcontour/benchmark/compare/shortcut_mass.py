@@ -9,8 +9,8 @@ from torch import Tensor
 
 from medcontour.benchmark.data.dataset import FloatArray
 from medcontour.benchmark.metrics import relevance_mass
-from medcontour.benchmark.photo_input import truth_in
-from medcontour.classifier.protocol import Prepared
+from medcontour.benchmark.truth import truth_in
+from medcontour.classifier import Prepared
 from medcontour.shortcuts import body_mask, find_marks
 
 __all__ = ["NotPatient"]

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from medcontour.benchmark.answers import Answers, probabilities
 from medcontour.benchmark.methods.base import FORWARD, Attribution, Method
 from medcontour.contour import FourierContour
 from medcontour.explain import (
@@ -22,6 +21,7 @@ from medcontour.explain import (
     mildest,
 )
 from medcontour.explain.search.area import scaled_to_area
+from medcontour.log_odds import Outputs, log_odds
 
 __all__ = ["ExtremalContour", "RandomContour"]
 
@@ -46,8 +46,8 @@ class ExtremalContour(Method):
         As `ExtremalContours` takes it; by default the cap of the paper's own weight (Eq. 8), for
         photographs: docs/results/photographs.md has what others give. The preset ``"paper"``
         goes by Eq. 8 itself.
-    answers
-        What the network's outputs mean, for that choice; see `Model.answers`.
+    outputs
+        What the network gives: how that becomes the log-odds that a contour keeps.
     seed
         Changes nothing.
     """
@@ -55,7 +55,7 @@ class ExtremalContour(Method):
     preset: str = "fast"
     background: str | Background = "gaussian"
     area_weight: float = PHOTOGRAPHS
-    answers: Answers = "softmax"
+    outputs: Outputs = "softmax"
     seed: int = 0
 
     draws_contour = True
@@ -73,17 +73,21 @@ class ExtremalContour(Method):
             made = self._mildest(model, images, targets)
             background, spent = (lambda _: made), FORWARD * len(AUTOMATIC)
         explain = ExtremalContours(
-            model, preset=self.preset, background=background, area_weight=self.area_weight
+            model,
+            outputs=self.outputs,
+            preset=self.preset,
+            background=background,
+            area_weight=self.area_weight,
         )
         fit = explain.fit(images, targets)
         return replace(fit, evaluations=fit.evaluations + spent)
 
     def _mildest(self, model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
-        def log_odds(inputs: Tensor) -> Tensor:
-            shares = probabilities(model(inputs), self.answers)
-            return shares.gather(1, targets.unsqueeze(1)).squeeze(1).logit()
+        def of_target(inputs: Tensor) -> Tensor:
+            odds = log_odds(model(inputs), self.outputs)
+            return odds.gather(1, targets.unsqueeze(1)).squeeze(1)
 
-        return mildest(images, log_odds)[0]
+        return mildest(images, of_target)[0]
 
     def _explain(self, model: nn.Module, images: Tensor, targets: Tensor) -> Attribution:
         fit = self.fit(model, images, targets)

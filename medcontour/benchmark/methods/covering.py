@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from medcontour.benchmark.answers import Answers, probabilities
 from medcontour.benchmark.methods.base import FORWARD, Attribution, Method, needed
+from medcontour.log_odds import Outputs, log_odds
 
 __all__ = ["Occlusion", "Rise"]
 
@@ -34,8 +34,8 @@ class Rise(Method):
         noise in the map.
     cells, heads
         Cells of the coarse grid along each side, and the chance that one is kept.
-    answers
-        What the network's outputs mean: how they become probabilities; see `Model.answers`.
+    outputs
+        What the network gives: how that becomes probabilities.
     seed
         Of the masks.
     """
@@ -43,7 +43,7 @@ class Rise(Method):
     masks: int = 1000
     cells: int = 7
     heads: float = 0.5
-    answers: Answers = "softmax"
+    outputs: Outputs = "softmax"
     seed: int = 0
 
     name = "rise"
@@ -55,8 +55,8 @@ class Rise(Method):
         for drawn in self._drawn(extent):
             mask = drawn.to(images)
             for index, image in enumerate(images):
-                outputs = model(image * mask).reshape(len(mask), -1)
-                shares = probabilities(outputs, self.answers)
+                given = model(image * mask).reshape(len(mask), -1)
+                shares = log_odds(given, self.outputs).sigmoid()
                 share = shares[:, targets[index]].view(-1, 1, 1, 1)
                 maps[index] += (share * mask).sum(0)
         maps = maps / (self.masks * self.heads)

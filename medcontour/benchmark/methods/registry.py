@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from medcontour.benchmark.answers import Answers
 from medcontour.benchmark.methods.base import Method
 from medcontour.benchmark.methods.contours import ExtremalContour, RandomContour
 from medcontour.benchmark.methods.covering import Occlusion, Rise
@@ -13,6 +12,7 @@ from medcontour.benchmark.methods.grad_cam import GradCamPlusPlus
 from medcontour.benchmark.methods.gradients import GradientShap, IntegratedGradients
 from medcontour.benchmark.methods.smooth_mask import SmoothMask
 from medcontour.errors import MedcontourError
+from medcontour.log_odds import Outputs
 
 __all__ = ["METHODS", "method_named"]
 
@@ -23,7 +23,7 @@ _MADE: dict[str, Callable[[ExtremalContour], Method]] = {
     "integrated-gradients": lambda own: IntegratedGradients(seed=own.seed),
     "grad-cam++": lambda own: GradCamPlusPlus(seed=own.seed),
     "smooth-mask": lambda own: SmoothMask(seed=own.seed),
-    "rise": lambda own: Rise(answers=own.answers, seed=own.seed),
+    "rise": lambda own: Rise(outputs=own.outputs, seed=own.seed),
     "occlusion": lambda own: Occlusion(seed=own.seed),
     "random": lambda own: RandomContour(seed=own.seed, like=own),
 }
@@ -36,7 +36,7 @@ def method_named(
     name: str,
     *,
     seed: int = 0,
-    answers: Answers = "softmax",
+    outputs: Outputs = "softmax",
     contour: ExtremalContour | None = None,
 ) -> Method:
     """Make a method with the settings it has in the tables.
@@ -49,9 +49,8 @@ def method_named(
         One of `METHODS`.
     seed
         Of what the method draws at random; others do not depend on it.
-    answers
-        What the network's outputs mean, for the methods that need probabilities; see
-        `Model.answers`.
+    outputs
+        What the network gives, for the methods that need log-odds or probabilities.
     contour
         Background and area weight of the extremal contours; None: those of photographs.
 
@@ -72,4 +71,4 @@ def method_named(
     """
     if name not in _MADE:
         raise MedcontourError(f'There is no method "{name}"; choose from {", ".join(METHODS)}.')
-    return _MADE[name](replace(contour or ExtremalContour(), answers=answers, seed=seed))
+    return _MADE[name](replace(contour or ExtremalContour(), outputs=outputs, seed=seed))

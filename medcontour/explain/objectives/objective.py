@@ -184,7 +184,7 @@ class ScoreObjective:
 
     @property
     def original_score(self) -> Tensor:
-        """(B,) scores of the originals."""
+        """(B,) scores of the originals, in the objective's unit: of a class its log-odds."""
         return self.scale.original
 
     @property
@@ -232,7 +232,7 @@ class CallableObjective(ScoreObjective):
 
 
 class TargetObjective(ScoreObjective):
-    """Log-odds of one class, scaled so that the original has 1 and the background 0.
+    """Log-odds of one class against the rest, scaled: the original has 1, the background 0.
 
     Log-odds keep a gradient where probabilities saturate. What goes beyond the original's
     answer, or below the background's, counts for a tenth: it is not what the contour is for.
@@ -240,7 +240,8 @@ class TargetObjective(ScoreObjective):
     Parameters
     ----------
     score
-        (B, C, H, W) to (B, classes) log-odds.
+        (B, C, H, W) to (B, classes) log-odds, as `medcontour.log_odds.log_odds` makes them of
+        logits or probabilities; a classifier's ``score`` gives them.
     images, background
         (B, C, H, W).
     target
@@ -290,12 +291,12 @@ class TargetObjective(ScoreObjective):
 
     @property
     def original_log_odds(self) -> Tensor:
-        """(B,) log-odds of the target in the originals."""
+        """(B,) log-odds of the target in the originals: `original_score` by its unit."""
         return self.scale.original
 
     @property
     def background_log_odds(self) -> Tensor:
-        """(B,) log-odds of the target in the backgrounds."""
+        """(B,) log-odds of the target in the backgrounds: `background_score` by its unit."""
         return self.scale.background
 
     def probability(self, similarity: Tensor, which: Tensor) -> Tensor:

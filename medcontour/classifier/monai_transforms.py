@@ -21,11 +21,14 @@ from monai.data import MetaTensor, PILReader
 from monai.data.utils import to_affine_nd
 from monai.transforms import (
     Compose,
+    ConcatItemsd,
     EnsureChannelFirst,
+    EnsureChannelFirstd,
     LoadImage,
     LoadImaged,
     MapTransform,
     ScaleIntensity,
+    Transform,
     Transpose,
     Transposed,
     allow_missing_keys_mode,
@@ -39,9 +42,11 @@ from medcontour.classifier.protocol import Prepared
 from medcontour.classifier.reasons import reason
 from medcontour.errors import MedcontourError
 
-__all__ = ["Preprocessing", "default_transforms"]
+__all__ = ["MonaiTransforms", "default_transforms"]
 
 Matrix = npt.NDArray[np.float64]
+
+_MOVES_CHANNELS = (EnsureChannelFirst, EnsureChannelFirstd, Transpose, Transposed)
 
 _SWAP: Matrix = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
 
@@ -58,7 +63,7 @@ def default_transforms() -> Callable[[Any], Any]:
     return transforms
 
 
-class Preprocessing:
+class MonaiTransforms:
     """MONAI transforms, or any callable, applied to planes.
 
     The transforms up to and including ``LoadImage(d)`` are left out: the plane is given to the
@@ -78,6 +83,12 @@ class Preprocessing:
     ----------
     transforms
         A MONAI ``Compose``, one transform, or any callable of one image.
+
+    Attributes
+    ----------
+    takes_patches
+        Whether they are MONAI's own, load nothing and leave channels where they are: what a data
+        set gives that cuts patches of (channels, rows, columns).
     """
 
     def __init__(self, transforms: Callable[[Any], Any]) -> None:
@@ -88,13 +99,21 @@ class Preprocessing:
         loads = [i for i, step in enumerate(steps) if isinstance(step, (LoadImage, LoadImaged))]
         load = steps[loads[-1]] if loads else None
         self._steps = steps[loads[-1] + 1 :] if loads else steps
+        _refuse_several_images(load, self._steps)
+        self.takes_patches = load is None and all(
+            isinstance(step, Transform) and not isinstance(step, _MOVES_CHANNELS) for step in steps
+        )
         self._key = _image_key(load, self._steps)
         loader = load._loader if isinstance(load, LoadImaged) else load
         self._channel_first = bool(loader is not None and loader.ensure_channel_first)
         self._rows_first = loader is not None and any(map(_gives_rows_first, loader.readers))
 
     def __call__(
-        self, plane: npt.NDArray[np.float32], pixel_spacing: tuple[float, float]
+        self,
+        plane: npt.NDArray[np.float32],
+        pixel_spacing: tuple[float, float],
+        *,
+        channels_first: bool = False,
     ) -> Prepared:
         """Make a network's input of a plane.
 
@@ -104,6 +123,9 @@ class Preprocessing:
             (rows, columns) or (rows, columns, channels).
         pixel_spacing
             Millimetres between rows, then between columns.
+        channels_first
+            Give the transforms (channels, rows, columns), as a data set that cuts patches does,
+            and not what ``LoadImage`` gives.
 
         Raises
         ------
@@ -121,7 +143,11 @@ class Preprocessing:
                 "The plane holds nan or infinite values, which no classifier can take; replace "
                 "them in the scan."
             )
-        image, index_from_array = self._as_loaded(plane, pixel_spacing)
+        image, index_from_array = (
+            _as_patch(plane, pixel_spacing)
+            if channels_first
+            else self._as_loaded(plane, pixel_spacing)
+        )
         source = _matrix(image.affine)
         moved = self._run(image)
         tensor = moved.as_tensor().to(torch.float32).contiguous()
@@ -151,25 +177,18 @@ class Preprocessing:
         else:
             array = array.swapaxes(0, 1)
             first_mm, second_mm, index_from_array = column_mm, row_mm, np.eye(3)
-        affine = torch.diag(torch.tensor([first_mm, second_mm, 1.0, 1.0], dtype=torch.float64))
-        image = MetaTensor(
-            torch.from_numpy(array.copy()),
-            affine=affine,
-            meta={
-                "original_affine": affine.clone(),
-                "original_channel_dim": -1 if array.ndim == 3 else float("nan"),
-                "spatial_shape": np.array(array.shape[:2]),
-            },
-        )
+        channel = -1 if array.ndim == 3 else float("nan")
+        image = _image(array, (first_mm, second_mm), channel, array.shape[:2])
         return (EnsureChannelFirst()(image) if self._channel_first else image), index_from_array
 
     def _run(self, image: Any) -> Any:
         compose = self._compose
         size = tuple(int(length) for length in image.meta["spatial_shape"])
-        data: Any = image if self._key is None else {self._key: image}
+        key = self._key
+        data: Any = image if key is None else {key: image}
         with _missing_keys_allowed(compose):
             for step in self._steps:
-                before = self._image(data)
+                before = _at(data, key)
                 affine, done = before.peek_pending_affine(), len(before.applied_operations)
                 if isinstance(step, LazyTrait) and tuple(before.peek_pending_shape()) != size:
                     raise MedcontourError(
@@ -186,7 +205,9 @@ class Preprocessing:
                         lazy=compose.lazy,
                         overrides=compose.overrides,
                     )
-                    after = self._image(data)
+                    if isinstance(step, ConcatItemsd) and key in step.keys:
+                        key = step.name
+                    after = _at(data, key)
                 except Exception as error:
                     raise MedcontourError(
                         f"The preprocessing step {_step_name(step)} fails on an image of shape "
@@ -199,11 +220,54 @@ class Preprocessing:
                         _correct(after.applied_operations[-1], affine, after)
                 else:
                     placed, size = _placed(step, affine, before, after, size)
-                    data = placed if self._key is None else {**data, self._key: placed}
-            return self._image(apply_pending_transforms(data, None, compose.overrides))
+                    data = placed if key is None else {**data, key: placed}
+            return _at(apply_pending_transforms(data, None, compose.overrides), key)
 
-    def _image(self, data: Any) -> Any:
-        return data if self._key is None else data[self._key]
+
+def _at(data: Any, key: str | None) -> Any:
+    return data if key is None else data[key]
+
+
+def _image(
+    array: npt.NDArray[np.float32],
+    spacing: tuple[float, float],
+    channel: float,
+    size: tuple[int, ...],
+) -> Any:
+    """Give an array as MONAI's readers do, with the spacing of its two axes in its affine."""
+    affine = torch.diag(torch.tensor([*spacing, 1.0, 1.0], dtype=torch.float64))
+    return MetaTensor(
+        torch.from_numpy(array.copy()),
+        affine=affine,
+        meta={
+            "original_affine": affine.clone(),
+            "original_channel_dim": channel,
+            "spatial_shape": np.array(size),
+        },
+    )
+
+
+def _as_patch(
+    plane: npt.NDArray[np.float32], pixel_spacing: tuple[float, float]
+) -> tuple[Any, Matrix]:
+    """Give a plane as (channels, rows, columns), and its index to (column, row) index."""
+    array = np.asarray(plane, dtype=np.float32)
+    array = array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0)
+    row_mm, column_mm = (float(mm) for mm in pixel_spacing)
+    return _image(array, (row_mm, column_mm), 0, array.shape[1:]), _SWAP
+
+
+def _refuse_several_images(load: Any, steps: list[Any]) -> None:
+    """Refuse transforms that read several images a case and make one input of them."""
+    read = set(load.keys) if isinstance(load, LoadImaged) else set()
+    for step in steps:
+        joined = [key for key in step.keys if key in read] if isinstance(step, ConcatItemsd) else []
+        if len(joined) > 1:
+            named = ", ".join(f'"{key}"' for key in joined)
+            raise MedcontourError(
+                f"The preprocessing reads {len(joined)} images a case ({named}) and joins them, "
+                "but a scan has one; give a classifier of one image."
+            )
 
 
 def _correct(operation: dict[str, Any], before: Tensor, image: Any) -> None:

@@ -1,4 +1,4 @@
-"""Networks by name: torchvision, timm, DINO, a MONAI bundle or TorchScript."""
+"""Networks by name: torchvision, timm, DINO, torchxrayvision."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import contextlib
 import importlib
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from medcontour.benchmark.data.dataset import FloatArray
-from medcontour.benchmark.model import Model, model_of
-from medcontour.benchmark.photo_input import RESAMPLING, PhotoInput
-from medcontour.classifier import NetworkClassifier, load_classifier
-from medcontour.classifier.protocol import Prepared
+from medcontour.classifier.libraries import library, needed
+from medcontour.classifier.photo_input import RESAMPLING, PhotoInput
+from medcontour.classifier.protocol import Gives
+from medcontour.classifier.xray import XRAYS, xray
 from medcontour.errors import MedcontourError
 
-__all__ = ["load_model"]
+__all__ = ["Named", "named", "of_timm"]
 
 SAFE = "model.safetensors"
 DINO = "dino-vitb16"
@@ -27,42 +27,71 @@ DINO_FILE = "dino_vitbase16_pretrain.pth"
 DINO_URL = f"https://dl.fbaipublicfiles.com/dino/dino_vitbase16_pretrain/{DINO_FILE}"
 
 
-def load_model(name: str, device: str = "cpu") -> Model:
-    """Load a network by name, with its published weights and its own preparation of images.
+@dataclass(frozen=True)
+class Named:
+    """A network as its library gives it.
 
-    Weights of photographs' networks are read as weights alone: a file that would run code is
-    refused.
+    Attributes
+    ----------
+    network
+        With its published weights, or without any where those of the user's own are to come.
+    preparation
+        The library's own.
+    labels
+        Those of the published weights; none where they are not known.
+    outputs
+        What it gives; None where that is to be found out.
+    """
+
+    network: nn.Module
+    preparation: PhotoInput
+    labels: tuple[str, ...] = ()
+    outputs: Gives | None = field(default=None)
+
+
+def named(name: str, classes: int | None = None) -> Named:
+    """Build a network by name, with its published weights and its own preparation of images.
+
+    Weights are read as weights alone: a file that would run code is refused.
 
     Parameters
     ----------
     name
-        A classifier's name in torchvision (``resnet50``; its first published weights, as in the
-        paper) or timm; ``dino-vitb16``; a MONAI bundle's folder; a TorchScript file with labels
-        in its metadata. The last two can run code: use only those you trust.
-    device
-        As PyTorch names it.
+        ``torchvision:resnet50`` (its first published weights, as in the paper), ``timm:...``,
+        ``torchxrayvision:densenet121-res224-all``, ``dino-vitb16``, or a plain name that
+        torchvision or else timm has.
+    classes
+        Build torchvision's or timm's network with so many classes and without weights, for those
+        of the user's own.
 
     Raises
     ------
     MedcontourError
         When there is none of that name, its library is not installed, or its weights are neither
         in the library's cache nor to be had.
-
-    Examples
-    --------
-    >>> load_model("resnet50").answers  # doctest: +SKIP
-    'softmax'
     """
-    if Path(name).exists():
-        return _classifier(name, device)
+    source, colon, own = name.partition(":")
+    if colon and source == XRAYS:
+        found = xray(own, _fetched)
+        return Named(found.network, found.preparation, found.labels, "probabilities")
+    if colon and source in ("torchvision", "timm"):
+        what = f"The network {name}"
+        models = needed("torchvision.models" if source == "torchvision" else "timm", what)
+        build = _torchvision if source == "torchvision" else _timm
+        known = _of_torchvision if source == "torchvision" else _of_timm
+        if not known(models, own):
+            raise MedcontourError(
+                f'{source} has no classifier "{own}"; choose a name from '
+                f"{source}{'.models' * (source == 'torchvision')}.list_models()."
+            )
+        return build(models, own, classes)
     if name == DINO:
-        return _dino(device)
-    torchvision, timm = _library("torchvision.models"), _library("timm")
-    # Of torchvision's models those of its own folder are classifiers of one image.
-    if torchvision is not None and name in torchvision.list_models(module=torchvision):
-        return _torchvision(torchvision, name, device)
-    if timm is not None and timm.is_model(name):
-        return _timm(timm, name, device)
+        return _dino()
+    torchvision, timm = library("torchvision.models"), library("timm")
+    if torchvision is not None and _of_torchvision(torchvision, name):
+        return _torchvision(torchvision, name, classes)
+    if timm is not None and _of_timm(timm, name):
+        return _timm(timm, name, classes)
     if torchvision is None and timm is None:
         raise MedcontourError(
             f'"{name}" is no file or folder, and neither torchvision nor timm is installed here to '
@@ -71,40 +100,45 @@ def load_model(name: str, device: str = "cpu") -> Model:
         )
     raise MedcontourError(
         f'Neither torchvision nor timm has a classifier "{name}", and there is no such file or '
-        "folder; choose a name from torchvision.models.list_models() or timm.list_models(), or "
-        f"{DINO}."
+        "folder; choose a name from torchvision.models.list_models() or timm.list_models(), "
+        f"{DINO}, or write torchxrayvision: before one of its weights."
     )
 
 
-def _library(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except (ImportError, RuntimeError):  # RuntimeError: a torchvision of another torch
+def of_timm(network: nn.Module) -> Named | None:
+    """Give preparation and labels of a network that timm made; None of any other."""
+    settings = getattr(network, "pretrained_cfg", None)
+    if not type(network).__module__.startswith("timm.") or settings is None:
         return None
+    timm: Any = importlib.import_module("timm")
+    used = timm.data.resolve_data_config(pretrained_cfg=dict(settings))
+    preparation = _timm_input(used, type(network).__name__)
+    return Named(network, preparation, _timm_labels(timm, network), _timm_outputs(network))
 
 
-def _classifier(path: str, device: str) -> Model:
-    classifier = load_classifier(path, device=device)
-    if not isinstance(classifier, NetworkClassifier):
-        raise MedcontourError(f"{path} holds no PyTorch network; give a bundle or TorchScript.")
-
-    def prepare(pixels: FloatArray) -> Prepared:
-        return classifier.prepare(pixels, (1.0, 1.0))
-
-    return Model(
-        classifier.name,
-        classifier.network,
-        prepare,
-        classifier.outputs,
-        classifier.labels,
-        torch.device(device),
-    )
+def _of_torchvision(models: Any, name: str) -> bool:
+    # Of torchvision's models those of its own folder are classifiers of one image.
+    return name in models.list_models(module=models)
 
 
-def _torchvision(models: Any, name: str, device: str) -> Model:
+def _of_timm(timm: Any, name: str) -> bool:
+    return bool(timm.is_model(name))
+
+
+def _torchvision(models: Any, name: str, classes: int | None) -> Named:
     weights = next(iter(models.get_model_weights(name)), None)
     if weights is None:
         raise MedcontourError(f"torchvision has no weights of {name}; choose another network.")
+    as_used = weights.transforms()
+    preparation = PhotoInput(
+        (as_used.crop_size[0],) * 2,
+        as_used.resize_size[0],
+        tuple(as_used.mean),
+        tuple(as_used.std),
+        as_used.interpolation.value,
+    )
+    if classes is not None:
+        return Named(models.get_model(name, weights=None, num_classes=classes), preparation)
     file = _checkpoint(weights.url)
 
     def load() -> nn.Module:
@@ -113,25 +147,19 @@ def _torchvision(models: Any, name: str, device: str) -> Model:
         return models.get_model(name, weights=weights, progress=False)  # type: ignore[no-any-return]
 
     network = _fetched(load, name, f"put {weights.url} as {file}", file)
-    as_used = weights.transforms()
-    prepare = PhotoInput(
-        (as_used.crop_size[0],) * 2,
-        as_used.resize_size[0],
-        tuple(as_used.mean),
-        tuple(as_used.std),
-        as_used.interpolation.value,
-    )
-    labels = tuple(weights.meta.get("categories", ()))
-    return model_of(network, prepare, name=name, labels=labels, device=device)
+    return Named(network, preparation, tuple(weights.meta.get("categories", ())), "softmax")
 
 
-def _timm(timm: Any, name: str, device: str) -> Model:
+def _timm(timm: Any, name: str, classes: int | None) -> Named:
     settings = timm.get_pretrained_cfg(name)
-    if settings is None or not settings.has_weights:
+    if settings is None or not (settings.has_weights or classes):
         raise MedcontourError(
             f'timm has no weights of "{name}"; choose one of timm.list_models(pretrained=True).'
         )
-    prepare = _timm_input(timm.data.resolve_data_config(pretrained_cfg=settings.to_dict()), name)
+    used = timm.data.resolve_data_config(pretrained_cfg=settings.to_dict())
+    preparation = _timm_input(used, name)
+    if classes is not None:
+        return Named(timm.create_model(name, num_classes=classes), preparation)
     hub = importlib.import_module("huggingface_hub")  # comes with timm
     source, own = settings.hf_hub_id, {}
     if source:
@@ -153,16 +181,16 @@ def _timm(timm: Any, name: str, device: str) -> Model:
         remedy,
         file,
     )
+    return Named(network, preparation, _timm_labels(timm, network), _timm_outputs(network))
+
+
+def _timm_labels(timm: Any, network: Any) -> tuple[str, ...]:
     subset = timm.data.infer_imagenet_subset(network) if network.num_classes else None
-    labels = timm.data.ImageNetInfo(subset).label_descriptions() if subset else ()
-    return model_of(
-        network,
-        prepare,
-        name=name,
-        answers="softmax" if network.num_classes else "embedding",
-        labels=tuple(labels),
-        device=device,
-    )
+    return tuple(timm.data.ImageNetInfo(subset).label_descriptions()) if subset else ()
+
+
+def _timm_outputs(network: Any) -> Gives | None:
+    return None if network.num_classes else "embedding"
 
 
 def _timm_input(used: dict[str, Any], name: str) -> PhotoInput:
@@ -174,7 +202,7 @@ def _timm_input(used: dict[str, Any], name: str) -> PhotoInput:
         raise MedcontourError(
             f"{name} takes images in a way that is not followed here (crop mode {mode}, "
             f"{interpolation}, {rows} x {columns} pixels); make the network in Python and give it "
-            "to medcontour.benchmark.model_of with what prepares its images."
+            "to medcontour.load_classifier with preprocessing= and labels=."
         )
     before = (int(rows / used["crop_pct"]), int(columns / used["crop_pct"]))
     return PhotoInput(
@@ -186,13 +214,8 @@ def _timm_input(used: dict[str, Any], name: str) -> PhotoInput:
     )
 
 
-def _dino(device: str) -> Model:
-    timm = _library("timm")
-    if timm is None:
-        raise MedcontourError(
-            f"{DINO} is built by timm, which is not installed here: run pip install "
-            '"medcontour[benchmark]".'
-        )
+def _dino() -> Named:
+    timm = needed("timm", f"The network {DINO}")
     file = _checkpoint(DINO_URL)
 
     def load() -> nn.Module:
@@ -205,8 +228,7 @@ def _dino(device: str) -> Model:
 
     network = _fetched(load, DINO, f"put {DINO_URL} as {file}", file)
     # As DINO's own evaluation takes images.
-    prepare = PhotoInput(interpolation="bicubic")
-    return model_of(network, prepare, name=DINO, answers="embedding", device=device)
+    return Named(network, PhotoInput(interpolation="bicubic"), outputs="embedding")
 
 
 def _checkpoint(url: str) -> Path:

@@ -1,0 +1,196 @@
+"""One photograph, one network: the contour of its evidence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from medcontour.classifier import Classifier, Prepared, target_index
+from medcontour.errors import MedcontourError
+from medcontour.explain import (
+    BACKGROUNDS,
+    PRESETS,
+    SHARP,
+    EmbeddingObjective,
+    ExtremalContours,
+    Objective,
+    Perturbation,
+    TargetObjective,
+    chance_test,
+)
+from medcontour.results import Photograph, PhotographEvidence
+from medcontour.scan import Scan
+
+__all__ = ["explain_photograph"]
+
+CHANCE_LEVEL = 0.05
+AREA_WEIGHT = 5.0  # docs/photographs.md has what others give
+
+
+def explain_photograph(
+    scan: Scan,
+    classifier: Classifier,
+    target: str | int | None = None,
+    *,
+    preset: str = "fast",
+    background: str = "gaussian",
+    seed: int = 0,
+) -> Photograph:
+    """Find what in a photograph speaks for a class, or for its own embedding.
+
+    Parameters
+    ----------
+    scan
+        A picture, as `read_scan` gives it.
+    classifier
+        Whose class, or embedding, is explained.
+    target
+        The class, by name or index; None takes the one that the network gives. An embedding has
+        none.
+    preset
+        ``"fast"`` or ``"paper"``.
+    background
+        One of `BACKGROUNDS`: what stands where evidence is taken away.
+    seed
+        Of the random places.
+
+    Raises
+    ------
+    MedcontourError
+        For a scan in millimetres, or a class that the network does not have.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile
+    >>> from PIL import Image
+    >>> import medcontour as mc
+    >>> from medcontour.classifier import PhotoInput
+    >>> pixels = np.zeros((32, 32), dtype=np.uint8)
+    >>> pixels[8:16, 16:24] = 255
+    >>> file = tempfile.mkdtemp() + "/bright.png"
+    >>> Image.fromarray(pixels).save(file)
+    >>> cells = torch.nn.Sequential(torch.nn.AvgPool2d(8), torch.nn.Flatten(1))
+    >>> takes = PhotoInput((32, 32), resize=None)
+    >>> labels = [f"cell {n}" for n in range(48)]
+    >>> classifier = mc.load_classifier(cells, labels=labels, preprocessing=takes)
+    >>> found = explain_photograph(mc.read_scan(file), classifier)
+    >>> column, row = np.mean(found.points, axis=0)
+    >>> bool(16 < column < 24), bool(8 < row < 16)
+    (True, True)
+    """
+    if scan.units != "pixel" or scan.slices != 1:
+        raise MedcontourError(
+            f"{Path(scan.source).name} is a scan, not a photograph; medcontour suggest takes it, "
+            "with a classifier for scans."
+        )
+    if classifier.outputs == "embedding" and target is not None:
+        raise MedcontourError(
+            f"{classifier.name} has no classes: what is explained is its embedding; leave the "
+            "class out."
+        )
+    prepared = classifier.prepare(scan.voxels[0], scan.pixel_spacing)
+    images = prepared.tensor[None].to(classifier.device)
+    if classifier.outputs == "embedding":
+        index, measured = None, classifier.embed
+        own = classifier.embed(images).detach()
+    else:
+        index, measured = _target(classifier, images, target), classifier.score
+
+    def scores(inputs: Tensor) -> Tensor:
+        """(N,) probabilities of the class, or cosines to the photograph's own embedding."""
+        given = measured(inputs)
+        return torch.cosine_similarity(given, own) if index is None else given[:, index].sigmoid()
+
+    explain = ExtremalContours(
+        measured,
+        outputs="sigmoid",  # the classifier's scores are log-odds already
+        preset=preset,
+        background=background,
+        area_weight=AREA_WEIGHT,
+    )
+    fit = explain.fit(images, index)
+    behind = BACKGROUNDS[background](images)
+    perturbation = Perturbation.of_images(images, behind)
+    curve = fit.contours.detach()
+    plane = perturbation.plane
+    statistic = float(fit.preserved[0] - fit.deleted[0])
+    with torch.no_grad():
+        objective: Objective = (
+            EmbeddingObjective(measured, images, behind, normalise=PRESETS[preset].normalise)
+            if index is None
+            else TargetObjective(measured, images, behind, index)
+        )
+        places = perturbation.points.reshape(-1, 2)
+        chance = chance_test(perturbation, objective, 0, curve, statistic, places, seed)
+
+    @torch.no_grad()
+    def mean_of(masks: Tensor, *, kept: bool) -> float:
+        which = torch.zeros(1, dtype=torch.long, device=images.device)
+        made = perturbation.preserved if kept else perturbation.deleted
+        return float(torch.cat([scores(made(mask[None], which)) for mask in masks]).mean())
+
+    found = curve.mask(perturbation.points, SHARP)
+    others = chance.curves.mask(perturbation.points, SHARP)
+    everything = torch.ones_like(found)
+    evidence = PhotographEvidence(
+        measure="cosine" if index is None else "probability",
+        original=mean_of(everything, kept=True),
+        background=mean_of(everything, kept=False),
+        preserved=mean_of(found, kept=True),
+        deleted=mean_of(found, kept=False),
+        random_preserved=mean_of(others, kept=True),
+        random_deleted=mean_of(others, kept=False),
+        p_value=chance.p_value,
+        evaluations=float(fit.evaluations[0]),
+    )
+    return Photograph(
+        file=Path(scan.source).name,
+        rows=scan.rows,
+        columns=scan.columns,
+        network=classifier.name,
+        weights_sha256=classifier.weights_sha256,
+        class_index=index,
+        class_name=None if index is None else classifier.labels[index],
+        settings={
+            "preset": preset,
+            "background": background,
+            "area_weight": AREA_WEIGHT,
+            "seed": seed,
+        },
+        evidence=evidence,
+        points=_on_photograph(plane.to_index(curve.polygon_inside(plane)[0]), prepared),
+        area_fraction=float(curve.area_inside(plane)[0]) / plane.area,
+        notes=(*classifier.notes, *_notes(evidence)),
+    )
+
+
+def _target(classifier: Classifier, images: Tensor, target: str | int | None) -> int:
+    if target is not None:
+        return target_index(classifier, target)
+    with torch.no_grad():
+        return int(classifier.score(images)[0].argmax())
+
+
+def _on_photograph(points: Tensor, prepared: Prepared) -> tuple[tuple[float, float], ...]:
+    """(N, 2) (column, row) index of the network's input to that of the photograph."""
+    column, row = points.double().cpu().unbind(-1)
+    turn = torch.as_tensor(prepared.index_from_input)
+    found = torch.stack([row, column, torch.ones_like(row)], -1) @ turn.T
+    return tuple((round(x, 3), round(y, 3)) for x, y in found[:, :2].tolist())
+
+
+def _notes(evidence: PhotographEvidence) -> tuple[str, ...]:
+    notes = []
+    if evidence.p_value > CHANCE_LEVEL:
+        notes.append(
+            f"The contour is no better than the same curve at random places (p "
+            f"{evidence.p_value:.2f}): do not rely on it."
+        )
+    if evidence.measure == "probability" and evidence.background > evidence.original / 2:
+        notes.append(
+            f"The background alone keeps much of the probability ({evidence.background:.2f} of "
+            f"{evidence.original:.2f}): taking evidence away changes little; choose a stronger one."
+        )
+    return tuple(notes)
