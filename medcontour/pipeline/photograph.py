@@ -18,7 +18,7 @@ from medcontour.explain import (
     Objective,
     Perturbation,
     TargetObjective,
-    chance_test,
+    placement_test,
 )
 from medcontour.results import Photograph, PhotographEvidence
 from medcontour.scan import Scan
@@ -123,7 +123,7 @@ def explain_photograph(
             else TargetObjective(measured, images, behind, index)
         )
         places = perturbation.points.reshape(-1, 2)
-        chance = chance_test(perturbation, objective, 0, curve, statistic, places, seed)
+        chance = placement_test(perturbation, objective, 0, curve, statistic, places, seed)
 
     @torch.no_grad()
     def mean_of(masks: Tensor, *, kept: bool) -> float:
