@@ -14,11 +14,19 @@ from medcontour.classifier.monai_transforms import MonaiTransforms
 from medcontour.classifier.protocol import Prepared
 from medcontour.errors import MedcontourError
 
-__all__ = ["Way", "prepared_ways", "refuse_channels", "refuse_volumes"]
+__all__ = [
+    "Way",
+    "prepared_ways",
+    "refuse_channels",
+    "refuse_unbatched_volumes",
+    "refuse_volumes",
+]
 
 Plane = npt.NDArray[np.float32]
 COLOURS = 3
 _TRIED = range(1, 13)
+_DEEP = 32
+"""Planes of a volume that is made up to see whether a network takes one."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +102,30 @@ def refuse_volumes(network: nn.Module, name: str) -> None:
         raise _volumes(name)
 
 
+def refuse_unbatched_volumes(takes: Callable[[Tensor], bool], tensor: Tensor, name: str) -> None:
+    """Refuse a network that takes a plane's channels for the depth of a volume.
+
+    Convolutions over three axes take four axes for one volume without the batch's; two planes
+    together they do not take.
+
+    Parameters
+    ----------
+    takes
+        Whether the network takes an input, with its batch's axis.
+    tensor
+        (channels, height, width), which it takes by itself.
+    name
+        What people call the network.
+
+    Raises
+    ------
+    MedcontourError
+        For such a network.
+    """
+    if not takes(tensor.expand(2, -1, -1, -1)) and takes(_volume(tensor)):
+        raise _volumes(name)
+
+
 def refuse_channels(
     takes: Callable[[Tensor], bool], tensor: Tensor, colour: bool, name: str
 ) -> None:
@@ -102,7 +134,7 @@ def refuse_channels(
     Parameters
     ----------
     takes
-        Whether the network takes an input without the batch's axis.
+        Whether the network takes an input, with its batch's axis.
     tensor
         (channels, height, width), which it does not take.
     colour
@@ -116,7 +148,7 @@ def refuse_channels(
         When another number of channels, or a volume, is taken.
     """
     given = len(tensor)
-    wanted = [count for count in _TRIED if takes(tensor[:1].expand(count, -1, -1))]
+    wanted = [count for count in _TRIED if takes(tensor[:1].expand(1, count, -1, -1))]
     if wanted:
         remedy = (
             "save the image in greyscale, or give a preprocessing that makes one channel of it"
@@ -130,8 +162,12 @@ def refuse_channels(
         raise MedcontourError(
             f"{name} takes {wanted[0]} channel(s), but {source} gives {given}; {remedy}."
         )
-    if takes(tensor[:1].expand(32, -1, -1)[None]):
+    if takes(_volume(tensor)):
         raise _volumes(name)
+
+
+def _volume(tensor: Tensor) -> Tensor:
+    return tensor[:1].expand(1, 1, _DEEP, -1, -1)
 
 
 def _volumes(name: str) -> MedcontourError:

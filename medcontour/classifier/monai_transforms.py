@@ -100,8 +100,13 @@ class MonaiTransforms:
         load = steps[loads[-1]] if loads else None
         self._steps = steps[loads[-1] + 1 :] if loads else steps
         _refuse_several_images(load, self._steps)
-        self.takes_patches = load is None and all(
-            isinstance(step, Transform) and not isinstance(step, _MOVES_CHANNELS) for step in steps
+        self.takes_patches = (
+            bool(steps)
+            and load is None
+            and all(
+                isinstance(step, Transform) and not isinstance(step, _MOVES_CHANNELS)
+                for step in steps
+            )
         )
         self._key = _image_key(load, self._steps)
         loader = load._loader if isinstance(load, LoadImaged) else load

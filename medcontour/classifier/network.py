@@ -11,7 +11,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from medcontour.classifier.channels import Way, prepared_ways, refuse_channels, refuse_volumes
+from medcontour.classifier.channels import (
+    Way,
+    prepared_ways,
+    refuse_channels,
+    refuse_unbatched_volumes,
+    refuse_volumes,
+)
 from medcontour.classifier.monai_transforms import MonaiTransforms
 from medcontour.classifier.outputs import at, columns_at
 from medcontour.classifier.photo_input import PhotoInput
@@ -208,7 +214,8 @@ class NetworkClassifier:
                 refused = refused or made
                 continue
             offered = offered or made
-            if self._takes(made.tensor):
+            if self._takes(made.tensor[None]):
+                refuse_unbatched_volumes(self._takes, made.tensor, self._name)
                 self._ways[plane.ndim] = way
                 self._found = self._found or self._probed(made.tensor)
                 return made
@@ -300,10 +307,10 @@ class NetworkClassifier:
             )
         return log_odds(given, outputs)
 
-    def _takes(self, tensor: Tensor) -> bool:
+    def _takes(self, inputs: Tensor) -> bool:
         try:
             with torch.no_grad():
-                self._ask(tensor[None])
+                self._ask(inputs)
         except MedcontourError:
             return False
         return True

@@ -17,8 +17,11 @@ from medcontour.cli.options import (
     ClassifierOption,
     DeviceOption,
     JsonOption,
+    LabelsOption,
+    OutputsOption,
     ScanArgument,
     SeriesOption,
+    names,
     with_settings,
 )
 from medcontour.cli.progress import progress_bars
@@ -53,6 +56,8 @@ def speed(
         int, typer.Option(min=1, help="At most so many slices that the classifier calls positive.")
     ] = 6,
     series: SeriesOption = None,
+    labels: LabelsOption = None,
+    outputs: OutputsOption = None,
     device: DeviceOption = "cpu",
     as_json: JsonOption = False,
 ) -> None:
@@ -64,7 +69,7 @@ def speed(
         medcontour benchmark speed sample_data/ct_study --classifier sample_data/nodule_classifier
         --out speed
     """
-    loaded = mc.load_classifier(classifier, device=device)
+    loaded = mc.load_classifier(classifier, labels=names(labels), outputs=outputs, device=device)
     with progress_bars(quiet=as_json) as progress:
         read = mc.read_scan(scan, series=series, progress=progress)
     workload = scan_workload(read, loaded, settings.target, images)

@@ -13,6 +13,7 @@ from rich.markup import escape
 
 import medcontour as mc
 from medcontour.cli.app import app
+from medcontour.cli.options import DeviceOption, LabelsOption, OutputsOption, names
 from medcontour.files import make_folder
 from medcontour.report import write_photograph
 
@@ -43,7 +44,9 @@ def explain(
         Literal["blur", "gaussian", "inpaint", "wide", "texture", "mean"],
         typer.Option(help="What stands where evidence is taken away, from the mildest."),
     ] = "gaussian",
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
+    labels: LabelsOption = None,
+    outputs: OutputsOption = None,
+    device: DeviceOption = "cpu",
     seed: Annotated[int, typer.Option(help="Seed of the random places.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -57,7 +60,7 @@ def explain(
         medcontour explain dog.jpg --model resnet50 --out dog
     """
     scan = mc.read_scan(image)
-    classifier = mc.load_classifier(model, device=device)
+    classifier = mc.load_classifier(model, labels=names(labels), outputs=outputs, device=device)
     found = mc.explain_photograph(
         scan, classifier, target, preset=preset, background=background, seed=seed
     )

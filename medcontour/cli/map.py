@@ -14,10 +14,13 @@ from medcontour.cli.options import (
     ClassifierOption,
     DeviceOption,
     JsonOption,
+    LabelsOption,
     OutOption,
+    OutputsOption,
     ScanArgument,
     SeriesOption,
     SliceOption,
+    names,
     numbers,
     with_settings,
 )
@@ -47,6 +50,8 @@ def contour_map(
         int, typer.Option(min=1, max=1000, help="Random circles for each area, to compare with.")
     ] = CIRCLES,
     series: SeriesOption = None,
+    labels: LabelsOption = None,
+    outputs: OutputsOption = None,
     device: DeviceOption = "cpu",
     as_json: JsonOption = False,
 ) -> None:
@@ -61,7 +66,7 @@ def contour_map(
         --areas 0.01,0.02,0.05,0.1,0.2 --out map
     """
     chosen = numbers(areas, "--areas", "0.1,0.2,0.3")
-    loaded = mc.load_classifier(classifier, device=device)
+    loaded = mc.load_classifier(classifier, labels=names(labels), outputs=outputs, device=device)
     with progress_bars(quiet=as_json) as progress:
         read = mc.read_scan(scan, series=series, progress=progress)
     make_folder(out)

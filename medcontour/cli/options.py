@@ -20,10 +20,13 @@ __all__ = [
     "ClassifierOption",
     "DeviceOption",
     "JsonOption",
+    "LabelsOption",
     "OutOption",
+    "OutputsOption",
     "ScanArgument",
     "SeriesOption",
     "SliceOption",
+    "names",
     "numbers",
     "with_settings",
 ]
@@ -38,8 +41,24 @@ ScanArgument = Annotated[
 ClassifierOption = Annotated[
     str,
     typer.Option(
-        help="A MONAI bundle's folder or a TorchScript file. Both can run code: use only those "
-        "you trust."
+        help="A MONAI bundle's folder, a TorchScript file, or a name (torchvision:resnet50, "
+        "timm:resnet50, torchxrayvision:densenet121-res224-all). The first two can run code: use "
+        "only those you trust."
+    ),
+]
+LabelsOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Names of the classes, with commas between, in the order of the network's outputs. "
+        "Default: the classifier's own, or their numbers.",
+        metavar="NAME,...",
+    ),
+]
+OutputsOption = Annotated[
+    Literal["softmax", "sigmoid", "probabilities"] | None,
+    typer.Option(
+        help="What the network gives: logits of classes that exclude each other, logits of those "
+        "that do not, or probabilities. Default: found out."
     ),
 ]
 SliceOption = Annotated[
@@ -87,6 +106,11 @@ def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
         return run
 
     return decorate
+
+
+def names(text: str | None) -> list[str] | None:
+    """Names with commas between; None of none."""
+    return None if text is None else [name.strip() for name in text.split(",")]
 
 
 def numbers(text: str, option: str, example: str) -> list[float]:

@@ -16,6 +16,7 @@ import medcontour as mc
 from medcontour.cli.app import app
 from medcontour.cli.archive import formats_to_push, push_written, tell_stored
 from medcontour.cli.formats import chosen_formats
+from medcontour.cli.options import LabelsOption, OutputsOption, names
 from medcontour.cli.progress import progress_bars
 from medcontour.edits import EditReport, check_out, resume, scan_of, write_report
 from medcontour.errors import MedcontourError
@@ -75,6 +76,8 @@ def refine(
             "those they began from: SEG and RTSTRUCT, or the DICOM objects among --export.",
         ),
     ] = False,
+    labels: LabelsOption = None,
+    outputs: OutputsOption = None,
     device: Annotated[str, typer.Option(help="With --resume: cpu, cuda, cuda:1, ...")] = "cpu",
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
@@ -105,7 +108,9 @@ def refine(
     refined = mc.refine(suggestion, edited, read, include_other=include_other)
     again = None
     if resume_search and classifier is not None:
-        loaded = mc.load_classifier(classifier, device=device)
+        loaded = mc.load_classifier(
+            classifier, labels=names(labels), outputs=outputs, device=device
+        )
         with progress_bars(quiet=as_json) as progress:
             again = resume(refined, loaded, progress)
     make_folder(out)

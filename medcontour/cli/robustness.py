@@ -14,10 +14,13 @@ from medcontour.cli.options import (
     ClassifierOption,
     DeviceOption,
     JsonOption,
+    LabelsOption,
     OutOption,
+    OutputsOption,
     ScanArgument,
     SeriesOption,
     SliceOption,
+    names,
     numbers,
     with_settings,
 )
@@ -46,6 +49,8 @@ def robustness(
         int, typer.Option(min=1, max=MOST_HARMONICS, help="K, harmonics of these contours.")
     ] = MOST_HARMONICS,
     series: SeriesOption = None,
+    labels: LabelsOption = None,
+    outputs: OutputsOption = None,
     device: DeviceOption = "cpu",
     as_json: JsonOption = False,
 ) -> None:
@@ -60,7 +65,7 @@ def robustness(
         --slice 13 --out robustness
     """
     chosen = numbers(weights, "--weights", "0.01,0.1")
-    loaded = mc.load_classifier(classifier, device=device)
+    loaded = mc.load_classifier(classifier, labels=names(labels), outputs=outputs, device=device)
     with progress_bars(quiet=as_json) as progress:
         read = mc.read_scan(scan, series=series, progress=progress)
     make_folder(out)

@@ -20,9 +20,12 @@ from medcontour.cli.options import (
     ClassifierOption,
     DeviceOption,
     JsonOption,
+    LabelsOption,
     OutOption,
+    OutputsOption,
     ScanArgument,
     SeriesOption,
+    names,
     with_settings,
 )
 from medcontour.cli.progress import progress_bars
@@ -62,6 +65,8 @@ def suggest(
             "objects among --export. What it has already is not sent again.",
         ),
     ] = False,
+    labels: LabelsOption = None,
+    outputs: OutputsOption = None,
     device: DeviceOption = "cpu",
     as_json: JsonOption = False,
 ) -> None:
@@ -73,7 +78,7 @@ def suggest(
     """
     formats = chosen_formats(export)
     pushed = formats_to_push(formats, scan) if push else []
-    loaded = mc.load_classifier(classifier, device=device)
+    loaded = mc.load_classifier(classifier, labels=names(labels), outputs=outputs, device=device)
     with progress_bars(quiet=as_json) as progress:
         read = mc.read_scan(scan, series=series, progress=progress)
     # What cannot be written is said before the work, not after it.

@@ -134,7 +134,7 @@ def picture(*shape: int) -> np.ndarray:
 @pytest.mark.parametrize("shape", [(40, 56), (40, 56, 3)])
 def test_endoscopy_loads_as_it_comes(write_bundle: Write, shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)
-    network = SEResNet50(2, 3, num_classes=2)
+    network = SEResNet50(spatial_dims=2, in_channels=3, num_classes=2)
     labels = {"0": "in body", "1": "out body"}
     classifier = load_classifier(write_bundle(config=ENDOSCOPY, network=network, labels=labels))
     prepared = classifier.prepare(picture(*shape), (1.0, 1.0))

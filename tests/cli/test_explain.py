@@ -103,7 +103,7 @@ def test_a_background_that_keeps_the_answer_is_said(
 ) -> None:
     answer = medcontour("explain", photograph, "--model", network, "--out", tmp_path / "out")
     assert answer.code == 0, answer.err
-    assert "Note: The background alone keeps much of the answer" in answer.out
+    assert "Note: The background alone keeps much of the probability" in answer.out
 
 
 def test_another_class_may_be_asked_for_by_name_or_number(
