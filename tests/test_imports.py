@@ -62,3 +62,7 @@ def test_scans_results_and_formats_are_there_without_pytorch() -> None:
     code = "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)"
     done = python_without(HEAVY, code, *light)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_is_forbidden_cannot_be_imported() -> None:
+    assert python_without(HEAVY, "import torch").returncode != 0

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 
 import medcontour as mc
-from medcontour.dicomweb import Stored, is_address
 from medcontour.errors import MedcontourError
-from medcontour.formats.dicom.written import dicom_formats
-from medcontour.results import Saved
+
+if TYPE_CHECKING:
+    from medcontour.dicomweb import Stored
+    from medcontour.results import Saved
 
 __all__ = ["formats_to_push", "push_written", "tell_stored"]
 
@@ -27,6 +29,9 @@ def formats_to_push(asked: Sequence[str] | None, scan: str | None) -> list[str]:
     MedcontourError
         When none of them is one, or the scan was not read from an archive.
     """
+    from medcontour.dicomweb import is_address
+    from medcontour.formats.dicom.written import dicom_formats
+
     if not is_address(scan):
         raise MedcontourError(
             "--push stores in the archive that the scan was read from, and this one is a file; "
@@ -43,6 +48,8 @@ def formats_to_push(asked: Sequence[str] | None, scan: str | None) -> list[str]:
 
 def push_written(saved: Saved, out: Path, to: str | None) -> list[Stored]:
     """Store the DICOM objects that were just written, none where nothing was found."""
+    from medcontour.formats.dicom.written import dicom_formats
+
     written = [name for name, filename in dicom_formats().items() if filename in saved.files]
     return mc.push(out, to, written) if written else []
 

@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.markup import escape
 
 import medcontour as mc
-from medcontour.benchmark import measure_speed, scan_runs, scan_workload, table, write_speed
 from medcontour.cli.app import app
 from medcontour.cli.options import (
     ClassifierOption,
@@ -26,7 +25,7 @@ from medcontour.cli.options import (
 )
 from medcontour.cli.progress import progress_bars
 from medcontour.files import make_folder
-from medcontour.pipeline import Settings
+from medcontour.pipeline.settings import Settings
 
 __all__ = ["speed"]
 
@@ -69,6 +68,8 @@ def speed(
         medcontour benchmark speed sample_data/ct_study --classifier sample_data/nodule_classifier
         --out speed
     """
+    from medcontour.benchmark import measure_speed, scan_runs, scan_workload, table, write_speed
+
     loaded = mc.load_classifier(classifier, labels=names(labels), outputs=outputs, device=device)
     with progress_bars(quiet=as_json) as progress:
         read = mc.read_scan(scan, series=series, progress=progress)

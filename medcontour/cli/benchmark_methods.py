@@ -4,37 +4,24 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
 import medcontour as mc
-from medcontour.benchmark import (
-    METHODS,
-    Dataset,
-    ExtremalContour,
-    method_table,
-    randomise_table,
-    read_coco,
-    read_folder,
-    read_imagenet,
-    run,
-    summary,
-    write_figures,
-    write_randomised,
-    write_results,
-)
-from medcontour.benchmark import randomise as randomise_weights
-from medcontour.benchmark.methods.contours import AUTO
+from medcontour import benchmark as bench
+from medcontour.benchmark.methods.names import METHODS
 from medcontour.cli.benchmark import benchmark
 from medcontour.cli.progress import progress_bars
 from medcontour.errors import MedcontourError
-from medcontour.explain import BACKGROUNDS
+from medcontour.explain.choices import BACKGROUND, BackgroundName
 from medcontour.files import make_folder
 
 __all__ = ["coco", "folder", "imagenet", "randomise"]
+
+BACKGROUNDS = get_args(BackgroundName)
 
 Model = Annotated[
     str,
@@ -102,7 +89,7 @@ def imagenet(
         medcontour benchmark imagenet --data ILSVRC2012 --model resnet50 --out imagenet
     """
     _compare(
-        read_imagenet(data), model, methods, out, images, largest_box, runs, fidelity, seed,
+        bench.read_imagenet(data), model, methods, out, images, largest_box, runs, fidelity, seed,
         device, as_json,
     )  # fmt: skip
 
@@ -138,7 +125,7 @@ def coco(
         medcontour benchmark coco --data coco --model dino-vitb16 --out coco
     """
     _compare(
-        read_coco(data, categories), model, methods, out, images, largest_box, runs, fidelity,
+        bench.read_coco(data, categories), model, methods, out, images, largest_box, runs, fidelity,
         seed, device, as_json,
     )  # fmt: skip
 
@@ -169,9 +156,9 @@ def folder(
         str,
         typer.Option(
             help="Of the extremal contours: auto (the mildest that takes the answer away, chosen "
-            f"image by image), {', '.join(BACKGROUNDS)}."
+            f"image by image), {', '.join(BACKGROUNDS[1:])}."
         ),
-    ] = AUTO,
+    ] = BACKGROUND,
     runs: Runs = 1,
     fidelity: Fidelity = 0,
     seed: Seed = 0,
@@ -187,14 +174,14 @@ def folder(
 
         medcontour benchmark folder --data scans --model bundle --target lesion --out table
     """
-    if background not in (AUTO, *BACKGROUNDS):
+    if background not in BACKGROUNDS:
         raise MedcontourError(
-            f'There is no background "{background}"; choose from {AUTO}, {", ".join(BACKGROUNDS)}.'
+            f'There is no background "{background}"; choose from {", ".join(BACKGROUNDS)}.'
         )
-    contour = ExtremalContour(background=background, area_weight=area_weight)
+    contour = bench.ExtremalContour(background=background, area_weight=area_weight)
     _compare(
-        read_folder(data, target), model, methods, out, images, largest_box, runs, fidelity, seed,
-        device, as_json, contour,
+        bench.read_folder(data, target), model, methods, out, images, largest_box, runs, fidelity,
+        seed, device, as_json, contour,
     )  # fmt: skip
 
 
@@ -224,19 +211,19 @@ def randomise(
         medcontour benchmark randomise --data scans --model bundle --target lesion --out check
     """
     data_set = (
-        read_folder(data, target)
+        bench.read_folder(data, target)
         if kind == "folder"
-        else {"imagenet": read_imagenet, "coco": read_coco}[kind](data)
+        else {"imagenet": bench.read_imagenet, "coco": bench.read_coco}[kind](data)
     )
     asked = _methods(methods)
     loaded = mc.load_classifier(model, device=device)
     make_folder(out)
     with progress_bars(quiet=as_json) as progress:
-        found = randomise_weights(
+        found = bench.randomise(
             loaded, data_set, out, asked, images=images, seed=seed, largest=largest_box,
             layers=layers, progress=progress,
         )  # fmt: skip
-    files = write_randomised(found, out)
+    files = bench.write_randomised(found, out)
     if as_json:
         print(
             json.dumps(
@@ -267,11 +254,11 @@ def randomise(
             )
         )
         return
-    _say(randomise_table(found), files, out)
+    _say(bench.randomise_table(found), files, out)
 
 
 def _compare(
-    data: Dataset,
+    data: bench.Dataset,
     model: str,
     methods: str,
     out: Path,
@@ -282,23 +269,23 @@ def _compare(
     seed: int,
     device: str,
     as_json: bool,
-    medical: ExtremalContour | None = None,
+    medical: bench.ExtremalContour | None = None,
 ) -> None:
     """Compare; with `medical` settings of the extremal contours, outlines are judged as well."""
     asked = _methods(methods)
     loaded = mc.load_classifier(model, device=device)
     make_folder(out)
     with progress_bars(quiet=as_json) as progress:
-        results = run(
+        results = bench.run(
             loaded, data, out, asked, images=images, seed=seed, largest=largest, runs=runs,
             contour=medical, outlines=medical is not None, progress=progress,
         )  # fmt: skip
-    files = ["images.csv", *write_results(results, out)]
-    files += write_figures(results, loaded, out, fidelity)
+    files = ["images.csv", *bench.write_results(results, out)]
+    files += bench.write_figures(results, loaded, out, fidelity)
     if as_json:
-        print(json.dumps(summary(results) | {"files": files}))
+        print(json.dumps(bench.summary(results) | {"files": files}))
         return
-    _say(method_table(results), files, out)
+    _say(bench.method_table(results), files, out)
 
 
 def _methods(text: str) -> list[str]:

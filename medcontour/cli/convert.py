@@ -12,7 +12,7 @@ from rich.markup import escape
 import medcontour as mc
 from medcontour.cli.app import app
 from medcontour.errors import MedcontourError
-from medcontour.results import export, exporters, format_names
+from medcontour.results.plugins import format_names
 
 __all__ = ["convert"]
 
@@ -37,8 +37,8 @@ def convert(
     if not where:
         raise MedcontourError(f"{suggestion} does not say where its scan is; give it with --scan.")
     read = mc.read_scan(where, series=loaded.scan.series_instance_uid)
-    found = exporters().get(to)
+    found = mc.exporters().get(to)
     # As in a result folder: what people read shows every finding, marked.
     whole = include_weak or (found is not None and found.for_people)
-    export(loaded.for_export(include_weak=whole), read, to, out)
+    mc.export(loaded.for_export(include_weak=whole), read, to, out)
     Console().print(f"Wrote {escape(str(out))}.", highlight=False, soft_wrap=True)

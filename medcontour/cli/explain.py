@@ -15,7 +15,6 @@ import medcontour as mc
 from medcontour.cli.app import app
 from medcontour.cli.options import DeviceOption, LabelsOption, OutputsOption, names
 from medcontour.files import make_folder
-from medcontour.report import write_photograph
 
 __all__ = ["explain"]
 
@@ -59,6 +58,8 @@ def explain(
 
         medcontour explain dog.jpg --model resnet50 --out dog
     """
+    from medcontour.report import write_photograph
+
     scan = mc.read_scan(image)
     classifier = mc.load_classifier(model, labels=names(labels), outputs=outputs, device=device)
     found = mc.explain_photograph(

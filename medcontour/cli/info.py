@@ -15,10 +15,7 @@ from rich.table import Table
 import medcontour as mc
 from medcontour.classifier.describe import describe_files
 from medcontour.cli.app import app
-from medcontour.dicomweb import is_address, list_remote, parse_address
 from medcontour.errors import MedcontourError
-from medcontour.scan import list_series
-from medcontour.scan.quiet import quietly
 
 __all__ = ["describe", "info"]
 
@@ -34,6 +31,10 @@ def describe(where: str, series: str | None = None) -> dict[str, Any]:
     MedcontourError
         When the path is none of them.
     """
+    from medcontour.dicomweb import is_address, list_remote, parse_address
+    from medcontour.scan import list_series
+    from medcontour.scan.quiet import quietly
+
     if is_address(where):
         address = parse_address(where, series)
         if address.series is None:

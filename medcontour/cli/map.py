@@ -25,10 +25,9 @@ from medcontour.cli.options import (
     with_settings,
 )
 from medcontour.cli.progress import progress_bars
+from medcontour.explain.choices import AREAS, CIRCLES
 from medcontour.files import make_folder
-from medcontour.pipeline import AREAS, CIRCLES
 from medcontour.pipeline.settings import Settings
-from medcontour.report import write_map
 
 __all__ = ["contour_map"]
 
@@ -65,6 +64,8 @@ def contour_map(
         medcontour map sample_data/ct_study --classifier sample_data/nodule_classifier --slice 13
         --areas 0.01,0.02,0.05,0.1,0.2 --out map
     """
+    from medcontour.report import write_map
+
     chosen = numbers(areas, "--areas", "0.1,0.2,0.3")
     loaded = mc.load_classifier(classifier, labels=names(labels), outputs=outputs, device=device)
     with progress_bars(quiet=as_json) as progress:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from medcontour.results import SliceResult
+if TYPE_CHECKING:
+    from medcontour.results import SliceResult
 
 __all__ = ["print_json", "tell"]
 

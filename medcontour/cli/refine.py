@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -13,15 +13,17 @@ from rich.markup import escape
 from rich.table import Table
 
 import medcontour as mc
+from medcontour import edits, results
 from medcontour.cli.app import app
 from medcontour.cli.archive import formats_to_push, push_written, tell_stored
 from medcontour.cli.formats import chosen_formats
 from medcontour.cli.options import LabelsOption, OutputsOption, names
 from medcontour.cli.progress import progress_bars
-from medcontour.edits import EditReport, check_out, resume, scan_of, write_report
 from medcontour.errors import MedcontourError
 from medcontour.files import make_folder
-from medcontour.results import refusal
+
+if TYPE_CHECKING:
+    from medcontour.edits import EditReport
 
 __all__ = ["refine"]
 
@@ -94,16 +96,16 @@ def refine(
     chosen = chosen_formats(export)
     if resume_search and classifier is None:
         raise typer.BadParameter("--resume searches with a classifier; give --classifier")
-    check_out(out, suggestion, edited)
+    edits.check_out(out, suggestion, edited)
     before = mc.Suggestion.read_json(suggestion)
     formats = chosen or []
     where = scan or before.settings.get("scan")
     if push:
         pushed = formats_to_push(chosen, where)
         formats = [*formats, *(name for name in pushed if name not in formats)]
-    read = scan_of(before, scan)
+    read = edits.scan_of(before, scan)
     for name in formats:
-        if sentence := refusal(read, name):
+        if sentence := results.refusal(read, name):
             raise MedcontourError(sentence)
     refined = mc.refine(suggestion, edited, read, include_other=include_other)
     again = None
@@ -112,10 +114,10 @@ def refine(
             classifier, labels=names(labels), outputs=outputs, device=device
         )
         with progress_bars(quiet=as_json) as progress:
-            again = resume(refined, loaded, progress)
+            again = edits.resume(refined, loaded, progress)
     make_folder(out)
     saved = refined.suggestion.save(out, formats)
-    files = [*saved.files, *write_report(refined, out)]
+    files = [*saved.files, *edits.write_report(refined, out)]
     if again is not None:
         files += [f"resumed/{name}" for name in again.save(out / "resumed", formats).files]
     stored = push_written(saved, out, where) if push else None

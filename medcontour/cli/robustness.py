@@ -25,11 +25,9 @@ from medcontour.cli.options import (
     with_settings,
 )
 from medcontour.cli.progress import progress_bars
-from medcontour.explain import MOST_HARMONICS
+from medcontour.explain.choices import MOST_HARMONICS, SPECTRAL_WEIGHTS
 from medcontour.files import make_folder
-from medcontour.pipeline import WEIGHTS
 from medcontour.pipeline.settings import Settings
-from medcontour.report import write_robustness
 
 __all__ = ["robustness"]
 
@@ -44,7 +42,7 @@ def robustness(
     settings: Settings,
     weights: Annotated[
         str, typer.Option(help="Spectral weights (lambda_r), comma separated, from 0.")
-    ] = ",".join(map(str, WEIGHTS)),
+    ] = ",".join(map(str, SPECTRAL_WEIGHTS)),
     harmonics: Annotated[
         int, typer.Option(min=1, max=MOST_HARMONICS, help="K, harmonics of these contours.")
     ] = MOST_HARMONICS,
@@ -64,6 +62,8 @@ def robustness(
         medcontour robustness sample_data/ct_study --classifier sample_data/nodule_classifier
         --slice 13 --out robustness
     """
+    from medcontour.report import write_robustness
+
     chosen = numbers(weights, "--weights", "0.01,0.1")
     loaded = mc.load_classifier(classifier, labels=names(labels), outputs=outputs, device=device)
     with progress_bars(quiet=as_json) as progress:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import medcontour as mc
+from medcontour import pipeline, results
 from medcontour.cli.app import app
 from medcontour.cli.archive import formats_to_push, push_written, tell_stored
 from medcontour.cli.formats import chosen_formats
@@ -29,11 +30,14 @@ from medcontour.cli.options import (
     with_settings,
 )
 from medcontour.cli.progress import progress_bars
-from medcontour.dicomweb import Stored
 from medcontour.errors import MedcontourError
 from medcontour.files import make_folder
-from medcontour.pipeline import Settings, suggest_with
-from medcontour.results import Saved, format_names, refusal
+from medcontour.pipeline.settings import Settings
+from medcontour.results.plugins import format_names
+
+if TYPE_CHECKING:
+    from medcontour.dicomweb import Stored
+    from medcontour.results import Saved
 
 __all__ = ["suggest"]
 
@@ -83,11 +87,11 @@ def suggest(
         read = mc.read_scan(scan, series=series, progress=progress)
     # What cannot be written is said before the work, not after it.
     for name in {*(formats or []), *pushed}:
-        if sentence := refusal(read, name):
+        if sentence := results.refusal(read, name):
             raise MedcontourError(sentence)
     make_folder(out)
     with progress_bars(quiet=as_json) as progress:
-        suggestion = suggest_with(read, loaded, settings, progress)
+        suggestion = pipeline.suggest_with(read, loaded, settings, progress)
     saved = suggestion.save(out, formats=formats, include_weak=include_weak)
     stored = push_written(saved, out, scan) if push else None
     if as_json:

@@ -165,8 +165,6 @@ def _outlines(
     matched: Matched, suggestion: Suggestion, scan: Scan
 ) -> tuple[list[list[PlacedContour]], dict[int, tuple[float, int]]]:
     """Each edit's outlines, and by its place the least Dice and the most curves of its fits."""
-    from medcontour.edits.fitted import fit_outline  # PyTorch, which reading does without
-
     outlines: list[list[PlacedContour]] = []
     fits: dict[int, tuple[float, int]] = {}
     for place, edit in enumerate(matched.edits):
@@ -176,9 +174,7 @@ def _outlines(
                 if drawn.before is not None and drawn.before.kind == "outline":
                     here.append(drawn.before)
                 continue
-            fitted = fit_outline(
-                scan.to_index(drawn.polygon_lps_mm, edit.slice), scan, harmonics=_harmonics(drawn)
-            )
+            fitted = _fit(drawn, edit, scan)
             dice, curves = fits.get(place, (1.0, 1))
             fits[place] = min(dice, fitted.dice), max(curves, len(fitted.curves))
             here.append(_placed(drawn, fitted, edit, scan))
@@ -186,10 +182,13 @@ def _outlines(
     return outlines, fits
 
 
-def _harmonics(drawn: Drawn) -> int:
-    """As many as the suggested curve has."""
+def _fit(drawn: Drawn, edit: SliceEdit, scan: Scan) -> Fitted:
+    """Curves of as many harmonics as the suggested one has."""
+    from medcontour.edits.fitted import fit_outline  # PyTorch, which reading does without
+
     parameters = drawn.before.parameters if drawn.before else {}
-    return len(parameters.get("harmonics", ())) or HARMONICS
+    harmonics = len(parameters.get("harmonics", ())) or HARMONICS
+    return fit_outline(scan.to_index(drawn.polygon_lps_mm, edit.slice), scan, harmonics=harmonics)
 
 
 def _placed(drawn: Drawn, fitted: Fitted, edit: SliceEdit, scan: Scan) -> PlacedContour:

@@ -2,7 +2,6 @@ from .analysis.area_map import AreaMap, area_map, check_areas
 from .analysis.placement import PlacementTest, placement_test
 from .analysis.polarity import POLARITY_EVALUATIONS, evidence_polarity
 from .analysis.stability import (
-    MOST_HARMONICS,
     Agreement,
     agreement,
     from_nine_starts,
@@ -18,7 +17,7 @@ from .background import (
     TexturedBackground,
     mildest,
 )
-from .choices import LARGEST_AREA, LEAST_AREA, Precision, check_area
+from .choices import LARGEST_AREA, LEAST_AREA, MOST_HARMONICS, Precision, check_area
 from .objectives.dense import BoxObjective, RegionObjective
 from .objectives.objective import (
     CallableObjective,

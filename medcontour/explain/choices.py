@@ -12,11 +12,15 @@ from typing import Any, Literal
 from medcontour.errors import MedcontourError
 
 __all__ = [
+    "AREAS",
     "AREA_WEIGHT",
     "BACKGROUND",
+    "CIRCLES",
     "LARGEST_AREA",
     "LEAST_AREA",
     "MOST_CONTOURS",
+    "MOST_HARMONICS",
+    "SPECTRAL_WEIGHTS",
     "Background",
     "BackgroundName",
     "ObjectiveName",
@@ -48,6 +52,18 @@ The preset ``paper`` follows Eq. 8 instead.
 
 BACKGROUND: BackgroundName = "auto"
 """For each image the mildest baseline that takes the class away."""
+
+AREAS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+"""Fractions of the image of a contour map: those of the paper's Fig. 4."""
+
+CIRCLES = 32
+"""Random circles that each area of a contour map is held against."""
+
+SPECTRAL_WEIGHTS = (0.001, 0.01, 0.1, 1.0)
+"""lambda_r from nearly free to nearly a circle."""
+
+MOST_HARMONICS = 20
+"""The most harmonics that a curve may have."""
 
 MOST_CONTOURS = 8
 """The most contours that one image may have."""

@@ -1,13 +1,10 @@
 from .from_start import snap, snap_with
 from .job import suggest, suggest_with
-from .one_slice import AREAS, CIRCLES, WEIGHTS, contour_map, robustness
+from .one_slice import contour_map, robustness
 from .photograph import explain_photograph
 from .settings import Settings
 
 __all__ = [
-    "AREAS",
-    "CIRCLES",
-    "WEIGHTS",
     "Settings",
     "contour_map",
     "explain_photograph",

@@ -14,7 +14,6 @@ from medcontour.classifier import target_index
 from medcontour.contour import FourierContour
 from medcontour.errors import MedcontourError
 from medcontour.explain import (
-    MOST_HARMONICS,
     Agreement,
     Fit,
     Perturbation,
@@ -25,7 +24,15 @@ from medcontour.explain import (
     from_nine_starts,
     spectral_sweep,
 )
-from medcontour.explain.choices import Background, BackgroundName, PresetName
+from medcontour.explain.choices import (
+    AREAS,
+    CIRCLES,
+    MOST_HARMONICS,
+    SPECTRAL_WEIGHTS,
+    Background,
+    BackgroundName,
+    PresetName,
+)
 from medcontour.pipeline.explainer import POSITIVE, Explainer
 from medcontour.pipeline.found import preset_of
 from medcontour.pipeline.inputs import AnyClassifier, AnyScan, given_classifier, given_scan
@@ -36,16 +43,7 @@ from medcontour.pipeline.settings import DEFAULTS, Settings
 from medcontour.progress import Progress, named
 from medcontour.results import ContourMap, MapLevel, Robustness, RobustnessRun
 
-__all__ = ["AREAS", "CIRCLES", "WEIGHTS", "contour_map", "robustness"]
-
-AREAS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
-"""Areas of the paper's Fig. 4."""
-
-CIRCLES = 32
-"""Random circles for each area of a map."""
-
-WEIGHTS = (0.001, 0.01, 0.1, 1.0)
-"""Spectral weights from nearly free to nearly a circle."""
+__all__ = ["contour_map", "robustness"]
 
 
 @dataclass(frozen=True)
@@ -206,7 +204,7 @@ def robustness(
     slice_index: int,
     target: str | int | None = DEFAULTS.target,
     *,
-    weights: Sequence[float] = WEIGHTS,
+    weights: Sequence[float] = SPECTRAL_WEIGHTS,
     harmonics: int = MOST_HARMONICS,
     preset: PresetName = DEFAULTS.preset,
     background: BackgroundName | Background | None = None,

@@ -10,7 +10,7 @@ import numpy as np
 
 from medcontour.errors import MedcontourError
 from medcontour.results.model import Suggestion
-from medcontour.results.plugins import found, load, load_all
+from medcontour.results.plugins import EXPORTERS, found, load, load_all
 from medcontour.scan.scan import Scan
 
 __all__ = [
@@ -19,13 +19,11 @@ __all__ = [
     "always",
     "export",
     "exporters",
-    "format_names",
     "is_picture",
     "on_request",
     "refusal",
 ]
 
-GROUP = "medcontour.exporters"
 WHAT = "export format"
 IN_PLANE_MM = 1e-3
 
@@ -96,18 +94,7 @@ def exporters() -> dict[str, Exporter]:
     >>> exporters()["rtstruct"].filename
     'rtstruct.dcm'
     """
-    return load_all(GROUP, Exporter, WHAT)
-
-
-def format_names() -> list[str]:
-    """List the names of all installed formats; none of them is loaded.
-
-    Examples
-    --------
-    >>> "rtstruct" in format_names()
-    True
-    """
-    return list(found(GROUP))
+    return load_all(EXPORTERS, Exporter, WHAT)
 
 
 def refusal(scan: Scan, name: str) -> str | None:
@@ -159,7 +146,7 @@ def export(suggestion: Suggestion, scan: Scan, name: str, path: str | Path) -> N
 
 
 def _find(name: str) -> Exporter:
-    known = found(GROUP)
+    known = found(EXPORTERS)
     if name not in known:
         raise MedcontourError(
             f'There is no export format "{name}"; choose from {", ".join(known)}.'

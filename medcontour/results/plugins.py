@@ -7,7 +7,10 @@ from typing import TypeVar
 
 from medcontour.errors import MedcontourError
 
-__all__ = ["found", "load", "load_all"]
+__all__ = ["EXPORTERS", "format_names", "found", "load", "load_all"]
+
+EXPORTERS = "medcontour.exporters"
+"""The entry-point group of formats that suggestions are written in."""
 
 Kind = TypeVar("Kind")
 
@@ -51,3 +54,14 @@ def load(point: EntryPoint, kind: type[Kind], what: str) -> Kind:
             f"{kind.__module__}.{kind.__name__}; {remedy}"
         )
     return loaded
+
+
+def format_names() -> list[str]:
+    """List the names of all installed formats; none of them is loaded.
+
+    Examples
+    --------
+    >>> "rtstruct" in format_names()
+    True
+    """
+    return list(found(EXPORTERS))

@@ -11,6 +11,7 @@ import pydicom
 import pytest
 from archive import Archive
 from fault_proxy import Answer, Request
+from without import python_without
 
 import medcontour as mc
 
@@ -186,3 +187,10 @@ def test_a_scan_that_is_a_file_needs_to_be_told_the_archive(
     assert answer.code == 1
     assert "medcontour push OUT --to" in answer.err
     assert not out.exists()
+
+
+def test_storing_does_without_pytorch(full: Archive, result: Path) -> None:
+    code = "import medcontour as mc; print(len(mc.push(sys.argv[1], sys.argv[2])))"
+    done = python_without(["torch", "monai"], code, result, full.address())
+    assert done.returncode == 0, done.stderr
+    assert full.modalities() == BOTH

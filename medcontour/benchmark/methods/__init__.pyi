@@ -4,8 +4,9 @@ from .covering import Occlusion, Rise
 from .feature_layer import FeatureLayer, feature_layer
 from .grad_cam import GradCamPlusPlus
 from .gradients import GradientShap, IntegratedGradients
+from .names import METHODS
 from .randomised import LayerSimilarity, likeness, randomised, similarity_under_randomisation
-from .registry import METHODS, method_named
+from .registry import method_named
 from .smooth_mask import SmoothMask
 
 __all__ = [

@@ -10,11 +10,12 @@ from medcontour.benchmark.methods.contours import ExtremalContour, RandomContour
 from medcontour.benchmark.methods.covering import Occlusion, Rise
 from medcontour.benchmark.methods.grad_cam import GradCamPlusPlus
 from medcontour.benchmark.methods.gradients import GradientShap, IntegratedGradients
+from medcontour.benchmark.methods.names import METHODS
 from medcontour.benchmark.methods.smooth_mask import SmoothMask
 from medcontour.errors import MedcontourError
 from medcontour.log_odds import Outputs
 
-__all__ = ["METHODS", "method_named"]
+__all__ = ["method_named"]
 
 _MADE: dict[str, Callable[[ExtremalContour], Method]] = {
     "extremal-contour": lambda own: own,
@@ -27,9 +28,6 @@ _MADE: dict[str, Callable[[ExtremalContour], Method]] = {
     "occlusion": lambda own: Occlusion(seed=own.seed),
     "random": lambda own: RandomContour(seed=own.seed, like=own),
 }
-
-METHODS: tuple[str, ...] = tuple(_MADE)
-"""The names of the methods, in the order of the tables."""
 
 
 def method_named(

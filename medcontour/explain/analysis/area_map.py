@@ -11,7 +11,7 @@ from torch import Tensor
 
 from medcontour.contour import FourierContour
 from medcontour.errors import MedcontourError
-from medcontour.explain.choices import check_area
+from medcontour.explain.choices import CIRCLES, check_area
 from medcontour.explain.objectives.objective import Objective
 from medcontour.explain.perturbation import Perturbation
 from medcontour.explain.search.area import scaled_to_area
@@ -19,8 +19,6 @@ from medcontour.explain.search.optimise import Fit, optimise
 from medcontour.explain.search.preset import Preset
 
 __all__ = ["AreaMap", "area_map", "check_areas", "random_circles"]
-
-CIRCLES = 32
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,15 @@ from torch import Tensor
 
 from medcontour.contour import FourierContour
 from medcontour.errors import MedcontourError
+from medcontour.explain.choices import MOST_HARMONICS
 from medcontour.explain.objectives.objective import Objective
 from medcontour.explain.perturbation import Perturbation
 from medcontour.explain.search.optimise import Fit, optimise
 from medcontour.explain.search.preset import PRESETS, Preset
 from medcontour.explain.search.several import evidence_circles
 
-__all__ = ["MOST_HARMONICS", "Agreement", "agreement", "from_nine_starts", "spectral_sweep"]
+__all__ = ["Agreement", "agreement", "from_nine_starts", "spectral_sweep"]
 
-MOST_HARMONICS = 20
 GRID = (1 / 6, 1 / 2, 5 / 6)
 RADIUS = 0.5  # of the nine circles, as the paper's r0
 # An edge of tau 40 feels evidence only next to it. From far away the search needs one that covers
