@@ -200,8 +200,41 @@ def nodule_row(
     }
 
 
-def main() -> None:
-    """Make the tables."""
+def table_rows(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The first table: every method on all nodules, on the free ones, on those at a vessel."""
+    groups = {
+        "all": records,
+        "free": [record for record in records if not record["touches vessel"]],
+        "touching a vessel": [record for record in records if record["touches vessel"]],
+    }
+    return [
+        summary(name, method, own)
+        for name, group in groups.items()
+        for method in dict.fromkeys(record["method"] for record in records)
+        if (own := [record for record in group if record["method"] == method])
+    ]
+
+
+def nodule_rows(
+    labels: Labels, findings: list[Labels], cases: list[Case], touching: set[int], spacing: Spacing
+) -> list[dict[str, Any]]:
+    """The second table: a row a nodule of `labels`; `findings` are the labels of their slices."""
+    return [
+        nodule_row(
+            nodule,
+            nodule in touching,
+            labels,
+            sum(nodule in own for own in findings),
+            [case for case in cases if case.label == nodule],
+            spacing,
+        )
+        for nodule in np.unique(labels).tolist()
+        if nodule
+    ]
+
+
+def options() -> argparse.Namespace:
+    """What the command line says."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--study", type=Path, default=SAMPLE / "ct_study")
@@ -213,20 +246,21 @@ def main() -> None:
     )
     parser.add_argument("--classifier", type=Path, default=SAMPLE / "nodule_classifier")
     parser.add_argument("--slices", help="A:B, look at these slices only")
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Make the tables."""
+    args = options()
     torch.set_num_threads(1)
     begun = time.perf_counter()
-
     scan = mc.read_scan(args.study)
     classifier = mc.load_classifier(args.classifier)
     labels = read_truth(args.truth, scan)
     described = json.loads(args.truth.with_name("nodules.json").read_text(encoding="utf-8"))
     touching = {n["label"] for n in described["nodules"] if n["touches_vessel"]}
     slices = slice(*(int(end) for end in args.slices.split(":"))) if args.slices else slice(None)
-    suggestion = mc.suggest(
-        scan, classifier, slices=slices if args.slices else None, seed=SEED, progress=say
-    )
-    findings = suggestion.findings
+    findings = mc.suggest(scan, classifier, slices=args.slices, seed=SEED, progress=say).findings
     cases = [
         look_at(finding, labels[finding.slice], scan, classifier)
         for finding in findings
@@ -234,44 +268,25 @@ def main() -> None:
     ]
     if not cases:
         raise SystemExit("There is no finding on a slice that holds a nodule: no table.")
-
     records, tried = compare(cases, touching, scan.pixel_spacing)
-    groups = {
-        "all": records,
-        "free": [record for record in records if not record["touches vessel"]],
-        "touching a vessel": [record for record in records if record["touches vessel"]],
-    }
-    rows = [
-        summary(name, method, own)
-        for name, group in groups.items()
-        for method in dict.fromkeys(record["method"] for record in records)
-        if (own := [record for record in group if record["method"] == method])
-    ]
-    nodules = [
-        nodule_row(
-            nodule,
-            nodule in touching,
-            labels[slices],
-            sum(nodule in labels[finding.slice] for finding in findings),
-            [case for case in cases if case.label == nodule],
-            scan.pixel_spacing,
-        )
-        for nodule in np.unique(labels[slices]).tolist()
-        if nodule
-    ]
+    own = [labels[finding.slice] for finding in findings]
     states = [case.finding.status for case in cases]
     counted = ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states)))
-    elsewhere = len(findings) - len(cases)
+    found = (
+        f"{len(labels[slices])} slices looked at, {len(findings)} findings, "
+        f"{len(findings) - len(cases)} of them on slices with no nodule. Status of the others: "
+        f"{counted}."
+    )
     write_results(
         args.out,
         "The sample study",
-        (
-            *NOTES,
-            f"{len(labels[slices])} slices looked at, {len(findings)} findings, {elsewhere} of "
-            f"them on slices with no nodule. Status of the others: {counted}.",
-            tried,
-        ),
-        {"Findings on slices with a nodule": rows, "Nodules (counts of slices)": nodules},
+        (*NOTES, found, tried),
+        {
+            "Findings on slices with a nodule": table_rows(records),
+            "Nodules (counts of slices)": nodule_rows(
+                labels[slices], own, cases, touching, scan.pixel_spacing
+            ),
+        },
         {
             "slices": args.slices,
             "classifier": classifier.name,
