@@ -59,7 +59,7 @@ NOTES = (
     "Grad-CAM++ (MONAI, one image at a time) is thresholded at the level with the best mean Dice "
     "on these very images, and of the last two stages the one better at that is kept.",
     "The other outlines start from a circle as large as the evidence contour, at the map's peak "
-    "or the image's center, with the same background and the polarity asked for at that circle.",
+    "or the image's center, with the same background and the polarity found at that circle.",
     f"Random: the evidence contour turned and moved to {RANDOM_PLACES} places in the image that "
     "overlap it by at most half, as in the test against chance.",
 )

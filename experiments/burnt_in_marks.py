@@ -109,19 +109,19 @@ def main() -> None:
     parser.add_argument("--data", action="append", default=[], help="NAME=FOLDER of images")
     parser.add_argument("--images", type=int, default=24)
     parser.add_argument("--out", type=Path, required=True)
-    asked = parser.parse_args()
+    chosen = parser.parse_args()
     lines = [
         "| images | mark | drawn | n | pixels found | images flagged |",
         "|---|---|---|---|---|---|",
-        *rows_of("speckle", [speckle(seed) for seed in range(asked.images)]),
+        *rows_of("speckle", [speckle(seed) for seed in range(chosen.images)]),
     ]
-    for name, folder in (given.split("=", 1) for given in asked.data):
+    for name, folder in (given.split("=", 1) for given in chosen.data):
         files = sorted(file for file in Path(folder).iterdir() if file.is_file())
-        chosen = files[:: max(1, len(files) // asked.images)][: asked.images]
+        chosen = files[:: max(1, len(files) // chosen.images)][: chosen.images]
         planes = [mc.read_scan(file).voxels[0] for file in chosen]
         lines += rows_of(name, [p if p.ndim == 2 else p.mean(-1) for p in planes])
-    asked.out.mkdir(parents=True, exist_ok=True)
-    (asked.out / "table.md").write_text("\n".join(lines) + "\n")
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    (chosen.out / "table.md").write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

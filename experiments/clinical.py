@@ -5,7 +5,7 @@
 
 DATA holds ``busi`` (breast ultrasound with masks) or ``brain_mri`` (slices with polygons), and
 ``classifiers`` with ``brain_mri_mobilenet_v1_0.5_160_ft.safetensors``, whose layers ``flatnet.py``
-beside it builds: that file's code is run. Breast lesions are asked of the repository's own
+beside it builds: that file's code is run. Breast lesions are explained with the repository's own
 ``sample_data/breast_us_classifier``.
 
 ``--part tuning`` takes the images that settings are chosen on; ``reported``, those of the tables:
@@ -112,28 +112,28 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--part", choices=["reported", "tuning"], default="reported")
     parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--methods", default=",".join(benchmark.METHODS))
-    parser.add_argument("--area-weight", type=float, default=10.0)
-    parser.add_argument("--background", default="auto")
+    parser.add_argument("--area-weight", type=float, help="of the extremal contour")
+    parser.add_argument("--background", help="of the extremal contour")
     parser.add_argument("--out", type=Path, required=True)
 
 
-def compare(model: Classifier, dataset: benchmark.Dataset, asked: argparse.Namespace) -> None:
+def compare(model: Classifier, dataset: benchmark.Dataset, chosen: argparse.Namespace) -> None:
     """Run the comparison on all images of a data set, write it and print its table."""
-    asked.out.mkdir(parents=True, exist_ok=True)
+    chosen.out.mkdir(parents=True, exist_ok=True)
     results = benchmark.run(
         model,
         dataset,
-        asked.out,
-        asked.methods.split(","),
-        images=asked.images,
+        chosen.out,
+        chosen.methods.split(","),
+        images=chosen.images,
         contour=benchmark.ExtremalContour(
-            background=asked.background, area_weight=asked.area_weight
+            background=chosen.background, area_weight=chosen.area_weight
         ),
         outlines=True,
         progress=told,
     )
-    benchmark.write_results(results, asked.out)
-    benchmark.write_figures(results, model, asked.out)
+    benchmark.write_results(results, chosen.out)
+    benchmark.write_figures(results, model, chosen.out)
     print(benchmark.method_table(results))
 
 
@@ -143,10 +143,10 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--kind", choices=["breast", "brain"], required=True)
     add_options(parser)
-    asked = parser.parse_args()
+    chosen = parser.parse_args()
     torch.set_num_threads(1)
-    made = {"breast": breast, "brain": brain}[asked.kind]
-    compare(*made(asked.data, asked.part), asked)
+    made = {"breast": breast, "brain": brain}[chosen.kind]
+    compare(*made(chosen.data, chosen.part), chosen)
 
 
 if __name__ == "__main__":

@@ -121,7 +121,7 @@ def grad_cam(
     Parameters
     ----------
     network
-        Gives logits. A copy of it is asked, since MONAI leaves its hooks behind.
+        Gives logits. A copy of it is run, since MONAI leaves its hooks behind.
     batch
         One slice, as the network takes it.
     target

@@ -121,8 +121,8 @@ def told(what: str, done: int, total: int) -> None:
     print(what, done, "of", total, flush=True)
 
 
-def main() -> None:
-    """Run the comparison and print its table."""
+def options() -> argparse.Namespace:
+    """What the command line says."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--kind", choices=["imagenet", "coco"], default="imagenet")
@@ -142,46 +142,50 @@ def main() -> None:
         "--randomise", action="store_true", help="the randomisation check, in place of the table"
     )
     parser.add_argument("--out", type=Path, required=True)
-    asked = parser.parse_args()
-    if asked.randomise and asked.area_weight is not None:
+    options = parser.parse_args()
+    if options.randomise and options.area_weight is not None:
         parser.error("the randomisation check takes the contours of the tables: no --area-weight")
-    asked.out.mkdir(parents=True, exist_ok=True)
-    weights = asked.data / "classifiers"
-    if asked.network == "mobilenet":
-        model = mobilenet(weights, asked.device)
+    return options
+
+
+def main() -> None:
+    """Run the comparison and print its table."""
+    chosen = options()
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    weights = chosen.data / "classifiers"
+    if chosen.network == "mobilenet":
+        model = mobilenet(weights, chosen.device)
     else:
-        model = squeezenet(weights / "squeezenet1_0_dc.safetensors", asked.device)
-    if asked.kind == "imagenet":
-        dataset = benchmark.read_imagenet(asked.data / "imagenet_val")
+        model = squeezenet(weights / "squeezenet1_0_dc.safetensors", chosen.device)
+    if chosen.kind == "imagenet":
+        dataset = benchmark.read_imagenet(chosen.data / "imagenet_val")
     else:
-        dataset = benchmark.read_coco(asked.data / "coco")
-    if asked.without is not None:
-        with asked.without.open(newline="") as table:
+        dataset = benchmark.read_coco(chosen.data / "coco")
+    if chosen.without is not None:
+        with chosen.without.open(newline="") as table:
             held = {row["name"] for row in csv.DictReader(table)}
         names = tuple(name for name in dataset.names if name not in held)
         dataset = replace(dataset, names=names)
-    contour = benchmark.ExtremalContour()
-    if asked.area_weight is not None:
-        contour = replace(contour, area_weight=asked.area_weight)
-    methods = asked.methods.split(",")
-    drawn = {"images": asked.images, "seed": asked.seed, "largest": asked.largest_box}
-    if asked.randomise:
-        found = benchmark.randomise(model, dataset, asked.out, methods, **drawn, progress=told)
-        benchmark.write_randomised(found, asked.out)
+    contour = benchmark.ExtremalContour(area_weight=chosen.area_weight)
+    methods = chosen.methods.split(",")
+    drawn = {"images": chosen.images, "seed": chosen.seed, "largest": chosen.largest_box}
+    if chosen.randomise:
+        found = benchmark.randomise(model, dataset, chosen.out, methods, **drawn, progress=told)
+        benchmark.write_randomised(found, chosen.out)
         print(benchmark.randomise_table(found))
         return
     results = benchmark.run(
         model,
         dataset,
-        asked.out,
+        chosen.out,
         methods,
         **drawn,
-        runs=asked.runs,
+        runs=chosen.runs,
         contour=contour,
         progress=told,
     )
-    benchmark.write_results(results, asked.out)
-    benchmark.write_figures(results, model, asked.out, asked.fidelity)
+    benchmark.write_results(results, chosen.out)
+    benchmark.write_figures(results, model, chosen.out, chosen.fidelity)
     print(benchmark.method_table(results))
 
 

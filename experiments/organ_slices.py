@@ -174,20 +174,20 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--organ", default="liver")
     add_options(parser)
-    asked = parser.parse_args()
+    chosen = parser.parse_args()
     torch.set_num_threads(1)
-    make_parts(asked.data, asked.organ, asked.out)
-    weights = asked.out / f"{asked.organ}.pt"
-    _, inputs, labels = read_part(asked.out / "train", asked.organ)
+    make_parts(chosen.data, chosen.organ, chosen.out)
+    weights = chosen.out / f"{chosen.organ}.pt"
+    _, inputs, labels = read_part(chosen.out / "train", chosen.organ)
     if weights.is_file():
         network = Small().eval()
         network.load_state_dict(torch.load(weights, weights_only=True))
     else:
         network = train(inputs, labels)
         torch.save(network.state_dict(), weights)
-    model = model_for(network, asked.organ)
+    model = model_for(network, chosen.organ)
     for part in ("train", "report"):
-        _, inputs, labels = read_part(asked.out / part, asked.organ)
+        _, inputs, labels = read_part(chosen.out / part, chosen.organ)
         called = model.score(inputs).argmax(1)
         rates = [float((called[labels == k] == k).float().mean()) for k in range(2)]
         print(
@@ -195,10 +195,10 @@ def main() -> None:
             f"sensitivity {rates[1]:.3f}, specificity {rates[0]:.3f}",
             flush=True,
         )
-    part = "report" if asked.part == "reported" else "train"
-    dataset = benchmark.read_folder(asked.out / part, "organ")
+    part = "report" if chosen.part == "reported" else "train"
+    dataset = benchmark.read_folder(chosen.out / part, "organ")
     with_organ = tuple(name for name in shuffled([*dataset.names]) if shows(dataset, name))
-    compare(model, recognised(model, replace(dataset, names=with_organ)), asked)
+    compare(model, recognised(model, replace(dataset, names=with_organ)), chosen)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -14,14 +14,13 @@ import medcontour as mc
 from medcontour import benchmark as bench
 from medcontour.benchmark.methods.names import METHODS
 from medcontour.cli.benchmark import benchmark
+from medcontour.cli.options import with_settings
 from medcontour.cli.progress import progress_bars
 from medcontour.errors import MedcontourError
-from medcontour.explain.choices import BACKGROUND, BackgroundName
 from medcontour.files import make_folder
+from medcontour.pipeline.settings import Settings
 
 __all__ = ["coco", "folder", "imagenet", "randomise"]
-
-BACKGROUNDS = get_args(BackgroundName)
 
 Model = Annotated[
     str,
@@ -42,7 +41,7 @@ Seed = Annotated[int, typer.Option(help="Of the images drawn and of the methods.
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")]
 Json = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
 Runs = Annotated[
-    int, typer.Option(min=1, help="Times each method is asked; 2 or more give their agreement.")
+    int, typer.Option(min=1, help="Times each method is run; 2 or more give their agreement.")
 ]
 Fidelity = Annotated[
     int, typer.Option(min=0, help="Images of the fidelity-area figure; each costs 8 contours.")
@@ -63,6 +62,7 @@ Target = Annotated[
 
 
 @benchmark.command()
+@with_settings("area_weight", "background")
 def imagenet(
     data: Annotated[
         Path,
@@ -72,6 +72,8 @@ def imagenet(
         ),
     ],
     out: Out,
+    *,
+    settings: Settings,
     model: Model = "resnet50",
     methods: Methods = "all",
     images: Images = 100,
@@ -90,16 +92,19 @@ def imagenet(
     """
     _compare(
         bench.read_imagenet(data), model, methods, out, images, largest_box, runs, fidelity, seed,
-        device, as_json,
+        device, as_json, settings,
     )  # fmt: skip
 
 
 @benchmark.command()
+@with_settings("area_weight", "background")
 def coco(
     data: Annotated[
         Path, typer.Option(help="val2017/ with annotations/instances_val2017.json beside it.")
     ],
     out: Out,
+    *,
+    settings: Settings,
     model: Model = "resnet50",
     methods: Methods = "all",
     images: Images = 100,
@@ -108,7 +113,7 @@ def coco(
         typer.Option(
             help="A JSON file of the model's classes (by index) that mean a COCO category (by "
             "name). Then a category's instances are the object, on images where the model names "
-            "it; otherwise all instances, and the model's own answer is explained."
+            "it; otherwise all instances, and the class that the model gives is explained."
         ),
     ] = None,
     largest_box: LargestBox = 1.0,
@@ -126,11 +131,12 @@ def coco(
     """
     _compare(
         bench.read_coco(data, categories), model, methods, out, images, largest_box, runs, fidelity,
-        seed, device, as_json,
+        seed, device, as_json, settings,
     )  # fmt: skip
 
 
 @benchmark.command()
+@with_settings("area_weight", "background")
 def folder(
     data: Annotated[
         Path,
@@ -141,24 +147,12 @@ def folder(
     ],
     out: Out,
     model: Model,
+    *,
+    settings: Settings,
     methods: Methods = "all",
     images: Images = 100,
     largest_box: LargestBox = 1.0,
     target: Target = None,
-    area_weight: Annotated[
-        float,
-        typer.Option(
-            min=0.0,
-            help="What area costs the extremal contours: 10 as in suggest; photographs take 5.",
-        ),
-    ] = 10.0,
-    background: Annotated[
-        str,
-        typer.Option(
-            help="Of the extremal contours: auto (the mildest that takes the answer away, chosen "
-            f"image by image), {', '.join(BACKGROUNDS[1:])}."
-        ),
-    ] = BACKGROUND,
     runs: Runs = 1,
     fidelity: Fidelity = 0,
     seed: Seed = 0,
@@ -174,14 +168,9 @@ def folder(
 
         medcontour benchmark folder --data scans --model bundle --target lesion --out table
     """
-    if background not in BACKGROUNDS:
-        raise MedcontourError(
-            f'There is no background "{background}"; choose from {", ".join(BACKGROUNDS)}.'
-        )
-    contour = bench.ExtremalContour(background=background, area_weight=area_weight)
     _compare(
         bench.read_folder(data, target), model, methods, out, images, largest_box, runs, fidelity,
-        seed, device, as_json, contour,
+        seed, device, as_json, settings, outlines=True,
     )  # fmt: skip
 
 
@@ -215,44 +204,17 @@ def randomise(
         if kind == "folder"
         else {"imagenet": bench.read_imagenet, "coco": bench.read_coco}[kind](data)
     )
-    asked = _methods(methods)
+    chosen = _methods(methods)
     loaded = mc.load_classifier(model, device=device)
     make_folder(out)
     with progress_bars(quiet=as_json) as progress:
         found = bench.randomise(
-            loaded, data_set, out, asked, images=images, seed=seed, largest=largest_box,
+            loaded, data_set, out, chosen, images=images, seed=seed, largest=largest_box,
             layers=layers, progress=progress,
         )  # fmt: skip
     files = bench.write_randomised(found, out)
     if as_json:
-        print(
-            json.dumps(
-                {
-                    "model": found.model,
-                    "images": found.images,
-                    "layers": found.layers,
-                    "methods": {
-                        method: {
-                            figure: [
-                                list(found.interval(method, layer, figure))
-                                for layer in range(len(found.layers))
-                            ]
-                            for figure in ("iou", "rank_correlation")
-                        }
-                        for method in found.similar
-                    },
-                    "chance": {
-                        method: {
-                            figure: list(found.chance_interval(method, figure))
-                            for figure in ("iou", "rank_correlation")
-                        }
-                        for method, pairs in found.chance.items()
-                        if pairs
-                    },
-                    "files": files,
-                }
-            )
-        )
+        print(json.dumps(found.to_dict() | {"files": files}))
         return
     _say(bench.randomise_table(found), files, out)
 
@@ -269,16 +231,20 @@ def _compare(
     seed: int,
     device: str,
     as_json: bool,
-    medical: bench.ExtremalContour | None = None,
+    settings: Settings,
+    outlines: bool = False,
 ) -> None:
-    """Compare; with `medical` settings of the extremal contours, outlines are judged as well."""
-    asked = _methods(methods)
+    """Compare by the settings of the extremal contours."""
+    chosen = _methods(methods)
+    contour = bench.ExtremalContour(
+        background=settings.background, area_weight=settings.area_weight
+    )
     loaded = mc.load_classifier(model, device=device)
     make_folder(out)
     with progress_bars(quiet=as_json) as progress:
         results = bench.run(
-            loaded, data, out, asked, images=images, seed=seed, largest=largest, runs=runs,
-            contour=medical, outlines=medical is not None, progress=progress,
+            loaded, data, out, chosen, images=images, seed=seed, largest=largest, runs=runs,
+            contour=contour, outlines=outlines, progress=progress,
         )  # fmt: skip
     files = ["images.csv", *bench.write_results(results, out)]
     files += bench.write_figures(results, loaded, out, fidelity)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -13,13 +13,22 @@ from rich.markup import escape
 
 import medcontour as mc
 from medcontour.cli.app import app
-from medcontour.cli.options import DeviceOption, LabelsOption, OutputsOption, names
+from medcontour.cli.options import (
+    DeviceOption,
+    JsonOption,
+    LabelsOption,
+    OutputsOption,
+    names,
+    with_settings,
+)
 from medcontour.files import make_folder
+from medcontour.pipeline.settings import Settings
 
 __all__ = ["explain"]
 
 
 @app.command()
+@with_settings("preset", "area_weight", "background", "seed")
 def explain(
     image: Annotated[str, typer.Argument(help="A photograph: a PNG, JPEG or TIFF.")],
     model: Annotated[
@@ -35,19 +44,12 @@ def explain(
         str | None,
         typer.Option(help="The class, by name or index. Default: the one it gives."),
     ] = None,
-    preset: Annotated[
-        Literal["fast", "paper"],
-        typer.Option(help="fast: at most 50 evaluations; paper: 1000."),
-    ] = "fast",
-    background: Annotated[
-        Literal["blur", "gaussian", "inpaint", "wide", "texture", "mean"],
-        typer.Option(help="What stands where evidence is taken away, from the mildest."),
-    ] = "gaussian",
+    *,
+    settings: Settings,
     labels: LabelsOption = None,
     outputs: OutputsOption = None,
     device: DeviceOption = "cpu",
-    seed: Annotated[int, typer.Option(help="Seed of the random places.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show what in a photograph speaks for a class: the evidence contour.
 
@@ -63,7 +65,13 @@ def explain(
     scan = mc.read_scan(image)
     classifier = mc.load_classifier(model, labels=names(labels), outputs=outputs, device=device)
     found = mc.explain_photograph(
-        scan, classifier, target, preset=preset, background=background, seed=seed
+        scan,
+        classifier,
+        target,
+        preset=settings.preset,
+        area_weight=settings.area_weight,
+        background=settings.background,
+        seed=settings.seed,
     )
     make_folder(out)
     files = write_photograph(found, scan, out)

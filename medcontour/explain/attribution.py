@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, get_args
 
 import torch
 from torch import Tensor
 
 from medcontour.errors import MedcontourError
-from medcontour.explain.background import BACKGROUNDS, Background
-from medcontour.explain.choices import Precision
+from medcontour.explain.background import AUTOMATIC, BACKGROUNDS, mildest
+from medcontour.explain.choices import (
+    Background,
+    BackgroundName,
+    Precision,
+    PresetName,
+    with_defaults,
+)
 from medcontour.explain.frozen import frozen
-from medcontour.explain.objectives.objective import EmbeddingObjective, Objective, TargetObjective
+from medcontour.explain.objectives.objective import (
+    EmbeddingObjective,
+    Objective,
+    TargetObjective,
+    score_of_target,
+)
 from medcontour.explain.perturbation import SHARP, Perturbation
 from medcontour.explain.search.optimise import Fit, optimise
 from medcontour.explain.search.precision import InBFloat16
@@ -35,6 +46,10 @@ class ExtremalFit(Fit):
 
     Attributes
     ----------
+    background
+        (B, C, H, W): what replaced removed content.
+    background_names
+        Of each image; None for a background of one's own.
     original_score, background_score
         (B,) what the objective measures, of the original and of the background alone: cosines (1
         and ``c_b``, the collapse figure) for an embedding, log-odds for a class. Where the two
@@ -42,6 +57,8 @@ class ExtremalFit(Fit):
         an objective of your own that does not give them.
     """
 
+    background: Tensor = field(repr=False)
+    background_names: tuple[str, ...] | None
     original_score: Tensor | None
     background_score: Tensor | None
 
@@ -66,11 +83,14 @@ class ExtremalContours:
     preset
         ``"fast"`` or ``"paper"``.
     background
-        One of `BACKGROUNDS` by name, or any callable from (B, C, H, W) images to their
-        backgrounds, such as `GaussianBackground` with a width in millimetres.
+        The perturbation baseline: one of `BACKGROUNDS` by name, any callable from (B, C, H, W)
+        images to their backgrounds, such as `GaussianBackground` with a width in millimetres, or
+        ``"auto"``: for each image the mildest that takes the class away (of an embedding, the one
+        that it is least alike; for an `objective` of one's own, ``"gaussian"``). None: auto; for
+        the preset ``"paper"`` blur.
     area_weight
-        lambda_a of Eq. 5 for the fast preset: 1 suits photographs, whose objects fill much of the
-        image; small lesions take more. The paper's preset follows Eq. 8 instead.
+        What area costs, lambda_a of Eq. 5: with 10 a contour may grow by 1 % of the image for a
+        tenth of the score. None: 10; the preset ``"paper"`` follows Eq. 8 and takes none.
     pixel_spacing
         Millimetres between rows, then between columns.
     objective
@@ -109,9 +129,9 @@ class ExtremalContours:
         model: Callable[..., Any],
         *,
         outputs: Outputs | None = None,
-        preset: str = "fast",
-        background: str | Background = "gaussian",
-        area_weight: float = 1.0,
+        preset: PresetName = "fast",
+        background: BackgroundName | Background | None = None,
+        area_weight: float | None = None,
         pixel_spacing: tuple[float, float] = (1.0, 1.0),
         objective: ObjectiveFactory | None = None,
         precision: Precision = "float32",
@@ -122,12 +142,12 @@ class ExtremalContours:
             raise MedcontourError(
                 f'There is no precision "{precision}"; choose from {list(get_args(Precision))}.'
             )
-        if isinstance(background, str):
-            if background not in BACKGROUNDS:
-                raise MedcontourError(
-                    f'There is no background "{background}"; choose from {list(BACKGROUNDS)}.'
-                )
-            background = BACKGROUNDS[background]
+        area_weight, background = with_defaults(preset, area_weight, background)
+        if isinstance(background, str) and background not in get_args(BackgroundName):
+            raise MedcontourError(
+                f'There is no background "{background}"; choose from '
+                f"{list(get_args(BackgroundName))}."
+            )
         if min(pixel_spacing) <= 0:
             raise MedcontourError(
                 f"a pixel spacing of {pixel_spacing} is not positive; give millimetres between "
@@ -141,7 +161,7 @@ class ExtremalContours:
         self._outputs = outputs
         self._pixel_spacing, self._objective = pixel_spacing, objective
         self._precision = precision
-        if self._preset.area_weight is not None:
+        if area_weight is not None:
             self._preset = replace(self._preset, area_weight=area_weight)
 
     def fit(
@@ -191,8 +211,9 @@ class ExtremalContours:
             frozen(self._model),
         ):
             images = images.detach().clone()
-            background = self._background(images)
-            model = _Asked(self._model, additional_forward_args, len(images))
+            model = _WithArguments(self._model, additional_forward_args, len(images))
+            measured = model if target is None else self._log_odds(model, images)
+            background, names, cost = self._backgrounds(images, measured, target)
             objective: Objective
             if self._objective is not None:
                 objective = self._objective(images, background)
@@ -201,25 +222,51 @@ class ExtremalContours:
                     model, images, background, normalise=self._preset.normalise
                 )
             else:
-                outputs = self._outputs or _outputs_of(model, images)
-                objective = TargetObjective(
-                    lambda inputs: log_odds(model(inputs), outputs), images, background, target
-                )
+                objective = TargetObjective(measured, images, background, target)
             perturbation = Perturbation.of_images(images, background, self._pixel_spacing)
-            asked: Objective = _Following(objective, model)
-            searched = InBFloat16(asked) if self._precision == "bfloat16" else asked
+            exact: Objective = _Following(objective, model)
+            searched = InBFloat16(exact) if self._precision == "bfloat16" else exact
             fit = optimise(perturbation, searched, self._preset, area=area)
-            if searched is not asked:
+            if searched is not exact:
                 everyone = torch.arange(len(images), device=images.device)
-                preserved, deleted = perturbation.judge(asked, fit.contours, everyone)
+                preserved, deleted = perturbation.judge(exact, fit.contours, everyone)
                 fit = replace(
                     fit, preserved=preserved, deleted=deleted, evaluations=fit.evaluations + 0.5
                 )
         return ExtremalFit(
-            **{field.name: getattr(fit, field.name) for field in fields(fit)},
+            **{part.name: getattr(fit, part.name) for part in fields(fit)}
+            | {"evaluations": fit.evaluations + cost},
+            background=background,
+            background_names=names,
             original_score=getattr(objective, "original_score", None),
             background_score=getattr(objective, "background_score", None),
         )
+
+    def _log_odds(self, model: _WithArguments, images: Tensor) -> Callable[[Tensor], Tensor]:
+        """(M, C, H, W) to (M, classes)."""
+        outputs = self._outputs or _outputs_of(model, images)
+        return lambda inputs: log_odds(model(inputs), outputs)
+
+    @torch.no_grad()
+    def _backgrounds(
+        self, images: Tensor, measured: Callable[[Tensor], Tensor], target: Target | None
+    ) -> tuple[Tensor, tuple[str, ...] | None, float]:
+        """Background of each image, its name, and what choosing it cost in evaluations."""
+        chosen = self._background
+        if callable(chosen):
+            return chosen(images), None, 0.0
+        if chosen == "auto" and self._objective is not None:
+            chosen = "gaussian"
+        if chosen != "auto":
+            return BACKGROUNDS[chosen](images), (chosen,) * len(images), 0.0
+        if target is None:
+            own = measured(images)
+            made, names = mildest(images, lambda x: torch.cosine_similarity(measured(x), own))
+        else:
+            score = score_of_target(measured, images, target)
+            everyone = torch.arange(len(images), device=images.device)
+            made, names = mildest(images, lambda x: score(x, everyone))
+        return made, tuple(names), len(AUTOMATIC) / 4
 
     def attribute(
         self,
@@ -241,7 +288,7 @@ class ExtremalContours:
         return fit.contours.mask(points, SHARP).unsqueeze(1)
 
 
-def _outputs_of(model: _Asked, images: Tensor) -> Outputs:
+def _outputs_of(model: _WithArguments, images: Tensor) -> Outputs:
     """Find out what a model gives, by the first image and by noise beyond its range."""
     model.which = torch.zeros(1, dtype=torch.long, device=images.device)
     first = images[:1]
@@ -256,7 +303,7 @@ def _outputs_of(model: _Asked, images: Tensor) -> Outputs:
         model.which = None
 
 
-class _Asked:
+class _WithArguments:
     """A model with its additional arguments, each image's own beside it."""
 
     def __init__(self, model: Callable[..., Any], arguments: Any, count: int) -> None:
@@ -268,8 +315,8 @@ class _Asked:
 
     def __call__(self, inputs: Tensor) -> Tensor:
         arguments = [self._for_these(argument) for argument in self._arguments]
-        answer: Tensor = self._model(inputs, *arguments)
-        return answer.reshape(len(inputs), -1)
+        outputs: Tensor = self._model(inputs, *arguments)
+        return outputs.reshape(len(inputs), -1)
 
     def _for_these(self, argument: Any) -> Any:
         own = isinstance(argument, Tensor) and argument.ndim and len(argument) == self._count
@@ -281,7 +328,7 @@ class _Following:
     """An objective that tells the model whose images it sees."""
 
     objective: Objective
-    model: _Asked
+    model: _WithArguments
 
     def similarity(self, inputs: Tensor, which: Tensor) -> Tensor:
         self.model.which = which

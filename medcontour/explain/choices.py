@@ -27,6 +27,7 @@ __all__ = [
     "Precision",
     "PresetName",
     "check_area",
+    "with_defaults",
 ]
 
 PresetName = Literal["fast", "paper"]
@@ -65,6 +66,9 @@ SPECTRAL_WEIGHTS = (0.001, 0.01, 0.1, 1.0)
 MOST_HARMONICS = 20
 """The most harmonics that a curve may have."""
 
+PAPER_BACKGROUND: BackgroundName = "blur"
+"""The baseline of the preset ``paper``, as the paper has it."""
+
 MOST_CONTOURS = 8
 """The most contours that one image may have."""
 
@@ -77,6 +81,45 @@ a few pixels, explains nothing.
 
 LEAST_AREA_PAPER = math.pi * 0.1**2 / 4
 """The same of the paper's bounded radius (Eq. 12): at least 0.1 in a square of side 2."""
+
+
+def with_defaults(
+    preset: str, area_weight: float | None, background: BackgroundName | Background | None
+) -> tuple[float | None, BackgroundName | Background]:
+    """Give the area weight and the background that a contour is found with.
+
+    Parameters
+    ----------
+    preset
+        ``"fast"`` or ``"paper"``.
+    area_weight, background
+        What was chosen; None: `AREA_WEIGHT` and `BACKGROUND`, or the paper's own.
+
+    Raises
+    ------
+    MedcontourError
+        For an area weight beside the preset ``paper``, or one that is not above 0.
+
+    Examples
+    --------
+    >>> with_defaults("fast", None, None), with_defaults("paper", None, None)
+    ((10.0, 'auto'), (None, 'blur'))
+    """
+    paper = preset == "paper"
+    if paper and area_weight is not None:
+        raise MedcontourError(
+            "The preset paper weighs area by Eq. 8, so an area weight means nothing there; "
+            "leave it out, or take the preset fast."
+        )
+    if area_weight is not None and not 0 < area_weight < math.inf:
+        raise MedcontourError(
+            f"An area weight of {area_weight:g} is out of reach; give a number above 0."
+        )
+    if area_weight is None and not paper:
+        area_weight = AREA_WEIGHT
+    if background is None:
+        background = PAPER_BACKGROUND if paper else BACKGROUND
+    return area_weight, background
 
 
 def check_area(area: float, preset: str = "fast") -> None:

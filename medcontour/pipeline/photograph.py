@@ -10,7 +10,6 @@ from torch import Tensor
 from medcontour.classifier import Classifier, Prepared, target_index
 from medcontour.errors import MedcontourError
 from medcontour.explain import (
-    BACKGROUNDS,
     PRESETS,
     SHARP,
     EmbeddingObjective,
@@ -20,13 +19,14 @@ from medcontour.explain import (
     TargetObjective,
     placement_test,
 )
+from medcontour.explain.choices import Background, BackgroundName, PresetName
+from medcontour.pipeline.settings import Settings
 from medcontour.results import Photograph, PhotographEvidence
 from medcontour.scan import Scan
 
 __all__ = ["explain_photograph"]
 
 CHANCE_LEVEL = 0.05
-AREA_WEIGHT = 5.0  # docs/photographs.md has what others give
 
 
 def explain_photograph(
@@ -34,8 +34,9 @@ def explain_photograph(
     classifier: Classifier,
     target: str | int | None = None,
     *,
-    preset: str = "fast",
-    background: str = "gaussian",
+    preset: PresetName = "fast",
+    area_weight: float | None = None,
+    background: BackgroundName | Background | None = None,
     seed: int = 0,
 ) -> Photograph:
     """Find what in a photograph speaks for a class, or for its own embedding.
@@ -49,12 +50,8 @@ def explain_photograph(
     target
         The class, by name or index; None takes the one that the network gives. An embedding has
         none.
-    preset
-        ``"fast"`` or ``"paper"``.
-    background
-        One of `BACKGROUNDS`: what stands where evidence is taken away.
-    seed
-        Of the random places.
+    preset, area_weight, background, seed
+        As `Settings` says. Of an embedding, the background auto is the one that it is least alike.
 
     Raises
     ------
@@ -80,6 +77,7 @@ def explain_photograph(
     >>> bool(16 < column < 24), bool(8 < row < 16)
     (True, True)
     """
+    settings = Settings(preset=preset, area_weight=area_weight, background=background, seed=seed)
     if scan.units != "pixel" or scan.slices != 1:
         raise MedcontourError(
             f"{Path(scan.source).name} is a scan, not a photograph; medcontour suggest takes it, "
@@ -106,24 +104,29 @@ def explain_photograph(
     explain = ExtremalContours(
         measured,
         outputs="sigmoid",  # the classifier's scores are log-odds already
-        preset=preset,
-        background=background,
-        area_weight=AREA_WEIGHT,
+        preset=settings.preset,
+        background=settings.background,
+        area_weight=settings.area_weight,
     )
     fit = explain.fit(images, index)
-    behind = BACKGROUNDS[background](images)
+    behind = fit.background
+    behind_name = settings.to_dict()["background"]
+    if fit.background_names is not None:
+        (behind_name,) = fit.background_names
     perturbation = Perturbation.of_images(images, behind)
     curve = fit.contours.detach()
     plane = perturbation.plane
     statistic = float(fit.preserved[0] - fit.deleted[0])
     with torch.no_grad():
         objective: Objective = (
-            EmbeddingObjective(measured, images, behind, normalise=PRESETS[preset].normalise)
+            EmbeddingObjective(
+                measured, images, behind, normalise=PRESETS[settings.preset].normalise
+            )
             if index is None
             else TargetObjective(measured, images, behind, index)
         )
         places = perturbation.points.reshape(-1, 2)
-        chance = placement_test(perturbation, objective, 0, curve, statistic, places, seed)
+        chance = placement_test(perturbation, objective, 0, curve, statistic, places, settings.seed)
 
     @torch.no_grad()
     def mean_of(masks: Tensor, *, kept: bool) -> float:
@@ -154,10 +157,10 @@ def explain_photograph(
         class_index=index,
         class_name=None if index is None else classifier.labels[index],
         settings={
-            "preset": preset,
-            "background": background,
-            "area_weight": AREA_WEIGHT,
-            "seed": seed,
+            "preset": settings.preset,
+            "area_weight": settings.area_weight,
+            "background": behind_name,
+            "seed": settings.seed,
         },
         evidence=evidence,
         points=_on_photograph(plane.to_index(curve.polygon_inside(plane)[0]), prepared),

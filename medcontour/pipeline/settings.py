@@ -10,8 +10,6 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from medcontour.errors import MedcontourError
 from medcontour.explain.choices import (
-    AREA_WEIGHT,
-    BACKGROUND,
     MOST_CONTOURS,
     Background,
     BackgroundName,
@@ -19,6 +17,7 @@ from medcontour.explain.choices import (
     Precision,
     PresetName,
     check_area,
+    with_defaults,
 )
 from medcontour.pipeline.slices import Slices, slice_notation
 
@@ -112,16 +111,9 @@ class Settings:
         for name in ("area", "area_mm2", "area_weight", "most_evaluations", "most_seconds"):
             if getattr(self, name) is not None:
                 self._set(name, float(getattr(self, name)))
-        paper = self.preset == "paper"
-        if paper and self.area_weight is not None:
-            raise MedcontourError(
-                "The preset paper weighs area by Eq. 8, so an area weight means nothing there; "
-                "leave it out, or take the preset fast."
-            )
-        if self.area_weight is None and not paper:
-            self._set("area_weight", AREA_WEIGHT)
-        if self.background is None:
-            self._set("background", "blur" if paper else BACKGROUND)
+        area_weight, background = with_defaults(self.preset, self.area_weight, self.background)
+        self._set("area_weight", area_weight)
+        self._set("background", background)
         if self.slices is not None:
             self._set("slices", slice_notation(self.slices))
 
@@ -203,10 +195,6 @@ class Settings:
             raise MedcontourError("An area is held by one contour; ask for one, or for no area.")
         if self.area is not None:
             check_area(self.area, self.preset)
-        if self.area_weight is not None and not 0 < self.area_weight < float("inf"):
-            raise MedcontourError(
-                f"An area weight of {self.area_weight:g} is out of reach; give a number above 0."
-            )
 
 
 def _literals(hint: Any) -> tuple[Any, ...]:

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -64,6 +65,25 @@ class Randomised:
     def interval(self, method: str, layer: int, figure: str) -> tuple[float, float, float]:
         """Mean and 95 % interval over images of ``"iou"`` or ``"rank_correlation"``."""
         return mean_interval([getattr(image[layer], figure) for image in self.similar[method]])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as plain numbers, for JSON: means with both ends of their intervals."""
+        figures = ("iou", "rank_correlation")
+        layers = range(len(self.layers))
+        return {
+            "model": self.model,
+            "images": self.images,
+            "layers": self.layers,
+            "methods": {
+                name: {f: [list(self.interval(name, k, f)) for k in layers] for f in figures}
+                for name in self.similar
+            },
+            "chance": {
+                name: {f: list(self.chance_interval(name, f)) for f in figures}
+                for name, pairs in self.chance.items()
+                if pairs
+            },
+        }
 
     def chance_interval(self, method: str, figure: str) -> tuple[float, float, float]:
         """Mean and 95 % interval of the same between maps of different images."""

@@ -73,8 +73,8 @@ def run(
         Times each method is run, with other seeds; two or more give the agreement of runs. The
         first run's map is judged.
     contour
-        Background and area weight of the extremal contours named in `methods`; None: those of
-        photographs.
+        Background and area weight of ``extremal-contour`` where `methods` names it; None: the
+        defaults.
     outlines
         Whether the image's outline is grown from each map and held against what a reader drew
         (see `Drawing`): its Dice, Hausdorff distance and added path length. Of images whose

@@ -3,32 +3,53 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from medcontour.benchmark.methods.base import FORWARD, Attribution, Method
+from medcontour.benchmark.methods.base import Attribution, Method
 from medcontour.contour import FourierContour
 from medcontour.explain import (
-    AUTOMATIC,
     SHARP,
-    Background,
     ExtremalContours,
     ExtremalFit,
     Perturbation,
     check_area,
-    mildest,
+)
+from medcontour.explain.choices import (
+    Background,
+    BackgroundName,
+    PresetName,
+    with_defaults,
 )
 from medcontour.explain.search.area import scaled_to_area
-from medcontour.log_odds import Outputs, log_odds
+from medcontour.log_odds import Outputs
 
 __all__ = ["ExtremalContour", "RandomContour"]
 
-AUTO = "auto"
-PHOTOGRAPHS = 5.0  # the area weight
-HARMONICS = 5
-WAVINESS, FRAME = 0.25, 0.3  # standard deviations of the first harmonic and of the frame
+
+@dataclass(frozen=True)
+class Drawn:
+    """How a random contour is drawn: shapes such as the fast preset finds.
+
+    Attributes
+    ----------
+    harmonics
+        As many as both presets have.
+    waviness
+        Standard deviation of the first harmonic, in the logarithm of the radius; the k-th has
+        1 / k of it. This and `frame` were chosen by eye: blobs, neither discs nor stars.
+    frame
+        Standard deviation of the anisotropic frame's two numbers.
+    """
+
+    harmonics: int = 5
+    waviness: float = 0.25
+    frame: float = 0.3
+
+
+DRAWN = Drawn()
 
 
 @dataclass(frozen=True)
@@ -39,27 +60,28 @@ class ExtremalContour(Method):
 
     Attributes
     ----------
-    preset, background
-        As `ExtremalContours` takes them; the background ``"auto"`` is the mildest that takes the
-        answer away, chosen image by image for one evaluation.
-    area_weight
-        As `ExtremalContours` takes it; by default the cap of the paper's own weight (Eq. 8), for
-        photographs: docs/results/photographs.md has what others give. The preset ``"paper"``
-        goes by Eq. 8 itself.
+    preset, background, area_weight
+        As `ExtremalContours` takes them, with the same defaults.
     outputs
         What the network gives: how that becomes the log-odds that a contour keeps.
     seed
         Changes nothing.
     """
 
-    preset: str = "fast"
-    background: str | Background = "gaussian"
-    area_weight: float = PHOTOGRAPHS
+    preset: PresetName = "fast"
+    background: BackgroundName | Background | None = None
+    area_weight: float | None = None
     outputs: Outputs = "softmax"
     seed: int = 0
 
     draws_contour = True
     together = 8
+
+    def __post_init__(self) -> None:
+        # As they are told: records are known again by them.
+        area_weight, background = with_defaults(self.preset, self.area_weight, self.background)
+        object.__setattr__(self, "area_weight", area_weight)
+        object.__setattr__(self, "background", background)
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -68,26 +90,14 @@ class ExtremalContour(Method):
 
     def fit(self, model: nn.Module, images: Tensor, targets: Tensor) -> ExtremalFit:
         """Find the contours themselves."""
-        background, spent = self.background, 0.0
-        if background == AUTO:
-            made = self._mildest(model, images, targets)
-            background, spent = (lambda _: made), FORWARD * len(AUTOMATIC)
         explain = ExtremalContours(
             model,
             outputs=self.outputs,
             preset=self.preset,
-            background=background,
+            background=self.background,
             area_weight=self.area_weight,
         )
-        fit = explain.fit(images, targets)
-        return replace(fit, evaluations=fit.evaluations + spent)
-
-    def _mildest(self, model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
-        def of_target(inputs: Tensor) -> Tensor:
-            odds = log_odds(model(inputs), self.outputs)
-            return odds.gather(1, targets.unsqueeze(1)).squeeze(1)
-
-        return mildest(images, of_target)[0]
+        return explain.fit(images, targets)
 
     def _explain(self, model: nn.Module, images: Tensor, targets: Tensor) -> Attribution:
         fit = self.fit(model, images, targets)
@@ -150,8 +160,8 @@ def _drawn(image: Tensor, perturbation: Perturbation, seed: int) -> FourierConto
     chance = torch.Generator().manual_seed(zlib.crc32(values, seed % 2**32))
     low, high = (bound.cpu() for bound in perturbation.bounds)
     center = low + torch.rand(1, 2, generator=chance) * (high - low)
-    falling = torch.arange(1, HARMONICS + 1).pow(-1.0).view(1, -1, 1)
-    harmonics = WAVINESS * falling * torch.randn(1, HARMONICS, 2, generator=chance)
-    frame = FRAME * torch.randn(1, 2, generator=chance)
+    falling = torch.arange(1, DRAWN.harmonics + 1).pow(-1.0).view(1, -1, 1)
+    harmonics = DRAWN.waviness * falling * torch.randn(1, DRAWN.harmonics, 2, generator=chance)
+    frame = DRAWN.frame * torch.randn(1, 2, generator=chance)
     curve = FourierContour(center, torch.tensor([-1.0]), harmonics, frame)
     return curve.to(image.device)

@@ -19,7 +19,9 @@ __all__ = ["method_named"]
 
 _MADE: dict[str, Callable[[ExtremalContour], Method]] = {
     "extremal-contour": lambda own: own,
-    "extremal-contour-paper": lambda own: replace(own, preset="paper"),
+    "extremal-contour-paper": lambda own: ExtremalContour(
+        "paper", outputs=own.outputs, seed=own.seed
+    ),
     "gradient-shap": lambda own: GradientShap(seed=own.seed),
     "integrated-gradients": lambda own: IntegratedGradients(seed=own.seed),
     "grad-cam++": lambda own: GradCamPlusPlus(seed=own.seed),
@@ -50,7 +52,8 @@ def method_named(
     outputs
         What the network gives, for the methods that need log-odds or probabilities.
     contour
-        Background and area weight of the extremal contours; None: those of photographs.
+        The fast preset's background and area weight; None: its defaults. The paper's preset has its
+        own (blur, Eq. 8).
 
     Raises
     ------

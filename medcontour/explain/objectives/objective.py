@@ -19,6 +19,7 @@ __all__ = [
     "ScoreObjective",
     "ScoreScale",
     "TargetObjective",
+    "score_of_target",
 ]
 
 OVERSHOOT = 0.1
@@ -267,27 +268,8 @@ class TargetObjective(ScoreObjective):
         background: Tensor,
         target: int | Sequence[int] | Tensor,
     ) -> None:
-        classes = torch.as_tensor(target, device=images.device)
-        whole = not classes.is_floating_point() and classes.dtype != torch.bool
-        if not whole or classes.shape not in ((), (1,), (len(images),)):
-            raise MedcontourError(
-                f"the target {target!r} does not fit {len(images)} images; give one class (an "
-                "integer), or one for each image."
-            )
-        targets = classes.long().expand(len(images))
-        low, high = int(targets.min()), int(targets.max())
-
-        def log_odds(inputs: Tensor, which: Tensor) -> Tensor:
-            answer = score(inputs)
-            if low < 0 or high >= answer.shape[1]:
-                raise MedcontourError(
-                    f"the target {target!r} is not a class of the network, which gives "
-                    f"{answer.shape[1]}: choose from 0 to {answer.shape[1] - 1}."
-                )
-            return answer.gather(1, targets[which].unsqueeze(1)).squeeze(1)
-
-        # A background that does not lower the answer still needs a scale: one nat.
-        super().__init__(log_odds, images, background, least_span=NAT)
+        # A background that does not lower the log-odds still needs a scale: one nat.
+        super().__init__(score_of_target(score, images, target), images, background, least_span=NAT)
 
     @property
     def original_log_odds(self) -> Tensor:
@@ -302,3 +284,45 @@ class TargetObjective(ScoreObjective):
     def probability(self, similarity: Tensor, which: Tensor) -> Tensor:
         """(M,) probability of the target that a similarity stands for."""
         return self.scale.score(similarity, which).sigmoid()
+
+
+def score_of_target(
+    score: Callable[[Tensor], Tensor], images: Tensor, target: int | Sequence[int] | Tensor
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """Take one class of each image out of the scores of all classes.
+
+    Parameters
+    ----------
+    score, images, target
+        As `TargetObjective` takes them.
+
+    Returns
+    -------
+    callable
+        ``(inputs (M, C, H, W), which (M,))`` to (M,), `which` being the original of each input.
+
+    Raises
+    ------
+    MedcontourError
+        As `TargetObjective`, of what is no class of the network when it is called.
+    """
+    classes = torch.as_tensor(target, device=images.device)
+    whole = not classes.is_floating_point() and classes.dtype != torch.bool
+    if not whole or classes.shape not in ((), (1,), (len(images),)):
+        raise MedcontourError(
+            f"the target {target!r} does not fit {len(images)} images; give one class (an "
+            "integer), or one for each image."
+        )
+    targets = classes.long().expand(len(images))
+    low, high = int(targets.min()), int(targets.max())
+
+    def of_target(inputs: Tensor, which: Tensor) -> Tensor:
+        scores = score(inputs)
+        if low < 0 or high >= scores.shape[1]:
+            raise MedcontourError(
+                f"the target {target!r} is not a class of the network, which gives "
+                f"{scores.shape[1]}: choose from 0 to {scores.shape[1] - 1}."
+            )
+        return scores.gather(1, targets[which].unsqueeze(1)).squeeze(1)
+
+    return of_target
