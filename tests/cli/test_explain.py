@@ -134,5 +134,5 @@ def test_what_cannot_be_done_is_a_sentence(
     assert "is a scan, not a photograph" in said(study, "--model", network)
     assert "does not exist" in said(tmp_path / "none.png", "--model", network)
     assert 'has no class "dog"' in said(photograph, "--model", network, "--target", "dog")
-    assert "has 4 classes" in said(photograph, "--model", network, "--target", "4")
+    assert 'has no class "4"' in said(photograph, "--model", network, "--target", "4")
     assert "resnet51" in said(photograph, "--model", "resnet51")
