@@ -70,4 +70,4 @@ def test_a_suggestion_is_described_converted_and_read_back(
     assert len(times) == 4
     assert (tmp_path / "seg.dcm").is_file()
     report = json.loads((tmp_path / "back" / "edit_report.json").read_text())
-    assert report["format"] == "rtstruct"
+    assert report["format"] == "DICOM RTSTRUCT"
