@@ -12,7 +12,7 @@ from without import python_without
 import medcontour
 
 HEAVY = ("torch", "monai")
-COMPUTE = ("benchmark", "classifier", "cli", "explain", "outline", "pipeline")
+COMPUTE = ("benchmark", "classifier", "cli", "explain", "log_odds", "outline", "pipeline")
 """Rooms that work with networks."""
 
 CURVES = ("fit", "fourier", "plane", "radial")

@@ -188,7 +188,7 @@ def test_lengths_are_in_mm_where_the_folder_tells_a_spacing(tmp_path: Path) -> N
     one, other = (next(iter(r.values("b", "outline_apl").values())) for r in (pixel, told))
     assert other == pytest.approx(2 * one)
     labels.write_text("\n".join([f"{header},row_mm,column_mm", f"{rows[0]},2.0,2.0", *rows[1:]]))
-    with pytest.raises(MedcontourError, match="no pixel spacing is told"):
+    with pytest.raises(MedcontourError, match="no pixel spacing, other images have one"):
         run(model, read_folder(tmp_path / "data"), tmp_path, {"b": blind}, outlines=True)
     labels.write_text("\n".join([f"{header},row_mm,column_mm", *(f"{r},2.0,-1" for r in rows)]))
     with pytest.raises(MedcontourError, match="two positive numbers"):
@@ -211,8 +211,7 @@ def test_the_command_takes_settings_and_keys_records_by_them(tmp_path: Path) -> 
     for more in (["--area-weight", "5"], ["--background", "mean"]):
         CliRunner().invoke(app, [*line, *more], catch_exceptions=False)
     assert len(records.read_text().splitlines()) == 3
-    with pytest.raises(MedcontourError, match='no background "fog"'):
-        CliRunner().invoke(app, [*line, "--background", "fog"], catch_exceptions=False)
+    assert CliRunner().invoke(app, [*line, "--background", "fog"]).exit_code == 2
 
 
 class Twice(nn.Module):

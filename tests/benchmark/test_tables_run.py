@@ -205,17 +205,19 @@ def test_images_that_cannot_count_are_left_out_and_counted(
         made = replace(dataset.item(name), must_recognise=True)
         return replace(made, classes=(7,)) if name == "scan2" else made
 
-    def cropped(pixels: np.ndarray) -> object:
-        prepared = model.prepare(pixels, (1.0, 1.0))
-        return replace(prepared, index_from_input=prepared.index_from_input + 100)
+    class Cropped:
+        def __getattr__(self, name: str) -> object:
+            return getattr(model, name)
+
+        def prepare(self, *arguments: object) -> object:
+            prepared = model.prepare(*arguments)  # type: ignore[arg-type]
+            return replace(prepared, index_from_input=prepared.index_from_input + 100)
 
     results = run(model, replace(dataset, item=item), out, {"blind": mean}, images=3)
     assert results.left_out == {"scan2": "the network takes it for something else"}
     assert "1 because the network takes it for something else" in method_table(results)
     with pytest.raises(MedcontourError, match="its object is not on the network's input"):
-        write_results(
-            run(replace(model, prepare=cropped), dataset, out, {"blind": mean}, images=3), out
-        )
+        write_results(run(Cropped(), dataset, out, {"blind": mean}, images=3), out)
 
 
 def test_runs_with_other_seeds_are_compared(data: Path, model: Classifier, out: Path) -> None:
@@ -382,6 +384,6 @@ def test_what_cannot_be_done_is_a_sentence(
     asked = [*common, *model, "--methods", "occlusion"]
     assert 'has no class "vessel"' in said("folder", *asked, "--target", "vessel")
     assert "12 classes, but" in said("folder", *asked, "--target", "12")
-    monkeypatch.setattr("medcontour.benchmark.models._library", lambda name: None)
+    monkeypatch.setattr("medcontour.classifier.named.library", lambda name: None)
     assert "pip install" in said("folder", *common, "--model", "resnet50")
     assert "built by timm" in said("folder", *common, "--model", "dino-vitb16")
