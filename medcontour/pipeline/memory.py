@@ -35,6 +35,8 @@ def images_at_once(classifier: Classifier, image: Tensor) -> int:
         return tensor
 
     one = image[None].detach().clone().requires_grad_(True)
+    with torch.no_grad():
+        classifier.score(one)  # what it finds out about its network at first is no image's cost
     with (
         torch.enable_grad(),
         torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
