@@ -386,4 +386,4 @@ def test_what_cannot_be_done_is_a_sentence(
     assert "12 classes, but" in said("folder", *asked, "--target", "12")
     monkeypatch.setattr("medcontour.classifier.named.library", lambda name: None)
     assert "pip install" in said("folder", *common, "--model", "resnet50")
-    assert "built by timm" in said("folder", *common, "--model", "dino-vitb16")
+    assert "timm" in said("folder", *common, "--model", "dino-vitb16")
