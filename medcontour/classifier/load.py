@@ -146,6 +146,7 @@ def _parts(spec: Any, weights: Path | None, labels: Sequence[str], device: torch
         parts = _Parts(spec.to(device), type(spec).__name__)
         if known is not None:
             parts.labels, parts.preprocessing = known.labels, known.preparation
+            parts.outputs = known.outputs
         if weights is not None:
             parts.notes.extend(load_weights(spec, weights))
         return parts

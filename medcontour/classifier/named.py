@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import importlib
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,7 @@ def named(name: str, classes: int | None = None) -> Named:
     source, colon, own = name.partition(":")
     if colon and source == XRAYS:
         found = xray(own, _fetched)
-        return Named(found.network, found.preparation, found.labels, "probabilities")
+        return Named(found.network, found.preparation, found.labels, found.outputs)
     if colon and source in ("torchvision", "timm"):
         what = f"The network {name}"
         models = needed("torchvision.models" if source == "torchvision" else "timm", what)
@@ -147,7 +148,7 @@ def _torchvision(models: Any, name: str, classes: int | None) -> Named:
         return models.get_model(name, weights=weights, progress=False)  # type: ignore[no-any-return]
 
     network = _fetched(load, name, f"put {weights.url} as {file}", file)
-    return Named(network, preparation, tuple(weights.meta.get("categories", ())), "softmax")
+    return Named(network, preparation, _apart(weights.meta.get("categories", ())), "softmax")
 
 
 def _timm(timm: Any, name: str, classes: int | None) -> Named:
@@ -186,7 +187,16 @@ def _timm(timm: Any, name: str, classes: int | None) -> Named:
 
 def _timm_labels(timm: Any, network: Any) -> tuple[str, ...]:
     subset = timm.data.infer_imagenet_subset(network) if network.num_classes else None
-    return tuple(timm.data.ImageNetInfo(subset).label_descriptions()) if subset else ()
+    return _apart(timm.data.ImageNetInfo(subset).label_descriptions()) if subset else ()
+
+
+def _apart(labels: Sequence[str]) -> tuple[str, ...]:
+    """Tell classes of one name apart by their numbers: ImageNet has two "crane", two "maillot"."""
+    count = Counter(label.casefold() for label in labels)
+    return tuple(
+        label if count[label.casefold()] == 1 else f"{label} ({index})"
+        for index, label in enumerate(labels)
+    )
 
 
 def _timm_outputs(network: Any) -> Gives | None:

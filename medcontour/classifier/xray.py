@@ -11,6 +11,7 @@ from torch import nn
 
 from medcontour.classifier.libraries import needed
 from medcontour.classifier.photo_input import PhotoInput
+from medcontour.classifier.protocol import Gives
 from medcontour.classifier.trust import runs_code
 from medcontour.errors import MedcontourError
 
@@ -35,6 +36,13 @@ class Xray:
     network: nn.Module
     preparation: PhotoInput
     labels: tuple[str, ...]
+
+    @property
+    def outputs(self) -> Gives:
+        """Findings do not exclude each other; with thresholds they come as probabilities."""
+        thresholds = getattr(self.network, "op_threshs", None) is not None
+        squashed = thresholds or getattr(self.network, "apply_sigmoid", False)
+        return "probabilities" if squashed else "sigmoid"
 
 
 def xray(

@@ -71,7 +71,12 @@ def test_torchvisions_networks_are_as_torchvision_uses_them(home: Path, name: st
     weights = models.get_model_weights(name).IMAGENET1K_V1
     _prepared_alike(model, weights.transforms())
     assert (model.name, model.outputs) == (name, "softmax")
-    assert model.labels == tuple(weights.meta["categories"])
+    names = weights.meta["categories"]
+    folded = [name.casefold() for name in names]
+    assert model.labels == tuple(
+        name if folded.count(name.casefold()) == 1 else f"{name} ({index})"
+        for index, name in enumerate(names)
+    )
     theirs = models.get_model(name, weights=None).eval()
     theirs.load_state_dict(state)
     image = weights.transforms()(_photograph(None))[None]
@@ -234,3 +239,30 @@ def test_without_a_network_the_sentence_says_what_to_put_where(name: str, tmp_pa
     found = ask()
     assert found.returncode == 0, found.stderr
     assert found.stdout.split() == [name]
+
+
+def test_a_network_that_timm_made_brings_its_own_preparation() -> None:
+    import timm
+
+    network = timm.create_model(CNN)
+    model = load_classifier(network)
+    used = timm.data.resolve_model_data_config(network)
+    _prepared_alike(model, timm.data.create_transform(**used, is_training=False))
+    assert len(model.labels) == 1000
+    assert load_classifier(timm.create_model(VIT, num_classes=0)).outputs == "embedding"
+
+
+@pytest.mark.parametrize("name", ["torchvision:resnet18", f"timm:{CNN}"])
+def test_a_network_by_name_with_weights_of_ones_own(name: str, tmp_path: Path) -> None:
+    import timm
+    from torchvision import models
+
+    made = (
+        timm.create_model(CNN, num_classes=2) if "timm" in name else models.resnet18(num_classes=2)
+    )
+    state = {f"model.{key}": value for key, value in made.state_dict().items()}
+    torch.save({"state_dict": state}, tmp_path / "own.ckpt")
+    model = load_classifier(name, weights=tmp_path / "own.ckpt", labels=["no", "yes"])
+    assert random_weights.same_state(model.network, made.state_dict())
+    prepared = model.prepare(np.asarray(_photograph((98, 147)), dtype=np.float32), (1.0, 1.0))
+    assert model.score(prepared.tensor[None]).shape == (1, 2)
