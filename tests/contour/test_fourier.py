@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import shapely
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from medcontour.contour import FourierContour, PlaneGeometry
@@ -79,6 +79,8 @@ def test_eq_12_keeps_the_radius_between_its_bounds(curve: FourierContour) -> Non
 @given(curves())
 @settings(max_examples=25, deadline=None)
 def test_mask_gradients_are_those_of_finite_differences(curve: FourierContour) -> None:
+    # Eq. 12's minimum has a kink where both bounds are equally far: size 0.
+    assume(curve.parametrisation == "log" or abs(float(curve.size)) > 1e-3)
     points = PlaneGeometry(8, 10, (1.3, 0.8)).pixel_centres().double().reshape(-1, 1, 2)
     # Away from the center, where a star-convex curve with harmonics has a kink.
     points = points[(points - curve.center).norm(dim=-1)[:, 0] > 0.05]

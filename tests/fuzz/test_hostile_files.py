@@ -251,7 +251,8 @@ def test_specks_are_fitted_quickly_and_kept(world: World, tmp_path: Path) -> Non
     values = np.asarray(labels.dataobj).copy()
     values[2:20:3, 40, 4] = 77
     nib.save(nib.Nifti1Image(values, labels.affine), tmp_path / "edit.nii")
-    refined = mc.refine(world.suggestion, tmp_path / "edit.nii", world.scan)
+    edit = tmp_path / "edit.nii"
+    refined = mc.refine(world.suggestion, edit, world.scan, include_other=True)
     (finding,) = (f for f in refined.changed if f.label == "label 77")
     assert len(finding.outlines) == 6
     assert all(c.quality["fit_dice"] > 0.9 for c in finding.outlines)
