@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -66,3 +67,51 @@ def test_scans_results_and_formats_are_there_without_pytorch() -> None:
 
 def test_what_is_forbidden_cannot_be_imported() -> None:
     assert python_without(HEAVY, "import torch").returncode != 0
+
+
+POSIX = ("fcntl", "grp", "pwd", "resource", "termios")
+WORK = """
+import importlib, os, pathlib, sys
+posix, modules, out = sys.argv[1].split(), sys.argv[2].split(), sys.argv[3]
+import filelock, highdicom, matplotlib.pyplot, monai, platformdirs, psutil, torch  # have their own
+for name in posix:
+    sys.modules[name] = None
+for name in ("geteuid", "getuid", "getegid", "getgid", "chown"):
+    delattr(os, name)
+for name in modules:
+    importlib.import_module(name)
+
+import numpy as np
+from medcontour.dicomweb.address import Address
+from medcontour.dicomweb.cache import series_folder
+import medcontour as mc
+
+os.environ["XDG_CACHE_HOME"] = out + "/cache"
+with series_folder(Address("https://localhost/dicom-web", "1.2.3")) as folder:
+    (folder / "1.dcm").touch()
+    with series_folder(Address("https://localhost/dicom-web", "1.2.3")) as other:
+        assert other != folder
+assert not folder.exists()
+
+class Bright(torch.nn.Module):
+    def forward(self, planes):
+        score = planes.mean((1, 2, 3)).mul(40).sub(8)
+        return torch.stack([-score, score], 1)
+
+from PIL import Image
+picture = np.zeros((32, 32), np.uint8)
+picture[10:20, 8:18] = 230
+path = pathlib.Path(out, "square.png")
+Image.fromarray(picture).save(path)
+net = mc.load_classifier(Bright().eval(), labels=["none", "square"])
+suggestion = mc.suggest(path, net, target="square")
+suggestion.save(pathlib.Path(out, "result"), formats=["labelmap", "coco", "png"])
+mc.Suggestion.read_json(pathlib.Path(out, "result", "suggestion.json"))
+"""
+
+
+def test_it_works_where_modules_and_calls_of_posix_alone_are_missing(tmp_path: Path) -> None:
+    """As on Windows: no `fcntl` or `resource`, no numbers of users (the libraries have theirs)."""
+    done = python_without((), WORK, " ".join(POSIX), " ".join(_modules()), tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "result" / "labelmap.nii.gz").exists()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
+from platformdirs import user_cache_path
 
 from medcontour.dicomweb.address import Address
 from medcontour.dicomweb.faults import Lost
@@ -30,7 +32,7 @@ def series_folder(address: Address) -> Iterator[Path]:
     """
     root = _root()
     folder = root / hashlib.sha256(address.text.encode()).hexdigest()[:32] if root else None
-    lock = _lock(folder) if folder else None
+    lock = _held(folder) if folder else None
     if folder is None or lock is None:
         with tempfile.TemporaryDirectory(prefix="medcontour-") as temporary:
             yield Path(temporary)
@@ -44,35 +46,41 @@ def series_folder(address: Address) -> Iterator[Path]:
     finally:
         if not keep:
             shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
+        lock.release()
 
 
 def _root() -> Path | None:
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    root = base / "medcontour" / "dicomweb"
+    base = user_cache_path("medcontour", appauthor=False)
     try:
-        root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if root.stat().st_uid != os.geteuid():
-            return None
-        root.chmod(0o700)
-        for folder in root.iterdir():
-            if time.time() - folder.stat().st_mtime > _STALE_SECONDS:
-                shutil.rmtree(folder, ignore_errors=True)
+        for folder in (base / "dicomweb", base / "locks"):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # Windows keeps a user's cache from others; it has no numbers of users to compare.
+            if hasattr(os, "geteuid") and folder.stat().st_uid != os.geteuid():
+                return None
+            folder.chmod(0o700)
+            for entry in folder.iterdir():
+                if time.time() - entry.stat().st_mtime > _STALE_SECONDS:
+                    _remove(entry)
     except OSError:
         return None
-    return root
+    return base / "dicomweb"
 
 
-def _lock(folder: Path) -> int | None:
+def _remove(entry: Path) -> None:
+    if entry.is_dir():
+        shutil.rmtree(entry, ignore_errors=True)
+    else:
+        entry.unlink(missing_ok=True)
+
+
+def _held(folder: Path) -> FileLock | None:
     """Make the folder and hold it; None while another run does."""
-    with suppress(OSError):
+    lock = FileLock(folder.parent.with_name("locks") / folder.name, mode=0o600)
+    try:
+        lock.acquire(timeout=0)
         folder.mkdir(mode=0o700, exist_ok=True)
-        held = os.open(folder, os.O_RDONLY)
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.fstat(held), folder.stat()):  # not removed meanwhile
-                return held
-        except OSError:
-            pass
-        os.close(held)
-    return None
+        folder.touch()  # in use from now on: another run does not take it for stale
+    except (OSError, Timeout):
+        lock.release()
+        return None
+    return lock

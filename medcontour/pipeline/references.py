@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime
-import resource
 import sys
 import time
 from importlib.metadata import version
 from typing import Any
 
+import psutil
 import torch
 
 from medcontour.classifier import Classifier
@@ -54,5 +54,10 @@ def run_record(begun: float) -> dict[str, Any]:
 
 def peak_memory_mb() -> int:
     """Give the most memory that this process has held, in MiB."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows
+        memory = psutil.Process().memory_info()
+        return int(getattr(memory, "peak_wset", memory.rss)) >> 20
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024))
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10))
