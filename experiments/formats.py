@@ -134,18 +134,6 @@ def plastimatch(made: Made) -> str:
     return f"{dice(found, made.truth):.4f}"
 
 
-def dcmrtstruct2nii(made: Made) -> str:
-    """Dice of dcmrtstruct2nii's mask with the true pixels."""
-    if made.case in (TILTED, UNEVEN):
-        return NO_GRID
-    pydicom.read_file = pydicom.dcmread  # type: ignore[attr-defined]  # its name before pydicom 3
-    from dcmrtstruct2nii import dcmrtstruct2nii as convert
-
-    convert(str(made.write("rtstruct")), str(made.series), str(made.folder / "nii"), gzip=False)
-    found = made.on_grid(sitk.ReadImage(str(made.folder / "nii" / "mask_nodule.nii")))
-    return f"{dice(found, made.truth):.4f}"
-
-
 def dciodvfy(name: str) -> Callable[[Made], str]:
     """Give the count of errors that dciodvfy finds."""
 
@@ -301,7 +289,6 @@ def read_back(name: str) -> Callable[[Made], str]:
 JUDGES: tuple[tuple[str, str, str, Callable[[Made], str]], ...] = (
     ("RTSTRUCT", "pydicom: points off the curve, mm", "0.01", rtstruct_points),
     ("RTSTRUCT", "plastimatch: Dice", "0.98", plastimatch),
-    ("RTSTRUCT", "dcmrtstruct2nii: Dice", "0.98", dcmrtstruct2nii),
     ("RTSTRUCT", "dciodvfy: errors", "0", dciodvfy("rtstruct")),
     ("RTSTRUCT", "read back by medcontour refine, mm", "0.05", read_back("rtstruct")),
     ("SEG BINARY", "highdicom: Dice", "0.99", segmentation("seg")),

@@ -137,6 +137,6 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _yaml(text: str) -> Any:
-    import yaml  # type: ignore[import-untyped]  # comes with monai
+    import yaml  # type: ignore[import-untyped]
 
     return yaml.safe_load(text)
