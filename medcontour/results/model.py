@@ -78,6 +78,11 @@ class Suggestion:
     views: tuple[Views, ...] = field(default=(), repr=False, compare=False)
     source: Scan | None = field(default=None, repr=False, compare=False)
 
+    def __post_init__(self) -> None:
+        if self.source is not None:  # so that a finding has its mask
+            known = tuple(replace(finding, source=self.source) for finding in self.findings)
+            object.__setattr__(self, "findings", known)
+
     def __iter__(self) -> Iterator[Finding]:
         """Go through the findings, by slice."""
         return iter(self.findings)

@@ -8,7 +8,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from medcontour.errors import MedcontourError
+from medcontour.results.masks import Mask, pixel_mask
 from medcontour.results.status import Status
+from medcontour.scan.scan import Scan
 
 __all__ = [
     "ClassifierReference",
@@ -125,7 +128,8 @@ class Finding:
     """What was found on one slice.
 
     `evidence` is None where a reader drew an outline and nothing was suggested (`status`
-    ``"drawn by a reader"``): nothing was looked for there.
+    ``"drawn by a reader"``): nothing was looked for there. `source` is the scan itself, where the
+    suggestion has it; it is not part of the JSON.
     """
 
     slice: int
@@ -137,6 +141,39 @@ class Finding:
     evidence_contours: tuple[PlacedContour, ...]
     outlines: tuple[PlacedContour, ...]
     note: str = ""
+    source: Scan | None = field(default=None, repr=False, compare=False)
+
+    def mask(
+        self, scan: Scan | None = None, kind: Literal["evidence", "outline"] = "outline"
+    ) -> Mask:
+        """Pixels of its slice whose centres lie inside its curves.
+
+        Parameters
+        ----------
+        scan
+            The scan it was found on; not needed where `suggest` has just found it.
+        kind
+            Which curves.
+
+        Returns
+        -------
+        (rows, columns) bool, in the index system of the scan's slice.
+
+        Raises
+        ------
+        MedcontourError
+            Where the suggestion was read from its JSON, which holds no scan, and none is given.
+        """
+        scan = scan or self.source
+        if scan is None:
+            raise MedcontourError(
+                "A finding that was read from its JSON knows the scan no more; "
+                "write finding.mask(scan), with scan = medcontour.read_scan(...)."
+            )
+        mask = np.zeros((scan.rows, scan.columns), dtype=np.bool_)
+        for contour in self.outlines if kind == "outline" else self.evidence_contours:
+            mask |= pixel_mask(contour.polygon_lps_mm, scan, contour.slice)
+        return mask
 
     @property
     def cost(self) -> float:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 from export_cases import AXIAL, Study, case_suggestion, write_series
 
+from medcontour import MedcontourError, Suggestion
+from medcontour.formats import label_volume
 from medcontour.results import Finding
 from medcontour.scan import read_scan
 
@@ -40,3 +44,17 @@ def test_its_table_shows_labels_as_they_are(study: Study) -> None:
     assert shown.count("<tr>") == len(suggestion) + 1
     assert "&lt;b&gt;&amp;" in shown
     assert "<b>" not in shown
+
+
+def test_a_finding_gives_the_mask_that_the_label_map_holds(study: Study, tmp_path: Path) -> None:
+    scan, suggestion = study
+    volume = label_volume(suggestion, scan) > 0
+    for k in range(scan.slices):
+        here = [f.mask() for f in replace(suggestion, source=scan) if f.slice == k]
+        assert np.array_equal(np.logical_or.reduce([volume[k] & False, *here]), volume[k])
+    suggestion.write_json(tmp_path / "suggestion.json")
+    finding, *_ = Suggestion.read_json(tmp_path)
+    with pytest.raises(MedcontourError, match=r"write finding\.mask\(scan\)"):
+        finding.mask()
+    assert finding.mask(scan).any()
+    assert not np.array_equal(finding.mask(scan), finding.mask(scan, "evidence"))
