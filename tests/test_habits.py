@@ -34,14 +34,6 @@ def test_the_lowest_versions_allowed_are_those_that_are_tried() -> None:
         assert Version(tried[requirement.name.lower()]) == Version(lowest), line
 
 
-def test_every_room_is_under_the_order_of_the_rooms() -> None:
-    rooms = {path.parent.name for path in (ROOT / "medcontour").glob("*/__init__.py")}
-    contract = (ROOT / "pyproject.toml").read_text().split("[tool.importlinter]")[1]
-    assert rooms
-    for room in rooms:
-        assert f"medcontour.{room}" in contract
-
-
 def test_every_module_says_what_it_is_and_what_it_offers() -> None:
     for name in MODULES:
         module = importlib.import_module(name)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from medcontour.errors import MedcontourError
-from medcontour.results.model import Suggestion
 from medcontour.results.plugins import EXPORTERS, found, load, load_all
 from medcontour.scan.scan import Scan
+
+if TYPE_CHECKING:
+    from medcontour.results.model import Suggestion
 
 __all__ = [
     "Exporter",

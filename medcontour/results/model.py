@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from medcontour.errors import MedcontourError
 from medcontour.files import replacing
@@ -27,10 +27,8 @@ from medcontour.results.parts import (
     ScanReference,
     Views,
 )
+from medcontour.results.save import Saved, save
 from medcontour.scan import Scan
-
-if TYPE_CHECKING:
-    from medcontour.results.save import Saved
 
 __all__ = ["Suggestion"]
 
@@ -164,8 +162,6 @@ class Suggestion:
             For an unknown format, one that the scan cannot be written in, or a folder that
             cannot be written.
         """
-        from medcontour.results.save import save
-
         return save(self, out, formats, include_weak)
 
     @property

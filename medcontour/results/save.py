@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from medcontour.errors import MedcontourError
 from medcontour.files import make_folder
 from medcontour.results.exporter import Exporter, NothingToWrite, export, exporters, refusal
-from medcontour.results.model import Suggestion
+
+if TYPE_CHECKING:
+    from medcontour.results.model import Suggestion
 
 __all__ = ["Saved", "save"]
 
