@@ -21,6 +21,7 @@ __all__ = ["fit_mask", "fit_polygon"]
 
 FINEST = 32
 RIDGE = 1e-3
+STEP = 1e-6
 TOLERANCE = 1e-6
 TRIES = 40
 
@@ -174,14 +175,25 @@ def _least_squares(
     free = {n: t for n, t in start.tensors().items() if frame or n != "frame"}
     lengths = [tensor.numel() for tensor in free.values()]
 
-    def curve(numbers: Tensor) -> FourierContour:
-        parts = torch.split(numbers, lengths)
+    def curves(numbers: Tensor) -> FourierContour:
+        parts = torch.split(numbers, lengths, -1)
         named = zip(free.items(), parts, strict=True)
-        tensors = {name: part.view_as(tensor) for (name, tensor), part in named}
-        return FourierContour(**(start.tensors() | tensors), parametrisation=start.parametrisation)
+        tensors = {
+            name: part.reshape(len(numbers), *tensor.shape[1:]) for (name, tensor), part in named
+        }
+        fixed = {n: t.expand(len(numbers), *t.shape[1:]) for n, t in start.tensors().items()}
+        return FourierContour(**(fixed | tensors), parametrisation=start.parametrisation)
 
     def residuals(numbers: Tensor) -> Tensor:
-        return curve(numbers).distance(points)[0] * weights
+        return curves(numbers[None]).distance(points)[0] * weights
+
+    def jacobian(numbers: Tensor) -> Tensor:
+        # Central differences, all of them as one batch of curves: exact to STEP squared, and
+        # several times faster than forward derivatives of one curve.
+        steps = STEP * torch.eye(len(numbers), dtype=numbers.dtype)
+        both = curves(torch.cat([numbers + steps, numbers - steps])).distance(points) * weights
+        ahead, behind = both.chunk(2)
+        return (ahead - behind).mT / (2 * STEP)
 
     def in_numpy(function: Callable[[Tensor], Tensor]) -> Callable[[Any], npt.NDArray[np.float64]]:
         return lambda numbers: function(torch.from_numpy(numbers)).numpy()
@@ -189,14 +201,14 @@ def _least_squares(
     found = optimize.least_squares(
         in_numpy(residuals),
         torch.cat([tensor.flatten() for tensor in free.values()]).numpy(),
-        in_numpy(torch.func.jacfwd(residuals)),
+        in_numpy(jacobian),
         method="lm",
         ftol=TOLERANCE,
         xtol=1e-10,
         gtol=1e-15,
         max_nfev=TRIES,
     )
-    return curve(torch.from_numpy(found.x)), float(found.cost)
+    return curves(torch.from_numpy(found.x)[None]), float(found.cost)
 
 
 def _moments(vertices: Tensor) -> tuple[float, Tensor, Tensor]:
