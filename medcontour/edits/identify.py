@@ -11,12 +11,11 @@ from shapely import MultiPolygon
 
 from medcontour.contour.polygons import mask_polygons, region, union
 from medcontour.edits.names import Key, Names
-from medcontour.edits.suggested import Suggested, is_as_drawn
+from medcontour.edits.suggested import Painted, Suggested, is_as_drawn
 from medcontour.formats.place import plane_mm
-from medcontour.formats.shapes import Edited, EditedShape
-from medcontour.results.masks import Mask
+from medcontour.formats.shapes import EditedShape
 
-__all__ = ["Known", "hidden_by", "identify", "region_of"]
+__all__ = ["Known", "identify", "region_of"]
 
 LEAST_OVERLAP = 0.25
 """Dice from which a shape of an unknown name and number is taken for a suggested structure."""
@@ -65,7 +64,11 @@ class _Group:
 
 
 def identify(
-    edited: Edited, suggested: Suggested, names: Names, numbers: dict[int, list[Key]]
+    shapes: Sequence[EditedShape],
+    painted: Painted,
+    suggested: Suggested,
+    names: Names,
+    numbers: dict[int, list[Key]],
 ) -> list[Known]:
     """Say of each shape which suggested structure it is of.
 
@@ -76,15 +79,16 @@ def identify(
 
     Parameters
     ----------
-    edited
-        What was read.
+    shapes
+        The shapes of the file; no mask holds more than one label (`medcontour.edits.merged`).
+    painted
+        The masks of the file.
     suggested
         What was suggested.
     names, numbers
         What the structures are called, and numbered, in files of this format.
     """
-    shapes = edited.shapes
-    exact = [_exact(shape, shapes, suggested) for shape in shapes]
+    exact = [_exact(shape, painted, suggested) for shape in shapes]
     groups = _grouped(shapes, exact)
     for group in groups:
         if group.exact:
@@ -116,7 +120,7 @@ def _grouped(shapes: Sequence[EditedShape], exact: Sequence[Counter[Key]]) -> li
     return list(groups.values())
 
 
-def _exact(shape: EditedShape, shapes: Sequence[EditedShape], suggested: Suggested) -> Counter[Key]:
+def _exact(shape: EditedShape, painted: Painted, suggested: Suggested) -> Counter[Key]:
     """The structures whose own curve or mask a shape is, with how surely."""
     k = shape.slice
     keys = [key for key in suggested.on_slice(k) if shape.kind in (None, key[1])]
@@ -127,21 +131,10 @@ def _exact(shape: EditedShape, shapes: Sequence[EditedShape], suggested: Suggest
                 is_as_drawn(shape, c, suggested.scan) for c in suggested.contours(key, k)
             )
     else:
-        hidden = hidden_by(shapes, k, suggested, but=shape)
+        hidden = painted.hidden(k, but=shape) if keys else None
         for key in keys:
             found[key] = suggested.is_mask_of(shape.values, key, k, hidden)
     return +found
-
-
-def hidden_by(
-    shapes: Iterable[EditedShape], k: int, suggested: Suggested, but: EditedShape | None = None
-) -> Mask:
-    """Pixels of slice `k` that other masks of a file were suggested to cover, and do."""
-    masks = [
-        s.values >= 0.5 for s in shapes if s.slice == k and s.values is not None and s is not but
-    ]
-    whole = suggested.everything(k)
-    return np.any(masks, axis=0) & whole if masks else np.zeros_like(whole)
 
 
 def _likely(
@@ -191,12 +184,15 @@ def _own_key(
     exact: Sequence[Counter[Key]],
     suggested: Suggested,
 ) -> Key | None:
-    """The group's structure, but a polygon that is an evidence contour is evidence anywhere.
+    """The group's structure, but what is another's own curve or mask is that other's.
 
-    Unless somebody put it there for the outline: then it is in the file once more, as evidence,
-    and the outline is not.
+    A polygon that is an evidence contour is evidence anywhere, unless somebody put it there for
+    the outline: then it is in the file once more, as evidence, and the outline is not.
     """
     shape = shapes[i]
+    own = [key for key in exact[i] if key[1] == suggested.editable]
+    if own and group.key not in exact[i]:
+        return own[0]
     evidence = [key for key in exact[i] if key[1] == "evidence" != suggested.editable]
     if shape.values is not None or group.key in exact[i] or not evidence:
         return group.key

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 
 from shapely import MultiPolygon
 
-from medcontour.edits.identify import Known, hidden_by, identify, region_of
+from medcontour.edits.identify import Known, identify, region_of
+from medcontour.edits.merged import apart
 from medcontour.edits.names import Key, Names
 from medcontour.edits.slice_edit import SliceEdit, edit_of_slice, new_on_slice
-from medcontour.edits.suggested import Suggested, is_as_drawn, placed_region
+from medcontour.edits.suggested import Painted, Suggested, is_as_drawn, placed_region
 from medcontour.formats import Label, labels
 from medcontour.formats.labels import KINDS, structures
 from medcontour.formats.shapes import Edited, EditedShape
@@ -49,7 +50,9 @@ def match(
     suggested = Suggested(suggestion, scan)
     names = Names(_called(suggested, suggestion))
     numbers = _numbers(suggestion, edited)
-    known = identify(edited, suggested, names, numbers)
+    painted = Painted(edited.shapes, suggested)
+    shapes = list(apart(edited.shapes, painted, suggested))
+    known = identify(shapes, painted, suggested, names, numbers)
     notes = list(edited.notes)
     evidence = [e for e in known if e.key and _is_evidence(e.key, suggested)]
     notes += _evidence_notes(evidence, suggested)
@@ -61,8 +64,7 @@ def match(
             others[name, each.shape.slice].append(each.shape)
         elif not _is_evidence(each.key, suggested):
             mine[each.key[0], each.shape.slice].append(each)
-    voxels = [each for each in known if each.shape.values is not None]
-    if evidence and len(voxels) == len(known) and not mine:
+    if evidence and not mine and all(each.shape.values is not None for each in known):
         # Our masks hold outlines: these were made of the evidence alone.
         edited = replace(edited, complete=False)
         notes.append("The file holds the evidence alone; every outline stays as it was.")
@@ -72,7 +74,7 @@ def match(
         for k in sorted({finding.slice for finding in label.findings}):
             here = _without_copies(mine.pop((label.name, k), []), label, k, suggested, notes)
             kept = (label.name, k) in unsure
-            hidden = hidden_by((e.shape for e in voxels), k, suggested)
+            hidden = painted.hidden(k)
             edit = edit_of_slice(label, k, here, edited, suggested, kept, hidden)
             if kept and edit is not None and edit.kept:
                 notes.append(
@@ -84,11 +86,7 @@ def match(
     fresh = {key: [each.shape for each in here] for key, here in mine.items()}
     for (name, k), shapes in (fresh | (others if include_other else {})).items():
         edits.append(new_on_slice(name, k, shapes, suggested))
-    if (
-        edited.shapes
-        and suggested.labels
-        and not (mine or any(e.before and e.after for e in edits))
-    ):
+    if any(e.before for e in edits) and not (mine or any(e.before and e.after for e in edits)):
         notes.append(
             "Nothing in the file belongs to a suggested outline: check that it is the right file."
         )
@@ -213,6 +211,6 @@ def _unsure(
             keys = {*(named or numbers.get(left.number or 0, []))}
             if not keys and left.what != LINES:
                 keys = {*suggested.keys}
-        slices = range(suggested.scan.slices) if left.slice is None else [left.slice]
+        slices = left.slices or range(suggested.scan.slices)
         unsure |= {(key[0], k) for key in keys if key is not None for k in slices}
     return unsure

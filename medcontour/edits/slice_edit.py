@@ -112,7 +112,7 @@ def edit_of_slice(
         if unsure:
             return SliceEdit(label.name, k, tuple(before), untouched, (), kept=len(before))
         return SliceEdit(label.name, k, tuple(before), (), tuple(before))
-    if before and _is_untouched(known, key, k, suggested, hidden):
+    if before and _is_untouched(known, key, k, suggested):
         return SliceEdit(label.name, k, tuple(before), untouched, ())
     same, others = assemble(shapes, before, scan, k)
     waiting = [c for c in before if all(c is not s for s in same)]
@@ -136,16 +136,14 @@ def new_on_slice(
     return SliceEdit(name, k, (), tuple(Drawn("new", p, None, h) for p, h in polygons), ())
 
 
-def _is_untouched(
-    known: Sequence[Known], key: Key, k: int, suggested: Suggested, hidden: Mask
-) -> bool:
+def _is_untouched(known: Sequence[Known], key: Key, k: int, suggested: Suggested) -> bool:
     """Whether masks are what was suggested, each alone or all of them together."""
     values = [each.shape.values for each in known if each.shape.values is not None]
     if len(values) != len(known):
         return False
     if all(each.same and each.key == key for each in known):
         return True
-    return suggested.is_mask_of(np.max(values, axis=0), key, k, np.zeros_like(hidden)) > 0
+    return suggested.is_mask_of(np.max(values, axis=0), key, k) > 0
 
 
 def assemble(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from functools import cache
 from typing import Literal
 
@@ -22,7 +23,7 @@ from medcontour.results import PlacedContour, Suggestion
 from medcontour.results.masks import Mask, pixel_coverage, pixel_mask
 from medcontour.scan import Scan
 
-__all__ = ["Suggested", "is_as_drawn", "placed_region", "same_fractions"]
+__all__ = ["Painted", "Suggested", "is_as_drawn", "placed_region", "same_fractions"]
 
 LEAST_MM = 0.01
 ROUNDED = 0.1
@@ -82,7 +83,7 @@ class Suggested:
         return np.asarray(np.any(own or [self._none()], axis=0))
 
     def is_mask_of(
-        self, values: npt.NDArray[np.float32], key: Key, k: int, hidden: Mask
+        self, values: npt.NDArray[np.float32], key: Key, k: int, hidden: Mask | None = None
     ) -> Literal[0, 1, 2]:
         """Whether a mask is a structure's own on slice `k`, as files hold it: 2, 1, or 0 if not.
 
@@ -94,15 +95,20 @@ class Suggested:
         inside, own = values >= 0.5, self.mask(key, k)
         if np.array_equal(inside, own) or same_fractions(values, self.coverage(key, k)):
             return 2
-        missing = own & ~inside
-        if own.any() and not (inside & ~own).any() and not (missing & ~hidden).any():
-            return 1
-        share = self.coverage(key, k)
-        if any(np.array_equal(inside, r) for r in (share > WHOLE, share > 1 - WHOLE, share >= 0.5)):
+        if hidden is not None and own.any():
+            missing = own & ~inside & ~hidden
+            if not missing.any() and not (inside & ~own).any():
+                return 1
+        if any(np.array_equal(inside, filled) for filled in self.fillings(key, k)):
             return 1
         other = (key[0], "evidence" if key[1] == "outline" else "outline")
         both = own | self.mask(other, k)
         return 1 if key[1] == self.editable and np.array_equal(inside, both) else 0
+
+    def fillings(self, key: Key, k: int) -> tuple[Mask, ...]:
+        """A structure's pixels on slice `k` by each rule: ours, touched, covered, half covered."""
+        share = self.coverage(key, k)
+        return self.mask(key, k), share > WHOLE, share > 1 - WHOLE, share >= 0.5
 
     def _none(self) -> Mask:
         return np.zeros((self.scan.rows, self.scan.columns), dtype=np.bool_)
@@ -117,6 +123,37 @@ class Suggested:
 
     def _region(self, key: Key, k: int) -> MultiPolygon:
         return union(placed_region(c, self.scan) for c in self.contours(key, k))
+
+
+class Painted:
+    """The masks of a file, slice by slice: a label map holds one label a pixel, and hides others.
+
+    Parameters
+    ----------
+    shapes
+        All shapes of the file.
+    suggested
+        What was suggested; only on its slices is anything looked at.
+    """
+
+    def __init__(self, shapes: Iterable[EditedShape], suggested: Suggested) -> None:
+        self._suggested = suggested
+        self._count: dict[int, npt.NDArray[np.int32]] = {}
+        for shape in shapes:
+            if shape.values is not None and suggested.on_slice(shape.slice):
+                inside = (shape.values >= 0.5).astype(np.int32)
+                before = self._count.get(shape.slice)
+                self._count[shape.slice] = inside if before is None else before + inside
+
+    def hidden(self, k: int, but: EditedShape | None = None) -> Mask:
+        """Pixels of slice `k` that masks were suggested to cover, and do; one may be left out."""
+        whole = self._suggested.everything(k)
+        count = self._count.get(k)
+        if count is None:
+            return np.zeros_like(whole)
+        if but is not None and but.values is not None:
+            count = count - (but.values >= 0.5)
+        return (count > 0) & whole
 
 
 def same_fractions(

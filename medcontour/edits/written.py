@@ -28,11 +28,16 @@ def check_out(
     folder = Path(out).expanduser().resolve()
     for what, path in (("suggestion", Path(suggestion)), ("edited file", Path(edited))):
         there = path.expanduser().resolve()
-        if folder in (there, there.parent if not there.is_dir() else there):
+        if folder == there or (folder == there.parent and not _is_result(there)):
             raise MedcontourError(
                 f"{out} holds the {what} that is read and would be written over; choose another "
                 "folder."
             )
+
+
+def _is_result(path: Path) -> bool:
+    """Whether a folder stands for the suggestion in it: nothing is written beside it."""
+    return (path / "suggestion.json").is_file()
 
 
 def write_report(refined: Refined, out: Path) -> list[str]:

@@ -19,6 +19,7 @@ __all__ = [
     "nearest_slice",
     "plane_mm",
     "slice_gap_mm",
+    "slices_about",
     "volume_onto_scan",
 ]
 
@@ -55,11 +56,19 @@ def check_near(edited: Edited, scan: Scan, path: Path) -> None:
 
 def nearest_slice(points_lps: npt.ArrayLike, scan: Scan) -> tuple[int, FloatArray]:
     """Give the slice whose plane lies nearest to points, and their signed distances to it in mm."""
-    points = np.asarray(points_lps, dtype=np.float64).reshape(-1, 3)
-    normals = _normals(scan)
-    heights = (points @ normals.T) - (scan.slice_origins_lps * normals).sum(axis=1)
+    heights = _heights(points_lps, scan)
     k = int(np.abs(heights).mean(axis=0).argmin())
     return k, heights[:, k]
+
+
+def slices_about(points_lps: npt.ArrayLike, scan: Scan) -> tuple[int, ...]:
+    """Give the slice that points are of, or all that they lie across or between."""
+    k, off = nearest_slice(points_lps, scan)
+    if in_reach(off, scan):
+        return (k,)
+    heights, gap = _heights(points_lps, scan), slice_gap_mm(scan)
+    near = (heights.min(axis=0) < gap) & (heights.max(axis=0) > -gap)
+    return (*np.flatnonzero(near).tolist(),) or (k,)
 
 
 def in_reach(off_mm: FloatArray, scan: Scan) -> bool:
@@ -84,6 +93,13 @@ def slice_gap_mm(scan: Scan) -> float:
         return scan.slice_spacing
     heights = np.sort(scan.slice_origins_lps @ _normals(scan)[0])
     return float(np.diff(heights).min())
+
+
+def _heights(points_lps: npt.ArrayLike, scan: Scan) -> FloatArray:
+    """(n, slices): signed distances in mm of points from each slice's plane."""
+    points = np.asarray(points_lps, dtype=np.float64).reshape(-1, 3)
+    normals = _normals(scan)
+    return np.asarray(points @ normals.T - (scan.slice_origins_lps * normals).sum(axis=1))
 
 
 def _normals(scan: Scan) -> FloatArray:

@@ -58,14 +58,14 @@ class LeftOut:
         What it is, in the plural: ``"points and open lines"``.
     name, number
         As in `EditedShape`.
-    slice
-        The slice that it lies on or nearest to; None where that is not known.
+    slices
+        The slices that it lies on or beside; empty where that is not known.
     """
 
     what: str
     name: str = ""
     number: int | None = None
-    slice: int | None = None
+    slices: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,25 @@ def _older(
     }
 
 
+def _check_not_its_own(suggestion: Suggestion, folder: Path) -> None:
+    """Refuse to write an edit over the suggestion that it began from.
+
+    A folder with an edit report is one of edits: the next edit may go there.
+    """
+    there = folder / JSON_NAME
+    if not suggestion.edited or not there.is_file() or (folder / "edit_report.json").exists():
+        return
+    try:
+        before = type(suggestion).read_json(there)
+    except MedcontourError:
+        return
+    if not before.edited and before.scan == suggestion.scan:
+        raise MedcontourError(
+            f"{folder} holds the suggestion that was edited and would be written over; choose "
+            "another folder."
+        )
+
+
 def save(
     suggestion: Suggestion,
     out: str | Path,
@@ -79,6 +98,7 @@ def save(
             if sentence is not None:
                 raise MedcontourError(sentence)
     folder = make_folder(out)
+    _check_not_its_own(suggestion, folder)
     suggestion.write_json(folder / JSON_NAME)
     files = [JSON_NAME]
     left_out |= _older(folder, known, formats, left_out)

@@ -60,7 +60,7 @@ def read(path: Path, scan: Scan) -> Edited:
             continue
         polygons = [np.asarray(flat, dtype=np.float64).reshape(-1, 2) for flat in drawn or []]
         if not polygons or any(len(points) < 3 for points in polygons):
-            left_out.append(LeftOut("annotations without a polygon or a mask", name, number, k))
+            left_out.append(LeftOut("annotations without a polygon or a mask", name, number, (k,)))
         for points in polygons:
             if len(points) >= 3:
                 corners = scan.to_lps(points - 0.5, k)

@@ -11,7 +11,7 @@ from scipy.interpolate import CubicSpline
 
 from medcontour.errors import MedcontourError
 from medcontour.formats.content import Content, read_json
-from medcontour.formats.place import in_plane, in_reach, nearest_slice
+from medcontour.formats.place import in_plane, in_reach, nearest_slice, slices_about
 from medcontour.formats.reader import Reader
 from medcontour.formats.shapes import Edited, EditedShape, FloatArray, LeftOut, left_out_notes
 from medcontour.scan import Scan
@@ -52,12 +52,13 @@ def read(path: Path, scan: Scan) -> Edited:
     for markup, stem in _markups(sorted(path.glob(f"*{ENDING}")) if folder else [path], left_out):
         name = str(markup.get("name", stem))
         points = _points(markup)
-        k, off = nearest_slice(points, scan) if len(points) else (None, np.empty(0))
-        if markup.get("type") != "ClosedCurve" or len(points) < 3 or k is None:
-            left_out.append(LeftOut(OTHER, name, None, k))
+        about = slices_about(points, scan) if len(points) else ()
+        if markup.get("type") != "ClosedCurve" or len(points) < 3:
+            left_out.append(LeftOut(OTHER, name, None, about))
             continue
+        k, off = nearest_slice(points, scan)
         if not in_reach(off, scan):
-            left_out.append(LeftOut(OFF, name, None, k))
+            left_out.append(LeftOut(OFF, name, None, about))
             continue
         off_plane += not in_plane(off, scan)
         handles = scan.to_lps(scan.to_index(points, k), k)

@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from medcontour.errors import MedcontourError
 from medcontour.formats.content import Content, read_dicom
 from medcontour.formats.dicom.frame import is_elsewhere, names_scan
-from medcontour.formats.place import in_plane, in_reach, nearest_slice, slice_gap_mm
+from medcontour.formats.place import in_plane, in_reach, nearest_slice, slice_gap_mm, slices_about
 from medcontour.formats.reader import Reader
 from medcontour.formats.rtstruct.xor import combined
 from medcontour.formats.shapes import Edited, EditedShape, FloatArray, LeftOut, left_out_notes
@@ -132,18 +132,20 @@ class _Structure:
     def add(self, contour: Dataset, scan: Scan) -> None:
         """Place a contour on its slice, or leave it out and say so."""
         points = np.asarray(contour.get("ContourData") or [], dtype=np.float64)
+        points = points[: len(points) // 3 * 3]
         kind = str(contour.get("ContourGeometricType") or "").replace("_", "").upper().strip()
-        k = None
-        if len(points) >= 3:
-            points = _not_repeated(points.reshape(-1, 3))
-            k, off = nearest_slice(points, scan)
-        if kind not in _CLOSED or len(points) < 3 or k is None:
+        points = _not_repeated(points.reshape(-1, 3))
+        about = slices_about(points, scan) if len(points) else ()
+        if kind not in _CLOSED or len(points) < 3:
             known = kind in (*_LINES, *_CLOSED)
-            self.left_out.append(LeftOut(LINES if known else UNKNOWN, self.name, self.number, k))
-        elif not in_reach(off, scan):
-            self.left_out.append(LeftOut(OFF, self.name, self.number, k))
-        else:
+            what = LINES if known else UNKNOWN
+            self.left_out.append(LeftOut(what, self.name, self.number, about))
+            return
+        k, off = nearest_slice(points, scan)
+        if in_reach(off, scan):
             self.placed.append(_Placed(points, k, off, kind == _XOR))
+        else:
+            self.left_out.append(LeftOut(OFF, self.name, self.number, about))
 
     def nearest(self, scan: Scan) -> list[_Placed]:
         """What is taken: on each slice the contours nearest to its plane.
@@ -161,7 +163,7 @@ class _Structure:
         taken = self.nearest(scan)
         for p in self.placed:
             if all(p is not t for t in taken):
-                self.left_out.append(LeftOut(OFF, self.name, self.number, p.slice))
+                self.left_out.append(LeftOut(OFF, self.name, self.number, (p.slice,)))
         by_slice: dict[int, list[FloatArray]] = defaultdict(list)
         for p in taken:
             points = scan.to_lps(scan.to_index(p.points, p.slice), p.slice)

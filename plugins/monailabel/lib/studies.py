@@ -85,7 +85,7 @@ class Studies:
         kept = self.kept(study)
         before = self._nothing(scan) if kept is None else replace(kept, source=scan)
         with beside_names(label, info) as named:
-            refined = mc.refine(before, named, scan)
+            refined = mc.refine(before, named, scan, include_other=True)
         folder = self.folder(study) / "edited"
         saved = refined.suggestion.save(folder, ["seg"] if self.store.archive else [])
         write_report(refined, folder)
