@@ -62,6 +62,7 @@ _HEADER = [
     "PixelSpacing",
     "ImagerPixelSpacing",
     "NominalScannedPixelSpacing",
+    "PixelAspectRatio",
     "SequenceOfUltrasoundRegions",
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
