@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from medcontour.privacy import discreet
+
 __all__ = ["MedcontourError"]
 
 _LONGEST = 8000
@@ -10,9 +12,10 @@ _LONGEST = 8000
 class MedcontourError(Exception):
     r"""An error that a user can mend: one plain sentence with what, where and the remedy.
 
-    The command line prints its text and exits with 1. The text never holds a patient's
-    name, identifier or birth date. What a damaged file puts into it (line breaks, control
-    characters, text without end) does not come out of it: it stays one line of a bounded length.
+    The command line prints its text and exits with 1. The text never holds a patient's name,
+    identifier or birth date, nor such parts of a path (`medcontour.privacy`). What a damaged file
+    puts into it (line breaks, control characters, text without end) does not come out of it: it
+    stays one line of a bounded length.
 
     Examples
     --------
@@ -21,7 +24,7 @@ class MedcontourError(Exception):
     """
 
     def __init__(self, sentence: str) -> None:
-        plain = "".join(letter if letter.isprintable() else " " for letter in sentence)
+        plain = "".join(letter if letter.isprintable() else " " for letter in discreet(sentence))
         if len(plain) > _LONGEST:
             plain = f"{plain[: _LONGEST // 2]} ... {plain[-_LONGEST // 2 :]}"
         super().__init__(plain)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from medcontour.errors import MedcontourError
+from medcontour.privacy import keep_private
 
 __all__ = ["make_folder", "replacing"]
 
@@ -40,6 +41,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     'whole'
     """
     final = Path(path)
+    keep_private(final)
     # The suffixes stay at the end: several writers choose the format (or gzip) by them.
     try:
         handle, name = tempfile.mkstemp(prefix=".partial-", suffix=final.name, dir=final.parent)
@@ -73,6 +75,7 @@ def make_folder(out: str | Path) -> Path:
         When it cannot be made.
     """
     folder = Path(out)
+    keep_private(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 import warnings
+from pathlib import Path
 
 import typer
 
 from medcontour.errors import MedcontourError
+from medcontour.privacy import discreet, keep_private
 
 __all__ = ["app", "main"]
 
@@ -31,16 +33,26 @@ def _medcontour() -> None:
     """
 
 
+def _exists(argument: str) -> bool:
+    try:
+        return Path(argument).exists()
+    except (OSError, ValueError):  # longer than a name may be
+        return False
+
+
 def main() -> None:
     """Run the command line."""
     warnings.simplefilter("ignore")
+    for argument in sys.argv[1:]:
+        if "://" not in argument and (set(argument) & {"/", "\\"} or _exists(argument)):
+            keep_private(argument)
     try:
         app()
     except MedcontourError as error:
         print(error, file=sys.stderr)
         sys.exit(1)
     except (MemoryError, OSError) as error:
-        print(f"The work stopped: {type(error).__name__}: {error}.", file=sys.stderr)
+        print(discreet(f"The work stopped: {type(error).__name__}: {error}."), file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)

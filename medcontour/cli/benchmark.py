@@ -26,6 +26,7 @@ from medcontour.cli.options import (
 from medcontour.cli.progress import progress_bars
 from medcontour.files import make_folder
 from medcontour.pipeline.settings import Settings
+from medcontour.privacy import discreet
 
 __all__ = ["speed"]
 
@@ -84,4 +85,4 @@ def speed(
         return
     console = Console(soft_wrap=True, highlight=False)
     console.print(table(measured), markup=False)
-    console.print(f"Wrote {', '.join(files)} in {escape(str(out))}.")
+    console.print(f"Wrote {', '.join(files)} in {escape(discreet(str(out)))}.")

@@ -19,6 +19,7 @@ from medcontour.cli.progress import progress_bars
 from medcontour.errors import MedcontourError
 from medcontour.files import make_folder
 from medcontour.pipeline.settings import Settings
+from medcontour.privacy import discreet
 
 __all__ = ["coco", "folder", "imagenet", "randomise"]
 
@@ -265,4 +266,4 @@ def _methods(text: str) -> list[str]:
 def _say(table: str, files: list[str], out: Path) -> None:
     console = Console(soft_wrap=True, highlight=False)
     console.print(table, markup=False)
-    console.print(f"Wrote {', '.join(files)} in {escape(str(out))}.")
+    console.print(f"Wrote {', '.join(files)} in {escape(discreet(str(out)))}.")

@@ -12,6 +12,7 @@ from rich.markup import escape
 import medcontour as mc
 from medcontour.cli.app import app
 from medcontour.errors import MedcontourError
+from medcontour.privacy import discreet
 from medcontour.results.plugins import format_names
 
 __all__ = ["convert"]
@@ -33,12 +34,15 @@ def convert(
 ) -> None:
     """Write a suggestion in another format."""
     loaded = mc.Suggestion.read_json(suggestion)
-    where = scan or loaded.settings.get("scan")
+    where = scan or loaded.scan_path
     if not where:
-        raise MedcontourError(f"{suggestion} does not say where its scan is; give it with --scan.")
+        raise MedcontourError(
+            f"{suggestion} does not say where its scan is, since names of its folders could be a "
+            "person's; give it with --scan."
+        )
     read = mc.read_scan(where, series=loaded.scan.series_instance_uid)
     found = mc.exporters().get(to)
     # As in a result folder: what people read shows every finding, marked.
     whole = include_weak or (found is not None and found.for_people)
     mc.export(loaded.for_export(include_weak=whole), read, to, out)
-    Console().print(f"Wrote {escape(str(out))}.", highlight=False, soft_wrap=True)
+    Console().print(f"Wrote {escape(discreet(str(out)))}.", highlight=False, soft_wrap=True)

@@ -23,6 +23,7 @@ from medcontour.cli.options import (
 )
 from medcontour.files import make_folder
 from medcontour.pipeline.settings import Settings
+from medcontour.privacy import discreet
 
 __all__ = ["explain"]
 
@@ -76,7 +77,7 @@ def explain(
     make_folder(out)
     files = write_photograph(found, scan, out)
     if as_json:
-        print(json.dumps({"out": str(out), "files": files, **asdict(found)}))
+        print(json.dumps({"out": discreet(str(out)), "files": files, **asdict(found)}))
         return
     evidence = found.evidence
     console = Console(soft_wrap=True, highlight=False)
@@ -89,4 +90,4 @@ def explain(
     )
     for note in found.notes:
         console.print(f"Note: {note}")
-    console.print(f"Wrote {', '.join(files)} in {escape(str(out))}.")
+    console.print(f"Wrote {', '.join(files)} in {escape(discreet(str(out)))}.")

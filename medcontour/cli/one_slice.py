@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from medcontour.privacy import discreet
+
 if TYPE_CHECKING:
     from medcontour.results import SliceResult
 
@@ -21,7 +23,7 @@ def print_json(result: SliceResult, files: Sequence[Path], out: Path) -> None:
     """Print a result as JSON, with the names of its files."""
     names = [path.name for path in files]
     document: dict[str, Any] = json.loads(result.to_json())
-    print(json.dumps({"out": str(out), "files": names, **document}))
+    print(json.dumps({"out": discreet(str(out)), "files": names, **document}))
 
 
 def tell(result: SliceResult, table: Table, files: Sequence[Path], out: Path) -> None:
@@ -30,4 +32,6 @@ def tell(result: SliceResult, table: Table, files: Sequence[Path], out: Path) ->
     console.print(table)
     for note in result.notes:
         console.print(f"Note: {escape(note)}")
-    console.print(f"Wrote {', '.join(path.name for path in files)} in {escape(str(out))}.")
+    console.print(
+        f"Wrote {', '.join(path.name for path in files)} in {escape(discreet(str(out)))}."
+    )

@@ -21,6 +21,7 @@ from medcontour.cli.options import LabelsOption, OutputsOption, names
 from medcontour.cli.progress import progress_bars
 from medcontour.errors import MedcontourError
 from medcontour.files import make_folder
+from medcontour.privacy import discreet
 
 if TYPE_CHECKING:
     from medcontour.edits import EditReport
@@ -99,7 +100,7 @@ def refine(
     edits.check_out(out, suggestion, edited)
     before = mc.Suggestion.read_json(suggestion)
     formats = chosen or []
-    where = scan or before.settings.get("scan")
+    where = scan or before.scan_path
     if push:
         pushed = formats_to_push(chosen, where)
         formats = [*formats, *(name for name in pushed if name not in formats)]
@@ -114,7 +115,7 @@ def refine(
             classifier, labels=names(labels), outputs=outputs, device=device
         )
         with progress_bars(quiet=as_json) as progress:
-            again = edits.resume(refined.suggestion, loaded, progress)
+            again = edits.resume(refined, loaded, progress)
     make_folder(out)
     saved = refined.suggestion.save(out, formats)
     files = [*saved.files, *edits.write_report(refined, out)]
@@ -123,7 +124,7 @@ def refine(
     stored = push_written(saved, out, where) if push else None
     if as_json:
         document: dict[str, Any] = json.loads(refined.report.to_json())
-        document |= {"out": str(out), "files": files, "left_out": saved.left_out}
+        document |= {"out": discreet(str(out)), "files": files, "left_out": saved.left_out}
         document["stored"] = None if stored is None else [asdict(each) for each in stored]
         print(json.dumps(document))
         return
@@ -145,4 +146,4 @@ def _tell(report: EditReport, files: list[str], left_out: dict[str, str], out: P
         console.print(f"Note: {escape(note)}")
     for name, reason in left_out.items():
         console.print(f"Left out {name}: {escape(reason)}")
-    console.print(f"Wrote {', '.join(files)} in {escape(str(out))}.")
+    console.print(f"Wrote {', '.join(files)} in {escape(discreet(str(out)))}.")

@@ -33,6 +33,7 @@ from medcontour.cli.progress import progress_bars
 from medcontour.errors import MedcontourError
 from medcontour.files import make_folder
 from medcontour.pipeline.settings import Settings
+from medcontour.privacy import discreet
 from medcontour.results.plugins import format_names
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _document(
         for finding in suggestion.findings
     ]
     return {
-        "out": str(out),
+        "out": discreet(str(out)),
         "files": saved.files,
         "left_out": saved.left_out,
         "findings": findings,
@@ -164,4 +165,4 @@ def _tell(
         console.print(f"Note: {escape(note)}")
     for format_name, reason in left_out.items():
         console.print(f"Left out {format_name}: {escape(reason)}")
-    console.print(f"Wrote {', '.join(files)} in {escape(str(out))}.")
+    console.print(f"Wrote {', '.join(files)} in {escape(discreet(str(out)))}.")

@@ -24,7 +24,7 @@ from medcontour.scan import Scan, read_scan
 if TYPE_CHECKING:
     from medcontour.edits.fitted import Fitted
 
-__all__ = ["Refined", "changed_findings", "refine", "scan_of"]
+__all__ = ["Refined", "refine", "scan_of"]
 
 HARMONICS = 5
 
@@ -51,14 +51,14 @@ class Refined:
     report: EditReport
     before: Suggestion
 
-
-def changed_findings(edited: Suggestion) -> tuple[Finding, ...]:
-    """Give the findings that have an outline of the reader's."""
-    return tuple(
-        finding
-        for finding in edited.findings
-        if any("edit" in contour.quality for contour in finding.outlines)
-    )
+    @property
+    def changed(self) -> tuple[Finding, ...]:
+        """The findings that have an outline of the reader's."""
+        return tuple(
+            finding
+            for finding in self.suggestion.findings
+            if any("edit" in c.quality for c in finding.outlines)
+        )
 
 
 def refine(
@@ -150,9 +150,12 @@ def scan_of(suggestion: Suggestion, where: str | os.PathLike[str] | None = None)
     """
     if suggestion.source is not None and where is None:
         return suggestion.source
-    path = where or suggestion.settings.get("scan")
+    path = where or suggestion.scan_path
     if not path:
-        raise MedcontourError("The suggestion does not say where its scan is; give the scan.")
+        raise MedcontourError(
+            "The suggestion does not say where its scan is, since names of its folders could be a "
+            "person's; give the scan (--scan)."
+        )
     series = suggestion.scan.series_instance_uid
     if is_address(path):
         return read_scan(path, series=series)

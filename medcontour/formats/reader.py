@@ -12,6 +12,7 @@ from medcontour.formats.content import Content
 from medcontour.formats.dicom.header import discreetly
 from medcontour.formats.place import check_near
 from medcontour.formats.shapes import Edited
+from medcontour.privacy import keep_private
 from medcontour.results.plugins import load_all
 from medcontour.scan import Scan
 
@@ -79,6 +80,7 @@ def read_edited(path: str | os.PathLike[str], scan: Scan) -> Edited:
         When it cannot be read, is of another kind, or does not belong to the scan.
     """
     path = Path(path).expanduser()
+    keep_private(path)
     known = readers()
     kinds = f"give {', '.join(r.what for r in known.values())}."
     try:

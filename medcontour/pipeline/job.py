@@ -25,7 +25,6 @@ from medcontour.pipeline.explainer import POSITIVE, SIGNIFICANCE, Explainer
 from medcontour.pipeline.inputs import AnyClassifier, AnyScan, given_classifier, given_scan
 from medcontour.pipeline.notes import all_positive, run_out
 from medcontour.pipeline.planes import plane_batches
-from medcontour.pipeline.privacy import path_without_patient
 from medcontour.pipeline.references import (
     classifier_reference,
     peak_memory_mb,
@@ -184,7 +183,7 @@ def settings_record(
     return {
         **settings.to_dict(),
         "target": classifier.labels[target],
-        "scan": path_without_patient(scan),
+        "scan": None,  # written by `Suggestion.write_json`, as far as it names nobody
         "positive_above": POSITIVE,
         "chance_level": SIGNIFICANCE,
     }

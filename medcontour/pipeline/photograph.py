@@ -21,6 +21,7 @@ from medcontour.explain import (
 )
 from medcontour.explain.choices import Background, BackgroundName, PresetName
 from medcontour.pipeline.settings import Settings
+from medcontour.privacy import discreet
 from medcontour.results import Photograph, PhotographEvidence
 from medcontour.scan import Scan
 
@@ -149,7 +150,7 @@ def explain_photograph(
         evaluations=float(fit.evaluations[0]),
     )
     return Photograph(
-        file=Path(scan.source).name,
+        file=discreet(Path(scan.source).name),
         rows=scan.rows,
         columns=scan.columns,
         network=classifier.name,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from medcontour.dicomweb import is_address
 from medcontour.errors import MedcontourError
 from medcontour.files import replacing
 from medcontour.limits import read_text
+from medcontour.privacy import holds_word, keep_private, stored_path
 from medcontour.results.check import check_document, parse
 from medcontour.results.document import (
     classifier_from_dict,
@@ -62,6 +65,8 @@ class Suggestion:
         Per finding (by its place in `findings`), for the report; not part of the JSON.
     source
         The scan itself, which exports need; not part of the JSON.
+    folder
+        Where it was read from, which the scan's path in `settings` is relative to.
     """
 
     scan: ScanReference
@@ -75,6 +80,7 @@ class Suggestion:
     predecessors: dict[str, ObjectReference] = field(default_factory=dict)
     views: tuple[Views, ...] = field(default=(), repr=False, compare=False)
     source: Scan | None = field(default=None, repr=False, compare=False)
+    folder: Path | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.source is not None:  # so that a finding has its mask
@@ -169,12 +175,28 @@ class Suggestion:
         """The kind that label maps and segments carry: outlines, unless none were asked for."""
         return "evidence" if self.settings.get("outline") == "none" else "outline"
 
-    def to_json(self) -> str:
-        """Serialise to the contract's JSON; the same content gives the same text."""
+    @property
+    def scan_path(self) -> str | None:
+        """Where the scan lies; None where the suggestion does not say."""
+        if self.source is not None:
+            return self.source.source
+        place: str | None = self.settings.get("scan")
+        if place is None or is_address(place) or self.folder is None:
+            return place
+        return os.path.normpath(self.folder / place)
+
+    def to_json(self, folder: str | Path | None = None) -> str:
+        """Serialise to the contract's JSON; the same content gives the same text.
+
+        `folder` is where it is to lie: the scan's path is kept from there, if at all
+        (`medcontour.privacy`).
+        """
         document: dict[str, Any] = {"schema": SCHEMA}
         document["scan"] = asdict(self.scan)
         document["classifier"] = asdict(self.classifier)
         document["settings"] = self.settings
+        if "scan" in self.settings and (folder is not None or self.source is not None):
+            document["settings"] = self.settings | {"scan": self._stored_scan(folder)}
         document["findings"] = [finding_to_dict(finding) for finding in self.findings]
         document["slice_scores"] = {str(k): v for k, v in self.slice_scores.items()}
         document["edited"] = self.edited
@@ -183,10 +205,19 @@ class Suggestion:
         document["run"] = self.run
         return json.dumps(document, indent=1, allow_nan=False) + "\n"
 
+    def _stored_scan(self, folder: str | Path | None) -> str | None:
+        where, words = self.scan_path, self.source.patient_words if self.source else frozenset()
+        if where is not None and is_address(where):
+            # The UID's digits may be anything's; it is in the result anyway.
+            return None if holds_word(where.partition("#")[0], words) else where
+        if where is None or folder is None or not Path(where).is_absolute():
+            return None
+        return stored_path(where, Path(folder), words)
+
     def write_json(self, path: str | Path) -> None:
         """Write `to_json` to a file, whole or not at all."""
         with replacing(path) as temporary:
-            temporary.write_text(self.to_json(), encoding="utf-8")
+            temporary.write_text(self.to_json(Path(path).parent), encoding="utf-8")
 
     @classmethod
     def read_json(cls, path: str | Path) -> Suggestion:
@@ -198,6 +229,7 @@ class Suggestion:
             When the file is missing, is no JSON or is not of this schema.
         """
         path = Path(path)
+        keep_private(path)
         if path.is_dir():
             path = path / "suggestion.json"
         try:
@@ -219,7 +251,7 @@ class Suggestion:
             )
         try:
             check_document(document)
-            return cls._from_document(document)
+            return replace(cls._from_document(document), folder=path.resolve().parent)
         except ValueError as error:
             raise MedcontourError(
                 f"{path} lacks or garbles a part of the schema ({error}); "

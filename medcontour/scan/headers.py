@@ -23,8 +23,10 @@ from pydicom.uid import (
 )
 
 from medcontour.errors import MedcontourError
+from medcontour.privacy import keep_private
 from medcontour.scan.claims import open_measured
 from medcontour.scan.folder import folder_files
+from medcontour.scan.patient import PATIENT_KEYWORDS, patient_words
 
 __all__ = [
     "DICOM_ENDINGS",
@@ -44,6 +46,7 @@ DICOM_ENDINGS = (".dcm", ".dicom", ".ima")
 _DERIVED = ("SEG", "RTDOSE")
 
 _HEADER = [
+    *PATIENT_KEYWORDS,
     "SOPClassUID",
     "SOPInstanceUID",
     "ImageType",
@@ -62,7 +65,6 @@ _HEADER = [
     "PixelSpacing",
     "ImagerPixelSpacing",
     "NominalScannedPixelSpacing",
-    "PixelAspectRatio",
     "SequenceOfUltrasoundRegions",
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
@@ -157,6 +159,7 @@ def image_files(path: Path) -> DicomFolder:
     others = Counter[str]()
     indexed: dict[str, str] = {}
     for number, file in enumerate(found.files, 1):
+        keep_private(file)
         try:
             header = _header(file)
         except MedcontourError as error:
@@ -165,6 +168,7 @@ def image_files(path: Path) -> DicomFolder:
         if header is None:
             alien.append(number)
             continue
+        keep_private(file, patient_words([header]))
         try:
             image = _image(file, header, number)
         except MedcontourError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 from medcontour.dicomweb import is_address
 from medcontour.errors import MedcontourError
 from medcontour.limits import check_file
+from medcontour.privacy import keep_private
 from medcontour.scan.dicom import read_dicom
 from medcontour.scan.headers import DICOM_ENDINGS, starts_as_dicom
 from medcontour.scan.image import read_image
@@ -70,6 +71,8 @@ def read_scan(
     if is_address(path):
         return read_remote(str(path), series, progress)
     path = Path(path).expanduser()
+    keep_private(path)
+    keep_private(path.resolve())
     check_file(path)
     try:
         if path.is_dir():

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 
+from medcontour.scan.patient import patient_words
+
 __all__ = ["FileGrid", "Scan"]
 
 FloatArray = npt.NDArray[np.float64]
@@ -131,6 +133,11 @@ class Scan:
             f"<Scan: {self.modality}, {self.columns} x {self.rows} x {self.slices}, "
             f"{column:.3g} x {row:.3g} {self.units}>"
         )
+
+    @property
+    def patient_words(self) -> frozenset[str]:
+        """Names, numbers and dates of the patient, which only DICOM objects may repeat."""
+        return patient_words(self.datasets)
 
     @property
     def slices(self) -> int:

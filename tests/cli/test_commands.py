@@ -221,7 +221,8 @@ def test_converted_pictures_show_what_is_weak_and_label_maps_do_not(
     medcontour: Run, suggested, tmp_path: Path
 ) -> None:
     out, _ = suggested
-    weak = tmp_path / "suggestion.json"
+    weak = out.with_name("results") / "suggestion.json"
+    weak.parent.mkdir()
     weak.write_text(
         (out / "suggestion.json")
         .read_text()

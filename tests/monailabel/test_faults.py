@@ -16,7 +16,7 @@ pytestmark = pytest.mark.monailabel
 @pytest.mark.parametrize(
     ("path", "params", "status", "said"),
     [
-        ("/infer/suggestion?image=nowhere", "{}", 404, 'no image "nowhere"'),
+        ("/infer/suggestion?image=nowhere", "{}", 404, "no image of this name"),
         ("/infer/nothing?image=oblique", "{}", 404, "no model 'nothing'"),
         ("/infer/suggestion?image=quiet", '{"result_extension": ".stl"}', 400, "as .stl"),
         ("/infer/suggestion?image=quiet", '{"start_from_edit": true}', 400, "No label of"),

@@ -23,6 +23,7 @@ from medcontour.benchmark.data.dataset import (
     image_files,
 )
 from medcontour.errors import MedcontourError
+from medcontour.privacy import could_identify
 
 __all__ = ["Polygon", "read_folder"]
 
@@ -53,7 +54,8 @@ def read_folder(folder: Path, target: str | None = None) -> Dataset:
         an object of file names and lists of such boxes; a ``labels.csv`` with a column
         ``polygon_xy`` (a list of corners) or ``bbox`` (a box). A ``labels.csv`` with the columns
         file and label also says which class an image shows, by name or index; columns row_mm
-        and column_mm say the millimetres between its rows and between its columns.
+        and column_mm say the millimetres between its rows and between its columns. An image whose
+        name could be a person's is called by its number in tables and records.
     target
         The class to explain in every image, by name or index, whatever labels there are.
 
@@ -70,7 +72,11 @@ def read_folder(folder: Path, target: str | None = None) -> Dataset:
     files = {path.stem: path for path in image_files(folder / "images")}
     labels = _rows(folder / "labels.csv")
     places = _places(folder, labels)
-    names = tuple(name for name in files if name in places)
+    called = {
+        f"image {number}" if could_identify(stem) else stem: stem
+        for number, stem in enumerate(files, 1)
+    }
+    names = tuple(name for name, stem in called.items() if stem in places)
     if not names:
         raise MedcontourError(
             f"{folder} says of none of its {len(files)} images where the object is; give masks/, "
@@ -78,10 +84,11 @@ def read_folder(folder: Path, target: str | None = None) -> Dataset:
         )
 
     def item(name: str) -> Item:
-        label = target if target is not None else labels.get(name, {}).get("label")
+        stem = called[name]
+        label = target if target is not None else labels.get(stem, {}).get("label")
         classes = () if not label else (int(label) if label.isdecimal() else label,)
-        spacing = _spacing(labels.get(name, {}), folder / "labels.csv")
-        return Item(name, files[name], places[name](), classes, spacing=spacing)
+        spacing = _spacing(labels.get(stem, {}), folder / "labels.csv")
+        return Item(name, files[stem], places[stem](), classes, spacing=spacing)
 
     return Dataset("folder", names, item)
 

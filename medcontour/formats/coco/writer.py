@@ -13,6 +13,7 @@ import numpy.typing as npt
 from medcontour.files import replacing
 from medcontour.formats.dicom.header import series_description
 from medcontour.formats.labels import KINDS, Kind, Label, labels
+from medcontour.privacy import could_identify
 from medcontour.results.exporter import Exporter, NothingToWrite, is_picture
 from medcontour.results.model import Suggestion
 from medcontour.results.parts import PlacedContour
@@ -94,9 +95,10 @@ def write(suggestion: Suggestion, scan: Scan, path: Path) -> None:
 def file_name(scan: Scan, k: int) -> str:
     """Name the picture of slice `k`: the file's own name where the scan is a picture.
 
-    Other names, a DICOM file's above all, may hold a patient's: a slice is ``slice_0007.png``.
+    Names that could be a patient's, a DICOM file's above all, are not: ``slice_0007.png``.
     """
-    return Path(scan.source).name if is_picture(scan) else f"slice_{k:04d}.png"
+    own = Path(scan.source).name
+    return own if is_picture(scan) and not could_identify(own) else f"slice_{k:04d}.png"
 
 
 def _category(label: Label, kind: Kind, every: list[Label]) -> int:

@@ -56,7 +56,7 @@ def push(
     """
     folder = Path(folder)
     suggestion = Suggestion.read_json(folder)
-    where = to or suggestion.settings.get("scan")
+    where = to or suggestion.scan_path
     if not is_address(where):
         raise MedcontourError(
             f"The scan of {folder} was not read from an archive; say which one is meant "

@@ -1,24 +1,17 @@
-"""What a client is told of a suggestion beside its files: scores and evidence, as plain values."""
+"""The JSON part of an answer: scores and evidence, and nothing of the patient."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from typing import Any
 
-from medcontour.results import Finding, Suggestion
+import medcontour as mc
 
-__all__ = ["summary"]
+__all__ = ["answer"]
 
 
-def summary(suggestion: Suggestion) -> dict[str, Any]:
-    """Say what was found, how sure the classifier is, and what its evidence is.
-
-    Returns
-    -------
-    Values that JSON holds, and nothing of the patient: ``target``, ``classifier``, ``findings``
-    (each with ``slice``, ``label``, ``score``, ``status``, ``evidence``, areas in mm2 and
-    ``note``), ``slice_scores``, ``evaluations``, ``seconds`` and ``notes``.
-    """
+def answer(suggestion: mc.Suggestion) -> dict[str, Any]:
+    """Say what was found, how sure the classifier is, and on what its answer rests."""
     return {
         "target": suggestion.classifier.target_name,
         "classifier": {
@@ -33,7 +26,7 @@ def summary(suggestion: Suggestion) -> dict[str, Any]:
     }
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def _finding(finding: mc.suggestion.Finding) -> dict[str, Any]:
     return {
         "slice": finding.slice,
         "label": finding.label,
