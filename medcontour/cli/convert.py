@@ -14,6 +14,7 @@ from medcontour.cli.app import app
 from medcontour.errors import MedcontourError
 from medcontour.privacy import discreet
 from medcontour.results.plugins import format_names
+from medcontour.results.save import nothing_to_edit
 
 __all__ = ["convert"]
 
@@ -44,5 +45,8 @@ def convert(
     found = mc.exporters().get(to)
     # As in a result folder: what people read shows every finding, marked.
     whole = include_weak or (found is not None and found.for_people)
-    mc.export(loaded.for_export(include_weak=whole), read, to, out)
-    Console().print(f"Wrote {escape(discreet(str(out)))}.", highlight=False, soft_wrap=True)
+    exported = loaded.for_export(include_weak=whole)
+    mc.export(exported, read, to, out)
+    empty = None if found is not None and found.for_people else nothing_to_edit(exported)
+    said = f"Note: {empty}\n" if empty else ""
+    Console().print(f"{said}Wrote {escape(discreet(str(out)))}.", highlight=False, soft_wrap=True)

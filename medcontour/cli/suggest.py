@@ -98,7 +98,7 @@ def suggest(
     if as_json:
         print(json.dumps(_document(suggestion, saved, out, stored)))
         return
-    _tell(suggestion, saved.files, saved.left_out, out, include_weak)
+    _tell(suggestion, saved, out, include_weak)
     if stored is not None:
         tell_stored(stored)
 
@@ -120,6 +120,7 @@ def _document(
         "out": discreet(str(out)),
         "files": saved.files,
         "left_out": saved.left_out,
+        "notes": [*suggestion.notes, *saved.notes],
         "findings": findings,
         "run": suggestion.run,
         "stored": None if stored is None else [asdict(each) for each in stored],
@@ -128,8 +129,7 @@ def _document(
 
 def _tell(
     suggestion: mc.Suggestion,
-    files: list[str],
-    left_out: dict[str, str],
+    saved: Saved,
     out: Path,
     include_weak: bool,
 ) -> None:
@@ -155,14 +155,14 @@ def _tell(
                 finding.status,
             )
         console.print(table)
-        weak = sum(finding.status != "suggested" for finding in suggestion.findings)
+        weak = sum(not finding.exported for finding in suggestion.findings)
         if weak and not include_weak:
             console.print(
                 f"{weak} of {len(suggestion.findings)} are no better than chance or collapsed: "
                 "marked in the report and left out of the exports (--include-weak keeps them)."
             )
-    for note in suggestion.notes:
+    for note in (*suggestion.notes, *saved.notes):
         console.print(f"Note: {escape(note)}")
-    for format_name, reason in left_out.items():
+    for format_name, reason in saved.left_out.items():
         console.print(f"Left out {format_name}: {escape(reason)}")
-    console.print(f"Wrote {', '.join(files)} in {escape(discreet(str(out)))}.")
+    console.print(f"Wrote {', '.join(saved.files)} in {escape(discreet(str(out)))}.")

@@ -104,7 +104,7 @@ def edit_of_slice(
     untouched = tuple(Drawn("unchanged", c.polygon_lps_mm, c) for c in before)
     if not shapes:
         # What was never in the file cannot have been removed from it.
-        absent = not edited.complete or all(f.status != "suggested" for f in findings)
+        absent = not edited.complete or not any(f.exported for f in findings)
         if not before:
             return None
         if absent or (_is_of_voxels(edited) and not (suggested.mask(key, k) & ~hidden).any()):

@@ -27,7 +27,8 @@ from medcontour.explain import (
     placement_test,
 )
 from medcontour.outline import Outline
-from medcontour.pipeline.found import Found, preset_of, search
+from medcontour.pipeline.alone import judged_alone, status_of, without_others
+from medcontour.pipeline.found import POSITIVE, Found, preset_of, search
 from medcontour.pipeline.outlines import choose_outlines
 from medcontour.pipeline.planes import PlaneBatch, plane_geometry
 from medcontour.pipeline.settings import Settings
@@ -37,10 +38,8 @@ from medcontour.results.status import Status
 from medcontour.scan import Scan
 from medcontour.shortcuts import body_mask
 
-__all__ = ["POSITIVE", "SIGNIFICANCE", "Explainer", "far_larger"]
+__all__ = ["Explainer", "far_larger"]
 
-POSITIVE = 0.5
-SIGNIFICANCE = 0.05
 LEAST_PIXELS = 4
 LARGEST_FRACTION = 0.7
 LEAST_EFFECT = 0.1
@@ -77,23 +76,23 @@ class Explainer:
         )
         objective: Objective = embedding if self.settings.objective == "embedding" else answer
         fit = search(perturbation, objective, preset, self.settings, self.area, step, self.start)
+        alone, judging = judged_alone(
+            perturbation,
+            objective,
+            answer,
+            fit,
+            lambda index: self.body(perturbation, batch.slices[index]),
+            [self.settings.seed + k for k in batch.slices],
+        )
+        fit, alone, idle = without_others(perturbation, objective, fit, alone)
         every, which = fit.every()
-        outlines: Sequence[Outline | None] = [None] * len(every)
-        costs = torch.full((len(batch.slices),), cost, device=which.device)
-        if self.settings.outline != "none":
-            images = torch.from_numpy(np.stack([self.grey(k) for k in batch.slices]))[which.cpu()]
-            measured = None
-            if self.scan.measured is not None:
-                measured = torch.from_numpy(self.scan.measured[list(batch.slices)])[which.cpu()]
-            outlines, spent = choose_outlines(
-                perturbation, answer, images, geometry, every, which, measured
-            )
-            costs.index_add_(0, which, spent)
+        outlines, costs = self._outlines(batch, perturbation, answer, every, which)
+        costs += cost
         for index, k in enumerate(batch.slices):
-            evidence, fair = self._evidence(
+            evidence = self._evidence(
                 perturbation, objective, answer, fit, index, k, float(costs[index]), embedding
             )
-            status = self._status(fit, index, geometry, evidence, fair)
+            status = self._status(fit, index, geometry, evidence)
             followed = [
                 outline
                 for outline, of in zip(outlines, which.tolist(), strict=True)
@@ -101,12 +100,15 @@ class Explainer:
             ]
             curves = fit.curves[index]
             shortcut = self._shortcut(curves, k, scores[k])
-            evidence = replace(evidence, shortcut_evaluations=shortcut.evaluations)
-            quality: list[dict[str, Any]] = [
-                {"background": names[index], **shortcut.record} for _ in range(len(curves))
-            ]
-            for own, gain in zip(quality, fit.gains[index], strict=False):
-                own["gain"] = gain
+            evidence = replace(
+                evidence,
+                chance_evaluations=evidence.chance_evaluations + float(judging[index]),
+                shortcut_evaluations=shortcut.evaluations,
+            )
+            common: dict[str, Any] = {"background": names[index], **shortcut.record}
+            gains = [{"gain": gain} for gain in fit.gains[index]] or [{}] * len(curves)
+            own = [each.record for each in alone[index]] or [{}] * len(curves)
+            quality = [common | gain | each for gain, each in zip(gains, own, strict=True)]
             finding = Finding(
                 slice=k,
                 sop_instance_uid=(
@@ -124,9 +126,32 @@ class Explainer:
                     self._placed_outline(perturbation, answer, outline, index, k)
                     for outline in followed
                 ),
-                note=self._note(evidence, followed, names[index], status, fit, index, shortcut),
+                note=self._note(
+                    evidence, followed, names[index], status, fit, index, shortcut, idle[index]
+                ),
             )
             yield finding, self._views(batch, *self._variants(perturbation, curves, index))
+
+    def _outlines(
+        self,
+        batch: PlaneBatch,
+        perturbation: Perturbation,
+        answer: TargetObjective,
+        curves: FourierContour,
+        which: Tensor,
+    ) -> tuple[Sequence[Outline | None], Tensor]:
+        """Follow the image from each curve; with (B,) what that cost each slice."""
+        costs = torch.zeros(len(batch.slices), device=which.device)
+        if self.settings.outline == "none":
+            return [None] * len(curves), costs
+        images = torch.from_numpy(np.stack([self.grey(k) for k in batch.slices]))[which.cpu()]
+        measured = None
+        if self.scan.measured is not None:
+            measured = torch.from_numpy(self.scan.measured[list(batch.slices)])[which.cpu()]
+        outlines, spent = choose_outlines(
+            perturbation, answer, images, plane_geometry(self.scan), curves, which, measured
+        )
+        return outlines, costs.index_add_(0, which, spent)
 
     @torch.no_grad()
     def backgrounds(self, batch: PlaneBatch) -> tuple[Tensor, list[str], float]:
@@ -157,7 +182,7 @@ class Explainer:
         k: int,
         cost: float,
         embedding: EmbeddingObjective,
-    ) -> tuple[Evidence, bool]:
+    ) -> Evidence:
         curves = fit.curves[index]
         statistic = float(fit.preserved[index] - fit.deleted[index])
         test = placement_test(
@@ -176,7 +201,7 @@ class Explainer:
         else:
             chance = judge_together(perturbation, answer, test.curves, test.count, which)
             own = judge_together(perturbation, answer, curves, 1, which[:1])
-        evidence = Evidence(
+        return Evidence(
             preserved=answer.probability(own[0], which[:1]).item(),
             deleted=answer.probability(own[1], which[:1]).item(),
             background=answer.background_log_odds[index].sigmoid().item(),
@@ -188,7 +213,6 @@ class Explainer:
             chance_evaluations=test.evaluations,
             background_similarity=embedding.background_similarity[index].item(),
         )
-        return evidence, test.p_value <= SIGNIFICANCE
 
     def _shortcut(self, curves: FourierContour, k: int, score: float) -> ShortcutCheck:
         points = plane_geometry(self.scan).pixel_centres()
@@ -213,7 +237,7 @@ class Explainer:
         return grey
 
     def _status(
-        self, fit: Found, index: int, geometry: PlaneGeometry, evidence: Evidence, fair: bool
+        self, fit: Found, index: int, geometry: PlaneGeometry, evidence: Evidence
     ) -> Status:
         fraction = float(fit.area_fraction[index])
         pixels = fraction * geometry.rows * geometry.columns
@@ -223,7 +247,7 @@ class Explainer:
         explains = effect >= LEAST_EFFECT or one_of_several
         if pixels < LEAST_PIXELS or fraction > LARGEST_FRACTION or not explains:
             return "collapsed"
-        return "suggested" if fair else "no better than chance"
+        return status_of(evidence.deleted, evidence.p_value)
 
     def _placed_outline(
         self,
@@ -273,11 +297,17 @@ class Explainer:
         fit: Found,
         index: int,
         shortcut: ShortcutCheck,
+        idle: int,
     ) -> str:
         notes = list(shortcut.warnings.values())
         if fit.pruned[index]:
             notes.append(
                 f"Contours looked for and dropped because they add nothing: {fit.pruned[index]}."
+            )
+        if idle:
+            notes.append(
+                "Contours left out because by themselves they do not keep the class better than "
+                f"random places do: {idle}."
             )
         if evidence.background > POSITIVE:
             notes.append(

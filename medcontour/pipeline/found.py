@@ -21,7 +21,10 @@ from medcontour.explain import (
 from medcontour.pipeline.settings import Settings
 from medcontour.progress import StepProgress
 
-__all__ = ["Found", "preset_of", "search"]
+__all__ = ["POSITIVE", "SIGNIFICANCE", "Found", "preset_of", "search"]
+
+POSITIVE = 0.5
+SIGNIFICANCE = 0.05
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,8 @@ class Found:
     curves
         For each slice its curves, one or more.
     gains
-        For each slice what the removal of each curve costs the extremal score; empty where one
-        was asked for.
+        For each slice what the removal of each curve costs the extremal score of all that the
+        search left; empty where one was asked for.
     pruned
         For each slice how many were looked for and dropped as idle.
     preserved, deleted, area_fraction, evaluations

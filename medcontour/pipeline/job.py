@@ -21,7 +21,8 @@ from medcontour.explain.choices import (
     PresetName,
 )
 from medcontour.pipeline.allowance import Allowance, most_a_slice
-from medcontour.pipeline.explainer import POSITIVE, SIGNIFICANCE, Explainer
+from medcontour.pipeline.explainer import Explainer
+from medcontour.pipeline.found import POSITIVE, SIGNIFICANCE
 from medcontour.pipeline.inputs import AnyClassifier, AnyScan, given_classifier, given_scan
 from medcontour.pipeline.notes import all_positive, run_out
 from medcontour.pipeline.planes import plane_batches

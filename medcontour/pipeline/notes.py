@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from medcontour.classifier import Classifier
-from medcontour.pipeline.explainer import POSITIVE, far_larger
+from medcontour.pipeline.explainer import far_larger
+from medcontour.pipeline.found import POSITIVE
 from medcontour.results import Finding
 
 __all__ = ["all_positive", "run_out"]

@@ -33,8 +33,8 @@ from medcontour.explain.choices import (
     BackgroundName,
     PresetName,
 )
-from medcontour.pipeline.explainer import POSITIVE, Explainer
-from medcontour.pipeline.found import preset_of
+from medcontour.pipeline.explainer import Explainer
+from medcontour.pipeline.found import POSITIVE, preset_of
 from medcontour.pipeline.inputs import AnyClassifier, AnyScan, given_classifier, given_scan
 from medcontour.pipeline.job import settings_record
 from medcontour.pipeline.planes import plane_batches, plane_geometry

@@ -6,16 +6,9 @@ from dataclasses import dataclass
 
 from medcontour.report import words
 from medcontour.results.model import Suggestion
-from medcontour.results.status import Status
+from medcontour.results.status import STATUSES, Status
 
 __all__ = ["Bar", "Strip", "make_strip"]
-
-_BY_STRENGTH: tuple[Status, ...] = (
-    "suggested",
-    "drawn by a reader",
-    "no better than chance",
-    "collapsed",
-)
 
 
 @dataclass(frozen=True)
@@ -61,7 +54,7 @@ def make_strip(suggestion: Suggestion) -> Strip | None:
     found: dict[int, Status] = {}
     for finding in suggestion.findings:
         rival = found.get(finding.slice, finding.status)
-        found[finding.slice] = min(finding.status, rival, key=_BY_STRENGTH.index)
+        found[finding.slice] = min(finding.status, rival, key=STATUSES.index)
     bars = tuple(
         Bar(
             x=Strip.left + step * (k + 0.1),
@@ -79,7 +72,7 @@ def make_strip(suggestion: Suggestion) -> Strip | None:
     return Strip(
         bars=bars,
         ticks=tuple((Strip.left + step * (n - 0.5), n) for n in _ticks(slices)),
-        statuses=tuple(status for status in _BY_STRENGTH if status in found.values()),
+        statuses=tuple(status for status in STATUSES if status in found.values()),
         threshold=Strip.base - height * threshold if isinstance(threshold, float) else None,
         alt=f"Score of each of {len(scores)} slices; the highest is "
         f"{words.probability(scores[best])} on slice {best + 1}. "

@@ -32,6 +32,11 @@ _LEFT_OUT: dict[Status, tuple[str, str]] = {
     ),
 }
 
+_UNNECESSARY = (
+    "Of 1 the removal does not take the class away: the classifier finds it elsewhere as well.",
+    "Of {} the removal does not take the class away: the classifier finds it elsewhere as well.",
+)
+
 
 def probability(value: float) -> str:
     """Two decimals, and no false certainty at either end.
@@ -95,6 +100,9 @@ def summary(suggestion: Suggestion) -> list[str]:
             f"the scan has {slices}."
         ]
     sentences.append(_suggested(suggestion))
+    kept = sum(finding.status == "suggested, deletion keeps the class" for finding in findings)
+    if kept:
+        sentences.append(_UNNECESSARY[0] if kept == 1 else _UNNECESSARY[1].format(kept))
     for status, (one, several) in _LEFT_OUT.items():
         number = sum(finding.status == status for finding in findings)
         if number:
@@ -108,7 +116,7 @@ def summary(suggestion: Suggestion) -> list[str]:
 
 
 def _suggested(suggestion: Suggestion) -> str:
-    kept = [finding for finding in suggestion.findings if finding.status == "suggested"]
+    kept = [finding for finding in suggestion.findings if finding.suggested]
     if not kept:
         return "No finding is suggested."
     sentence = "1 finding is suggested" if len(kept) == 1 else f"{len(kept)} findings are suggested"
@@ -148,8 +156,11 @@ def verdict(finding: Finding) -> str:
         return "A reader drew it; nothing was looked for here, so there is no evidence."
     number = evidence.chance_curves
     judged = f"p = {p_value(evidence.p_value)}, {number} random place{'' if number == 1 else 's'}"
-    if finding.status == "suggested":
-        return f"Other places seldom do as well ({judged})."
+    if finding.suggested:
+        sentence = f"Other places seldom do as well ({judged})."
+        if finding.status == "suggested":
+            return sentence
+        return f"{sentence} With it removed the image is still called “{finding.label}”."
     return (
         f"Other places do as well too often ({judged}): the finding is left out of the exports "
         "unless asked for."

@@ -129,7 +129,7 @@ class Suggestion:
         """
         if include_weak:
             return self
-        kept = tuple(f for f in self.findings if f.status in ("suggested", "drawn by a reader"))
+        kept = tuple(f for f in self.findings if f.exported)
         return replace(self, findings=kept, views=())
 
     def contours(self, kind: Literal["evidence", "outline"]) -> Iterable[PlacedContour]:

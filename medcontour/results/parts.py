@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from medcontour.errors import MedcontourError
 from medcontour.results.masks import Mask, pixel_mask
-from medcontour.results.status import Status
+from medcontour.results.status import EXPORTED, SUGGESTED, Status
 from medcontour.scan.scan import Scan
 
 __all__ = [
@@ -174,6 +174,16 @@ class Finding:
         for contour in self.outlines if kind == "outline" else self.evidence_contours:
             mask |= pixel_mask(contour.polygon_lps_mm, scan, contour.slice)
         return mask
+
+    @property
+    def suggested(self) -> bool:
+        """Whether it is suggested, be its contour necessary for the class or not."""
+        return self.status in SUGGESTED
+
+    @property
+    def exported(self) -> bool:
+        """Whether label maps, structure sets and curves hold it unless more is asked for."""
+        return self.status in EXPORTED
 
     @property
     def cost(self) -> float:

@@ -14,7 +14,7 @@ from medcontour.results.exporter import Exporter, NothingToWrite, export, export
 if TYPE_CHECKING:
     from medcontour.results.model import Suggestion
 
-__all__ = ["Saved", "save"]
+__all__ = ["Saved", "nothing_to_edit", "save"]
 
 JSON_NAME = "suggestion.json"
 
@@ -30,10 +30,25 @@ class Saved:
     left_out
         By format: why it was not written, and whether a file of an earlier run is there. Formats
         that are only written on request are not in it, unless such a file is there.
+    notes
+        What a reader of the files should know: that label maps are empty.
     """
 
     files: list[str]
     left_out: dict[str, str]
+    notes: tuple[str, ...] = ()
+
+
+def nothing_to_edit(exported: Suggestion) -> str | None:
+    """Say so where what is exported holds nothing that label maps carry; None where it does."""
+    if any(True for _ in exported.contours(exported.editable)):
+        return None
+    if any(True for _ in exported.contours("evidence")):
+        return (
+            "No exported finding has an outline: label maps are empty, structure sets and curves "
+            "hold the evidence alone."
+        )
+    return "No finding is exported: label maps are empty."
 
 
 def _older(
@@ -114,4 +129,5 @@ def save(
                 left_out[name] += f" The {exporter.filename} there is of an earlier run."
         else:
             files.append(exporter.filename)
-    return Saved(files, left_out)
+    empty = nothing_to_edit(strong)
+    return Saved(files, left_out, (empty,) if empty else ())

@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
-__all__ = ["Status"]
+__all__ = ["EXPORTED", "STATUSES", "SUGGESTED", "Status"]
 
-Status = Literal["suggested", "no better than chance", "collapsed", "drawn by a reader"]
+Status = Literal[
+    "suggested",
+    "suggested, deletion keeps the class",
+    "drawn by a reader",
+    "no better than chance",
+    "collapsed",
+]
+
+STATUSES: tuple[Status, ...] = get_args(Status)
+"""All of them, the strongest first."""
+
+SUGGESTED: tuple[Status, ...] = ("suggested", "suggested, deletion keeps the class")
+"""Better than chance. The first is necessary as well: without it the class is gone."""
+
+EXPORTED: tuple[Status, ...] = (*SUGGESTED, "drawn by a reader")
+"""What label maps, structure sets and curves hold unless more is asked for."""

@@ -117,6 +117,41 @@ def test_two_spots_are_found_together(
         assert all(contour.quality["gain"] > 0.02 for contour in finding.evidence_contours)
 
 
+def test_each_contour_of_several_has_its_own_evidence() -> None:
+    """Each is judged again here, by the classifier itself: kept alone, and taken away alone."""
+    spots = [((40.0, 18.0), 5.0, 0.95), ((15.0, 33.0), 5.0, 0.95)]
+    scan, asked = scan_of(with_spots(spots)), classifier(Spots(ceiling=3.0))
+    [finding] = mc.suggest(scan, asked, contours="auto").findings
+    assert len(finding.evidence_contours) == 2
+    for contour in finding.evidence_contours:
+        own = contour.quality
+        assert own["preserved"] > 0.5
+        assert own["deleted"] > 0.5 > finding.evidence.deleted  # the other spot is still there
+        assert own["status"] == "suggested, deletion keeps the class"
+        assert 0 < own["p_value"] <= 0.05
+    assert finding.evidence.p_value <= 0.05
+
+
+def test_what_does_not_keep_the_class_by_itself_is_left_out() -> None:
+    """A small spot adds to the score of a large one, and is not enough for the class."""
+    spots = [((40.0, 18.0), 6.0, 0.95), ((15.0, 33.0), 3.2, 0.95)]
+    scan, asked = scan_of(with_spots(spots)), classifier(Spots())
+    [finding] = mc.suggest(scan, asked, contours="auto", area_weight=0.1).findings
+    [contour] = finding.evidence_contours
+    assert np.linalg.norm(centroid(contour.polygon_lps_mm[:, :2]) - (40.0, 18.0)) < 3
+    assert contour.quality["status"] == "suggested"
+    assert "left out because by themselves" in finding.note
+
+
+def test_what_keeps_the_class_only_together_stays_together() -> None:
+    spots = [((40.0, 18.0), 3.2, 0.95), ((15.0, 33.0), 3.2, 0.95)]
+    scan, asked = scan_of(with_spots(spots)), classifier(Spots())
+    [finding] = mc.suggest(scan, asked, contours="auto").findings
+    assert len(finding.evidence_contours) == 2
+    assert finding.evidence.preserved > 0.5
+    assert {c.quality["status"] for c in finding.evidence_contours} == {"does not keep the class"}
+
+
 def test_one_spot_has_one_contour_however_many_are_allowed() -> None:
     scan = scan_of(with_spots([SPOT]), spacing=(1.3, 0.8))
     [finding] = mc.suggest(scan, classifier(Spots()), contours="auto").findings

@@ -52,7 +52,7 @@ def strength(suggestion: mc.Suggestion) -> float | None:
     """
     worth = [
         max(0.0, finding.evidence.preserved - finding.evidence.deleted)
-        if finding.status == "suggested" and finding.evidence
+        if finding.suggested and finding.evidence
         else 0.0
         for finding in suggestion.findings
     ]
