@@ -1,17 +1,42 @@
-"""Writing: a file appears under its name only when it is whole."""
+"""Writing: a file appears under its name only when it is whole, and the name is safe anywhere."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import platform
+import re
+import shutil
 import tempfile
+import time
+import unicodedata
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
+
+import psutil
 
 from medcontour.errors import MedcontourError
 from medcontour.privacy import keep_private
 
-__all__ = ["make_folder", "replacing"]
+__all__ = ["file_stem", "make_folder", "one_line", "replacing", "replacing_folder"]
+
+_PARTIAL = ".partial-"
+_LEFT = re.compile(rf"{re.escape(_PARTIAL)}(?:([0-9a-f]{{8}})-(\d+)-)?[a-z0-9_]{{8}}(.*)")
+"""A temporary name: who writes it (machine, process), what mkstemp makes up, and the file's own."""
+
+_HOUR = 3600.0
+"""After so many seconds what an unknown writer left is stale: no file takes so long."""
+
+_LONGEST = 80
+"""Bytes of a name made from a label; file systems take 255, and more stands around it."""
+
+_DEVICES = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\.|$)", re.IGNORECASE)
+"""Names that Windows keeps for its devices, whatever the ending."""
+
+_JOINERS = "\u200c\u200d"
+"""Invisible, and part of the words of some scripts."""
 
 
 @contextmanager
@@ -19,7 +44,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path beside `path`, and rename it to `path` once the block succeeds.
 
     A file so appears under its name only when it is whole; what stood there before stays until
-    then, and a failed block leaves nothing behind.
+    then, and a failed block leaves nothing behind. What a run that was killed left in the folder
+    is removed.
 
     Parameters
     ----------
@@ -40,11 +66,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     >>> target.read_text()
     'whole'
     """
-    final = Path(path)
-    keep_private(final)
+    final = _named(path)
     # The suffixes stay at the end: several writers choose the format (or gzip) by them.
     try:
-        handle, name = tempfile.mkstemp(prefix=".partial-", suffix=final.name, dir=final.parent)
+        handle, name = tempfile.mkstemp(prefix=_prefix(), suffix=final.name, dir=final.parent)
         os.close(handle)
     except OSError as error:
         raise MedcontourError(
@@ -66,14 +91,55 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def make_folder(out: str | Path) -> Path:
-    """Make a result folder if it is not there.
+@contextmanager
+def replacing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary folder beside `path`, and put it in its place once the block succeeds.
+
+    The same as `replacing`, for a folder that is written as a whole.
 
     Raises
     ------
     MedcontourError
-        When it cannot be made.
+        When the folder cannot be written.
     """
+    final = _named(path)
+    try:
+        workplace = Path(tempfile.mkdtemp(prefix=_prefix(), suffix=final.name, dir=final.parent))
+    except OSError as error:
+        raise MedcontourError(
+            f"{final} cannot be written ({error.strerror}); choose another folder."
+        ) from error
+    new, old = workplace / "new", workplace / "old"
+    try:
+        new.mkdir()
+        yield new
+        if final.exists():
+            final.rename(old)
+        try:
+            new.rename(final)
+        except OSError:
+            if old.exists():
+                old.rename(final)
+            raise
+    except OSError as error:
+        raise MedcontourError(
+            f"{final} could not be written ({error.strerror or error}); "
+            "nothing was changed there: free some space or choose another folder."
+        ) from error
+    finally:
+        shutil.rmtree(workplace, ignore_errors=True)
+
+
+def make_folder(out: str | os.PathLike[str]) -> Path:
+    """Make a result folder if it is not there; what a run that was killed left in it is removed.
+
+    Raises
+    ------
+    MedcontourError
+        When it cannot be made, or no name is given.
+    """
+    if not os.fspath(out):
+        raise MedcontourError("The result folder has no name; say where to write.")
     folder = Path(out)
     keep_private(folder)
     try:
@@ -82,4 +148,80 @@ def make_folder(out: str | Path) -> Path:
         raise MedcontourError(
             f"The folder {folder} cannot be made ({error.strerror}); choose another."
         ) from error
+    _tidy(folder)
     return folder
+
+
+def one_line(text: str) -> str:
+    r"""Give a text on one line, without control characters and outer blanks.
+
+    Examples
+    --------
+    >>> one_line(" lung\n nodule\x00\x1b[2J")
+    'lung nodule [2J'
+    """
+    shown = (letter if letter.isprintable() or letter in _JOINERS else " " for letter in text)
+    return " ".join("".join(shown).split())
+
+
+def file_stem(text: str) -> str:
+    """Give what a file can be called after a text, on every system: 80 bytes at most, no ending.
+
+    Examples
+    --------
+    >>> file_stem("lung / nodule"), file_stem("../.hidden"), file_stem("CON"), file_stem("...")
+    ('lung_nodule', 'hidden', '_CON', 'unnamed')
+    """
+    plain = re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", one_line(text)))
+    plain = re.sub(r"^[._-]*\.[._-]*|^-+", "", plain)
+    plain = plain.encode("utf-8", "ignore")[:_LONGEST].decode("utf-8", "ignore").rstrip(".")
+    return f"_{plain}" if _DEVICES.match(plain) else plain or "unnamed"
+
+
+def _named(path: str | os.PathLike[str]) -> Path:
+    final = Path(path)
+    if not final.name:
+        raise MedcontourError("The file to write has no name; say where to write.")
+    keep_private(final)
+    _tidy(final.parent)
+    return final
+
+
+def _prefix() -> str:
+    return f"{_PARTIAL}{_machine()}-{os.getpid()}-"
+
+
+@cache
+def _machine() -> str:
+    """Tell this machine, or container, from others that may write into the same folder."""
+    own = platform.node()
+    with suppress(OSError, ValueError):
+        own += os.readlink("/proc/self/ns/pid")
+    return hashlib.blake2b(own.encode(), digest_size=4).hexdigest()
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what runs that are no more left in a folder."""
+    try:
+        entries = [entry for entry in os.scandir(folder) if entry.name.startswith(_PARTIAL)]
+    except OSError:
+        return
+    for entry in entries:
+        found = _LEFT.fullmatch(entry.name)
+        with suppress(OSError):
+            if found is None or not _stale(found, entry):
+                continue
+            if not entry.is_dir(follow_symlinks=False):
+                Path(entry).unlink()
+                continue
+            final, old = folder / found[3], Path(entry) / "old"
+            if found[3] and old.exists() and not final.exists():
+                old.rename(final)  # it was killed between the two renamings
+            shutil.rmtree(entry, ignore_errors=True)
+
+
+def _stale(found: re.Match[str], entry: os.DirEntry[str]) -> bool:
+    machine, process = found[1], found[2]
+    if machine == _machine():
+        return not psutil.pid_exists(int(process))
+    return time.time() - entry.stat(follow_symlinks=False).st_mtime > _HOUR

@@ -23,6 +23,7 @@ from medcontour.classifier.trust import runs_code
 from medcontour.classifier.weights import load_weights
 from medcontour.classifier.xray import of_xray
 from medcontour.errors import MedcontourError
+from medcontour.files import one_line
 
 __all__ = ["load_classifier"]
 
@@ -230,7 +231,7 @@ def _list(labels: Sequence[str] | Mapping[int, str] | None) -> tuple[str, ...]:
                 "of the outputs."
             )
         labels = [labels[index] for index in range(len(labels))]
-    named = [str(label).strip() for label in labels or ()]
+    named = [one_line(str(label)) for label in labels or ()]
     return tuple(label or f"class {index}" for index, label in enumerate(named))
 
 

@@ -33,6 +33,18 @@ def _medcontour() -> None:
     """
 
 
+def _refuse_empty(arguments: list[str]) -> None:
+    """Say which value is empty: nothing is called so, and an unset variable is no folder."""
+    for place, argument in enumerate(arguments):
+        option, equals, value = argument.partition("=")
+        if argument and not (option.startswith("--") and equals and not value):
+            continue
+        before = arguments[place - 1] if place and not argument else option
+        what = f"The value of {before}" if before.startswith("-") else "An argument"
+        print(f"{what} is empty; give it, or leave the option out.", file=sys.stderr)
+        sys.exit(1)
+
+
 def _exists(argument: str) -> bool:
     try:
         return Path(argument).exists()
@@ -43,6 +55,7 @@ def _exists(argument: str) -> bool:
 def main() -> None:
     """Run the command line."""
     warnings.simplefilter("ignore")
+    _refuse_empty(sys.argv[1:])
     for argument in sys.argv[1:]:
         if "://" not in argument and (set(argument) & {"/", "\\"} or _exists(argument)):
             keep_private(argument)

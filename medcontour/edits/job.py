@@ -16,6 +16,7 @@ from medcontour.edits.match import Matched, match
 from medcontour.edits.slice_edit import Drawn, SliceEdit
 from medcontour.errors import MedcontourError
 from medcontour.formats.dicom.written import written_objects
+from medcontour.formats.labels import labels
 from medcontour.formats.place import plane_mm
 from medcontour.formats.reader import read_edited
 from medcontour.results import Finding, ObjectReference, PlacedContour, Suggestion
@@ -220,10 +221,11 @@ def _findings(
         (edit.label, edit.slice): (edit, drawn)
         for edit, drawn in zip(matched.edits, outlines, strict=True)
     }
+    called = {f.label: label.name for label in labels(suggestion) for f in label.findings}
     findings = []
     seen: dict[tuple[str, int], int] = defaultdict(int)
     for finding in suggestion.findings:
-        key = " ".join(finding.label.split()), finding.slice
+        key = called[finding.label], finding.slice
         edit, drawn = by_place.get(key, (None, ()))
         seen[key] += 1
         if edit is None or not edit.changed:

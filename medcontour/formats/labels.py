@@ -9,6 +9,7 @@ from typing import Literal
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
+from medcontour.files import one_line
 from medcontour.results.model import Suggestion
 from medcontour.results.parts import Finding, PlacedContour
 
@@ -40,7 +41,8 @@ class Label:
     value
         Its voxel value in label maps, and its segment number: from 1, in order of appearance.
     name
-        The findings' label on one line, without outer blanks.
+        The findings' label on one line, without control characters and outer blanks; with a
+        number behind where another label comes to the same.
     findings
         The findings that carry it, by slice.
     """
@@ -65,13 +67,15 @@ class Label:
 
 def labels(suggestion: Suggestion) -> list[Label]:
     """List the distinct labels of the findings, in order of appearance."""
-    names = list(dict.fromkeys(finding.label for finding in suggestion.findings))
-    return [
-        Label(
-            value, " ".join(name.split()), tuple(f for f in suggestion.findings if f.label == name)
-        )
-        for value, name in enumerate(names, start=1)
-    ]
+    found: list[Label] = []
+    for value, label in enumerate(dict.fromkeys(f.label for f in suggestion.findings), start=1):
+        name = plain = one_line(label) or f"label {value}"
+        number = 1
+        while name in (other.name for other in found):
+            number += 1
+            name = f"{plain} {number}"
+        found.append(Label(value, name, tuple(f for f in suggestion.findings if f.label == label)))
+    return found
 
 
 def structures(suggestion: Suggestion) -> list[tuple[Label, Kind, list[PlacedContour]]]:

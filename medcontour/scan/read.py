@@ -70,6 +70,8 @@ def read_scan(
     """
     if is_address(path):
         return read_remote(str(path), series, progress)
+    if not os.fspath(path):
+        raise MedcontourError("The path of the scan is empty; give a file or a folder.")
     path = Path(path).expanduser()
     keep_private(path)
     keep_private(path.resolve())

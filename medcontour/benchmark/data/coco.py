@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from medcontour.benchmark.data.dataset import BoolArray, Dataset, Item, Truth
 from medcontour.errors import MedcontourError
+from medcontour.scan.claims import opened_picture
+from medcontour.scan.quiet import muted
 
 __all__ = ["read_coco"]
 
@@ -86,7 +87,7 @@ class _Segments:
 
     def __call__(self, shape: tuple[int, int]) -> BoolArray:
         try:
-            with Image.open(self.file) as picture:
+            with muted(), opened_picture(self.file) as picture:
                 colours = np.asarray(picture.convert("RGB"), dtype=np.int64)
         except (OSError, ValueError) as error:
             raise MedcontourError(f"{self.file} cannot be read; get it again.") from error

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from medcontour.errors import MedcontourError
 from medcontour.files import replacing
+from medcontour.scan.claims import opened_picture
+from medcontour.scan.quiet import muted
 from medcontour.scan.values import grey_where_equal
 
 __all__ = [
@@ -167,10 +168,12 @@ def read_pixels(path: Path) -> FloatArray:
         When it cannot be read.
     """
     try:
-        with Image.open(path) as image:
+        with muted(), opened_picture(path) as image:
             grey = "L" if image.mode in ("1", "LA", "La") else "RGB"
             plain = image if image.mode in _GREY else image.convert(grey)
             pixels = np.asarray(plain, dtype=np.float32)
+    except MedcontourError:
+        raise
     except Exception as error:  # Pillow's decoders raise anything at damaged files.
         raise MedcontourError(
             f"{path} cannot be read as an image: it is missing, damaged or of a kind that is not "
@@ -246,8 +249,8 @@ def write_list(chosen: Sequence[tuple[Item, float | None]], file: Path) -> None:
 
 def _share(item: Item) -> float | None:
     try:
-        with Image.open(item.path) as image:
+        with opened_picture(item.path) as image:
             shape = image.height, image.width
         return float(item.truth(shape).mean())
-    except (OSError, ValueError, Image.DecompressionBombError, MedcontourError):
+    except (OSError, ValueError, MedcontourError):
         return None

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medcontour.errors import MedcontourError
+from medcontour.files import file_stem, replacing_folder
 from medcontour.formats.labels import Kind, Label, labels
 from medcontour.results.exporter import Exporter, NothingToWrite
 from medcontour.results.model import Suggestion
@@ -46,18 +44,32 @@ def write(suggestion: Suggestion, scan: Scan, path: Path) -> None:
     MedcontourError
         When the folder cannot be written, or holds anything else than curves.
     """
+    _check_place(path)
+    stems = _stems(suggestion)
     files: dict[str, str] = {}
     for name, label, kind, polygon in _curves(suggestion):
-        stem = re.sub(r"[^\w.-]+", "_", name)
+        stem = stems[label.value] + re.sub(r"\W+", "_", name.removeprefix(label.name))
         while f"{stem}{ENDING}".casefold() in map(str.casefold, files):
             stem += "_"
         document = {"@schema": SCHEMA, "markups": [_markup(name, label.colour(kind), polygon)]}
         files[f"{stem}{ENDING}"] = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
     if not files:
         raise NothingToWrite("There is no contour to write as markups.")
-    with _replacing_folder(path) as folder:
+    with replacing_folder(path) as folder:
         for filename, text in files.items():
             (folder / filename).write_text(text, encoding="utf-8")
+
+
+def _stems(suggestion: Suggestion) -> dict[int, str]:
+    """What files are called after each label, by its value: no two alike, on any system."""
+    stems: dict[int, str] = {}
+    for label in labels(suggestion):
+        stem, number = file_stem(label.name), 1
+        while stem.casefold() in map(str.casefold, stems.values()):
+            number += 1
+            stem = f"{file_stem(label.name)}_{number}"
+        stems[label.value] = stem
+    return stems
 
 
 def control_points(
@@ -124,12 +136,8 @@ def _markup(
     }
 
 
-@contextmanager
-def _replacing_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary folder beside `path`, and put it in its place once the block succeeds.
-
-    What stands there before must be curves alone, or nothing.
-    """
+def _check_place(path: Path) -> None:
+    """Refuse to replace anything but curves, or nothing."""
     if path.exists() and not (
         path.is_dir() and all(item.name.endswith(ENDING) for item in path.iterdir())
     ):
@@ -137,31 +145,6 @@ def _replacing_folder(path: Path) -> Iterator[Path]:
             f"{path} is no folder of curves ({ENDING}) alone and would be replaced; "
             "choose a new or an empty folder."
         )
-    try:
-        workplace = Path(tempfile.mkdtemp(prefix=".partial-", dir=path.parent))
-    except OSError as error:
-        raise MedcontourError(
-            f"{path} cannot be written ({error.strerror}); choose another folder."
-        ) from error
-    new, old = workplace / "new", workplace / "old"
-    try:
-        new.mkdir()
-        yield new
-        if path.exists():
-            path.rename(old)
-        try:
-            new.rename(path)
-        except OSError:
-            if old.exists():
-                old.rename(path)
-            raise
-    except OSError as error:
-        raise MedcontourError(
-            f"{path} could not be written ({error.strerror or error}); "
-            "nothing was changed there: free some space or choose another folder."
-        ) from error
-    finally:
-        shutil.rmtree(workplace, ignore_errors=True)
 
 
 def _refuses(scan: Scan) -> str | None:

@@ -15,6 +15,7 @@ from medcontour.formats.shapes import Edited
 from medcontour.formats.volumes import read_volume
 from medcontour.scan import Scan
 from medcontour.scan.claims import DEFLATE, check_claim, check_room
+from medcontour.scan.quiet import muted
 
 __all__ = ["read", "reader", "recognises"]
 
@@ -49,7 +50,8 @@ def read(path: Path, scan: Scan) -> Edited:
     packed = header.get("compresseddata", "False").lower() == "true"
     check_claim(values, path.stat().st_size, str(path), DEFLATE if packed else 1)
     check_room(values, _EACH, str(path))
-    image = sitk.ReadImage(str(path), imageIO="MetaImageIO")
+    with muted():
+        image = sitk.ReadImage(str(path), imageIO="MetaImageIO")
     if image.GetNumberOfComponentsPerPixel() != 1:
         raise MedcontourError(f"{path} is in colour and no label map; give one.")
     dimension = min(image.GetDimension(), 3)

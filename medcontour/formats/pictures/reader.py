@@ -13,6 +13,7 @@ from medcontour.formats.shapes import Edited
 from medcontour.formats.volumes import volume_shapes
 from medcontour.scan import Scan
 from medcontour.scan.claims import opened_picture
+from medcontour.scan.quiet import muted
 
 __all__ = ["read", "reader", "recognises"]
 
@@ -30,7 +31,7 @@ def read(path: Path, scan: Scan) -> Edited:
     MedcontourError
         For a picture in colour, of another size than the scan, or a scan of several slices.
     """
-    with opened_picture(path) as image:
+    with muted(), opened_picture(path) as image:
         image.load()
         if image.mode not in ("L", "P", "1", "I;16", "I"):
             raise MedcontourError(
