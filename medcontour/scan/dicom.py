@@ -59,7 +59,7 @@ def read_dicom(path: Path, series: str | None = None) -> Scan:
     An image without ImagePositionPatient (a radiograph, plain ultrasound) is read by itself: its
     size comes from PixelSpacing, ImagerPixelSpacing or the ultrasound region's calibration, its
     affine is then diag(column spacing, row spacing, 1, 1), in no frame of reference; without any
-    of them `units` is ``"pixel"``.
+    of them `units` is ``"pixel"`` and the shape of a pixel that of PixelAspectRatio.
 
     Parameters
     ----------

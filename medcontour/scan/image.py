@@ -9,6 +9,7 @@ from PIL import Image, ImageOps
 
 from medcontour.errors import MedcontourError
 from medcontour.scan.claims import opened_picture
+from medcontour.scan.proportion import picture_ratio, sides
 from medcontour.scan.quiet import muted, quietly
 from medcontour.scan.scan import Scan
 from medcontour.scan.values import check_values, grey_where_equal, spread_window
@@ -37,7 +38,8 @@ def read_image(path: Path) -> Scan:
     Returns
     -------
     Scan
-        One slice, `units` ``"pixel"``, `affine_lps` the identity, `grid` None.
+        One slice, `units` ``"pixel"``, `affine_lps` diagonal: the identity, or the sides of its
+        pixels where they are not square (`medcontour.scan.proportion`); `grid` None.
 
     Raises
     ------
@@ -50,6 +52,7 @@ def read_image(path: Path) -> Scan:
             frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
             if frames == 1:
                 image.load()
+                ratio = picture_ratio(image)
                 upright = ImageOps.exif_transpose(image)
                 if upright.mode not in _GREY:
                     upright = upright.convert("L" if upright.mode in ("1", "LA", "La") else "RGB")
@@ -71,14 +74,16 @@ def read_image(path: Path) -> Scan:
     voxels = grey_where_equal(pixels[None])
     check_values(voxels, str(path))
     window = (0.0, 255.0) if voxels.max() <= 255 and voxels.min() >= 0 else spread_window(voxels)
+    height, width, note = sides(ratio)
     return Scan(
         voxels=voxels,
-        affine_lps=np.eye(4),
+        affine_lps=np.diag([width, height, 1.0, 1.0]),
         slice_origins_lps=np.zeros((1, 3)),
         units="pixel",
         modality="OT",
         source=str(path.resolve()),
         window=window,
+        notes=(note,) if note else (),
     )
 
 

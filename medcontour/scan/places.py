@@ -11,6 +11,7 @@ from medcontour.errors import MedcontourError
 from medcontour.scan.headers import text
 from medcontour.scan.pieces import Piece
 from medcontour.scan.pixels import numbers
+from medcontour.scan.proportion import sides
 from medcontour.scan.stack import Plane, Stack
 
 __all__ = ["at_the_detector", "flat_stack", "plane_of"]
@@ -87,9 +88,23 @@ def flat_stack(piece: Piece) -> tuple[Stack, Literal["mm", "pixel"]]:
     """Place an image that has no place in the patient, in mm where it has a size."""
     spacing, note = _projected_spacing(piece.file.header)
     units: Literal["mm", "pixel"] = "mm" if spacing else "pixel"
-    row, column = spacing or (1.0, 1.0)
+    notes = [note]
+    if spacing:
+        row, column = spacing
+    else:
+        row, column, uneven = sides(_ratio(piece.file.header))
+        notes += [uneven] if uneven else []
     affine = np.diag([column, row, 1.0, 1.0])
-    return Stack((0,), affine, np.zeros((1, 3)), notes=(note,)), units
+    return Stack((0,), affine, np.zeros((1, 3)), notes=(*notes,)), units
+
+
+def _ratio(header: Dataset) -> float | None:
+    """Height over width of a pixel (PixelAspectRatio: vertical, then horizontal), if it is said."""
+    try:
+        vertical, horizontal = numbers(header, "PixelAspectRatio")
+        return vertical / horizontal
+    except (ValueError, TypeError, ZeroDivisionError):
+        return None
 
 
 def _projected_spacing(header: Dataset) -> tuple[tuple[float, float] | None, str]:
