@@ -34,7 +34,8 @@ def carry_text(written: Dataset, source: Dataset) -> None:
     declared = _declared(source)
     copied = [each for each in written if each.VR in _TEXT and each.tag in source]
     for element in copied:
-        if any(_LOST in text for text in _texts(element)):
+        # Of an escape sequence that the declared set does not have, pydicom reads a part.
+        if any(_LOST in text or _ESCAPE in text for text in _texts(element)):
             element.value = ""
     single = _single_bytes(declared)
     if single is None:
@@ -71,7 +72,7 @@ def _single_bytes(declared: list[str]) -> str | None:
 def _unsure(raw: bytes, declared: list[str]) -> bool:
     """Whether nobody knows what text the bytes are."""
     if raw.isascii():
-        return _ESCAPE.encode() in raw
+        return False
     if declared[0] in ("", "ISO_IR 6") or declared[0] not in python_encoding:
         return True
     try:
