@@ -195,6 +195,7 @@ def test_lengths_are_in_mm_where_the_folder_tells_a_spacing(tmp_path: Path) -> N
         run(model, read_folder(tmp_path / "data"), tmp_path, {"b": blind}, outlines=True)
 
 
+@pytest.mark.slow
 def test_the_command_takes_settings_and_keys_records_by_them(tmp_path: Path) -> None:
     tiny_data.planted(tmp_path / "data")
     tiny_data.torchscript(tmp_path / "cells.pt")

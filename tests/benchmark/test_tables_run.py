@@ -284,6 +284,7 @@ def test_the_papers_rows_stand_apart_and_only_where_they_belong() -> None:
     assert not published_rows("imagenet", "resnet18")
 
 
+@pytest.mark.slow
 def test_the_commands_end_to_end(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -189,6 +189,7 @@ def test_a_scan_that_is_a_file_needs_to_be_told_the_archive(
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_storing_does_without_pytorch(full: Archive, result: Path) -> None:
     code = "import medcontour as mc; print(len(mc.push(sys.argv[1], sys.argv[2])))"
     done = python_without(["torch", "monai"], code, result, full.address())

@@ -32,6 +32,7 @@ def test_the_answer_rests_on_the_lesion_alone() -> None:
     assert torch.allclose(network(alone), network(images), atol=0.2)
 
 
+@pytest.mark.slow
 def test_elongated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = ["--out", str(tmp_path), "--lesions", "2", "--paper-steps", "4"]
     monkeypatch.setattr(sys, "argv", ["script", *arguments])

@@ -21,6 +21,7 @@ def within(bound: str, cell: str) -> bool:
     return value >= limit if 0.9 < limit < 1 else value <= limit
 
 
+@pytest.mark.slow
 @pytest.mark.dicom_tools
 def test_every_cell_is_within_its_bound(capsys: pytest.CaptureFixture[str]) -> None:
     rows = formats.table([formats.CASES[4], formats.TILTED, formats.UNEVEN])

@@ -26,6 +26,7 @@ def test_squeezenet_knows_most_of_the_photographs(shared_data: Path) -> None:
     assert hits >= 15  # 0.72 of such images, says who made the weights
 
 
+@pytest.mark.slow
 @pytest.mark.shared_data
 def test_settings_are_chosen_on_images_of_no_table(
     shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -32,6 +32,7 @@ def run(
         return json.loads((out / "table.json").read_text()), list(csv.DictReader(table))
 
 
+@pytest.mark.slow
 def test_sample_study(tmp_path: Path, sample_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     only = f"{SLICE}:{SLICE + 1}"
     document, records = run(sample_study, monkeypatch, tmp_path, "--slices", only)
@@ -71,6 +72,7 @@ def test_sample_study(tmp_path: Path, sample_data: Path, monkeypatch: pytest.Mon
     assert "| all | evidence contour | 1 |" in (tmp_path / "table.md").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.shared_data
 def test_breast_lesions(tmp_path: Path, shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = shared_data / "busi"

@@ -215,6 +215,7 @@ def test_a_target_beside_an_objective_is_refused() -> None:
         explain.fit(squares(), target=1)
 
 
+@pytest.mark.slow
 def test_half_precision_finds_as_good_a_contour_and_is_judged_in_full() -> None:
     torch.manual_seed(3)
     network = torch.nn.Sequential(

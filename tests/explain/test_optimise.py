@@ -22,6 +22,7 @@ def test_the_fast_preset_finds_what_the_answer_rests_on(planted: Planted) -> Non
     assert (fit.evaluations <= 50).all()
 
 
+@pytest.mark.slow
 def test_algorithm_1_finds_it_too(planted: Planted) -> None:
     fit = optimise(planted.perturbation, planted.objective(), "paper")
     # Its radius is bounded at 0.1 and it has no frame, so its curve is rounder than the truth.
@@ -57,6 +58,7 @@ def test_a_fixed_area_is_held(planted: Planted, area: float) -> None:
     assert counted.tolist() == pytest.approx([area] * 3, abs=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("area", [0.1, 0.4])
 def test_the_papers_fixed_area_is_eq_10s_penalty(planted: Planted, area: float) -> None:
     fit = optimise(planted.perturbation, planted.objective(), "paper", area=area)

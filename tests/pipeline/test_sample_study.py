@@ -297,6 +297,7 @@ def test_no_patient_data_is_written_but_in_dicom(
         assert pydicom.dcmread(sample_run.folder / dicom).PatientID == number
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_files(sample_run: SampleRun, tmp_path: Path) -> None:
     scores = sample_run.suggestion.slice_scores
     surest = max(scores, key=lambda k: scores[k])

@@ -128,6 +128,7 @@ def test_truth_is_one_integer_a_nodule(
         assert np.median(hu[mask]) > np.median(hu[shell]) + 250
 
 
+@pytest.mark.slow
 def test_generator_makes_the_committed_study(
     again: Thorax, series: sitk.Image, truth: nib.Nifti1Image, tmp_path: Path
 ) -> None:
@@ -142,6 +143,7 @@ def test_generator_makes_the_committed_study(
         assert fresh == pydicom.dcmread(SAMPLE / "ct_study" / path.name, stop_before_pixels=True)
 
 
+@pytest.mark.slow
 def test_generator_makes_the_committed_volume_and_radiograph(tmp_path: Path) -> None:
     (tmp_path / "truth").mkdir()
     make_sample.write_volume(tmp_path)

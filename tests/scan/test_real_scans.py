@@ -153,6 +153,7 @@ def assert_as_itk(scan: Scan, path: Path) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_every_dicom_file_is_read_as_itk_reads_it_or_refused(
     shared_data: Path, recwarn: pytest.WarningsRecorder, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -171,6 +172,7 @@ def test_every_dicom_file_is_read_as_itk_reads_it_or_refused(
     assert agreed > 0.8 * len(dicom)
 
 
+@pytest.mark.slow
 def test_every_folder_is_read_or_refused(shared_data: Path) -> None:
     """Series that lie together, mixed with structure sets, plans, doses, texts and indices."""
     folders = [path for path in sorted((shared_data / "dicom").rglob("*")) if path.is_dir()]
