@@ -115,7 +115,7 @@ def refine(
             classifier, labels=names(labels), outputs=outputs, device=device
         )
         with progress_bars(quiet=as_json) as progress:
-            again = edits.resume(refined, loaded, progress)
+            again = edits.resume(refined.suggestion, loaded, progress)
     make_folder(out)
     saved = refined.suggestion.save(out, formats)
     files = [*saved.files, *edits.write_report(refined, out)]

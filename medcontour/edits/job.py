@@ -25,7 +25,7 @@ from medcontour.scan import Scan, read_scan
 if TYPE_CHECKING:
     from medcontour.edits.fitted import Fitted
 
-__all__ = ["Refined", "refine", "scan_of"]
+__all__ = ["Refined", "changed_findings", "refine", "scan_of"]
 
 HARMONICS = 5
 
@@ -52,14 +52,14 @@ class Refined:
     report: EditReport
     before: Suggestion
 
-    @property
-    def changed(self) -> tuple[Finding, ...]:
-        """The findings that have an outline of the reader's."""
-        return tuple(
-            finding
-            for finding in self.suggestion.findings
-            if any("edit" in c.quality for c in finding.outlines)
-        )
+
+def changed_findings(edited: Suggestion) -> tuple[Finding, ...]:
+    """Give the findings that have an outline of the reader's."""
+    return tuple(
+        finding
+        for finding in edited.findings
+        if any("edit" in contour.quality for contour in finding.outlines)
+    )
 
 
 def refine(

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from medcontour.classifier import Classifier
 from medcontour.contour.polygons import region
-from medcontour.edits.job import Refined
+from medcontour.edits.job import changed_findings
 from medcontour.errors import MedcontourError
 from medcontour.pipeline.from_start import explain_from, start_curve
 from medcontour.pipeline.planes import plane_geometry
@@ -22,7 +22,7 @@ __all__ = ["resume"]
 
 
 def resume(
-    refined: Refined, classifier: Classifier, progress: Progress | None = None
+    edited: Suggestion, classifier: Classifier, progress: Progress | None = None
 ) -> Suggestion:
     """Look for new evidence from each edited outline on, and follow the image from there again.
 
@@ -32,10 +32,10 @@ def resume(
 
     Parameters
     ----------
-    refined
-        What `refine` gave.
+    edited
+        The suggestion as the reader left it, with its scan: `Refined.suggestion`.
     classifier
-        Whom to ask: the one that the suggestion was made with.
+        The one that the suggestion was made with.
     progress
         Called as the work goes on.
 
@@ -50,29 +50,30 @@ def resume(
     MedcontourError
         When the classifier is another one, or nothing was changed that could be gone on from.
     """
-    suggestion, scan = refined.suggestion, refined.suggestion.source
+    scan, reference = edited.source, edited.classifier
     assert scan is not None
-    asked = suggestion.classifier
-    if classifier.weights_sha256 != asked.sha256 or asked.target_name not in classifier.labels:
+    same = classifier.weights_sha256 == reference.sha256
+    if not same or reference.target_name not in classifier.labels:
         raise MedcontourError(
-            f"The suggestion was made with the weights {asked.sha256[:12]} of {asked.name}, and "
-            f"the classifier given has {classifier.weights_sha256[:12]}; give the same one."
+            f"The suggestion was made with the weights {reference.sha256[:12]} of "
+            f"{reference.name}, and the classifier given has {classifier.weights_sha256[:12]}; "
+            "give the same one."
         )
-    changed = [f for f in refined.changed if f.label == asked.target_name]
+    changed = [f for f in changed_findings(edited) if f.label == reference.target_name]
     if not changed:
         raise MedcontourError(
-            f"No outline of {asked.target_name} was changed, so there is nothing to resume from; "
-            "leave --resume out."
+            f"No outline of {reference.target_name} was changed, so there is nothing to resume "
+            "from; leave --resume out."
         )
     done, views = [], []
     for number, finding in enumerate(changed):
         outline = max(finding.outlines, key=lambda c: c.area_mm2)
-        fresh, view = _again(suggestion, scan, classifier, finding, outline)
+        fresh, view = _again(edited, scan, classifier, finding, outline)
         done.append(fresh)
         views.append(view)
         if progress:
             progress("optimise", number + 1, len(changed))
-    return replace(suggestion, findings=tuple(done), views=tuple(views), edited=False, source=scan)
+    return replace(edited, findings=tuple(done), views=tuple(views), edited=False, source=scan)
 
 
 def _again(

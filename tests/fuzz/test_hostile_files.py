@@ -253,7 +253,7 @@ def test_specks_are_fitted_quickly_and_kept(world: World, tmp_path: Path) -> Non
     nib.save(nib.Nifti1Image(values, labels.affine), tmp_path / "edit.nii")
     edit = tmp_path / "edit.nii"
     refined = mc.refine(world.suggestion, edit, world.scan, include_other=True)
-    (finding,) = (f for f in refined.changed if f.label == "label 77")
+    (finding,) = (f for f in refined.suggestion if f.label == "label 77")
     assert len(finding.outlines) == 6
     assert all(c.quality["fit_dice"] > 0.9 for c in finding.outlines)
     areas = [c.area_mm2 for c in finding.outlines]

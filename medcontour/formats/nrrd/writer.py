@@ -15,9 +15,9 @@ from medcontour.formats.labels import CATEGORY, TYPE, Label
 from medcontour.formats.rasterise import Mask, file_grid, is_sheared, label_masks
 from medcontour.results.exporter import Exporter, NothingToWrite
 from medcontour.results.model import Suggestion
-from medcontour.scan.scan import Scan
+from medcontour.scan.scan import FileGrid, Scan
 
-__all__ = ["exporter", "write"]
+__all__ = ["encode", "exporter", "header_on", "write"]
 
 _TAGS = (
     "Segmentation.Status:inprogress|"
@@ -45,14 +45,7 @@ def write(suggestion: Suggestion, scan: Scan, path: Path) -> None:
     grid = file_grid(scan)
     layers, layer_of = _layers(masks)
     placed = [grid.from_scan(layer) for layer in layers]
-    affine_lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ grid.affine_ras
-    directions = affine_lps[:3, :3].T
-    header: dict[str, Any] = {
-        "space": "left-posterior-superior",
-        "kinds": ["domain"] * 3,
-        "space directions": directions,
-        "space origin": affine_lps[:3, 3],
-        "encoding": "gzip",
+    header = header_on(grid) | {
         "Segmentation_ContainedRepresentationNames": "Binary labelmap|",
         "Segmentation_MasterRepresentation": "Binary labelmap",
         "Segmentation_SourceRepresentation": "Binary labelmap",
@@ -60,14 +53,26 @@ def write(suggestion: Suggestion, scan: Scan, path: Path) -> None:
     }
     if len(placed) > 1:
         header["kinds"] = ["list", *header["kinds"]]
-        header["space directions"] = np.vstack([np.full(3, np.nan), directions])
+        header["space directions"] = np.vstack([np.full(3, np.nan), header["space directions"]])
     extent = " ".join(f"0 {length - 1}" for length in grid.shape)
     for index, (label, _) in enumerate(masks):
         for key, value in _segment(label, layer_of[index], extent, suggestion).items():
             header[f"Segment{index}_{key}"] = value.encode("unicode_escape").decode("ascii")
     data = np.stack(placed) if len(placed) > 1 else placed[0]
     with replacing(path) as temporary:
-        temporary.write_bytes(_encode(data, header))
+        temporary.write_bytes(encode(data, header))
+
+
+def header_on(grid: FileGrid, *, packed: bool = True) -> dict[str, Any]:
+    """Give the NRRD header of a volume on a grid, placed in LPS mm."""
+    affine_lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ grid.affine_ras
+    return {
+        "space": "left-posterior-superior",
+        "kinds": ["domain"] * 3,
+        "space directions": affine_lps[:3, :3].T,
+        "space origin": affine_lps[:3, 3],
+        "encoding": "gzip" if packed else "raw",
+    }
 
 
 def _layers(masks: list[tuple[Label, Mask]]) -> tuple[list[npt.NDArray[np.uint8]], list[int]]:
@@ -98,7 +103,7 @@ def _segment(label: Label, layer: int, extent: str, suggestion: Suggestion) -> d
     }
 
 
-def _encode(data: npt.NDArray[np.generic], header: dict[str, Any]) -> bytes:
+def encode(data: npt.NDArray[np.generic], header: dict[str, Any]) -> bytes:
     """Give the file's bytes, without pynrrd's comment on the time, and with names in UTF-8.
 
     pynrrd writes headers in ASCII alone; 3D Slicer writes and reads names in UTF-8.

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields
 
 import medcontour as mc
-from medcontour.classifier import Classifier, target_index
-from medcontour.pipeline.allowance import most_a_slice
+from medcontour.workspace import Setup
 
-__all__ = ["Options", "read_options"]
+__all__ = ["read_options"]
 
 SECONDS = "45"
 """Of the 60 that MITK waits: the rest is for sending, and for the pace being a guess."""
@@ -17,20 +16,10 @@ SECONDS = "45"
 OWN = ("classifier", "device")
 
 
-@dataclass(frozen=True)
-class Options:
-    """The classifier, the name of its class, and the settings of every study.
+def read_options(conf: Mapping[str, str]) -> Setup:
+    """Check the options and load the classifier; all of `Settings` can be set.
 
     Unlike elsewhere, `most_seconds` is 45 where nothing else is said: clients wait a minute.
-    """
-
-    classifier: Classifier
-    target: str
-    settings: mc.Settings
-
-
-def read_options(conf: Mapping[str, str]) -> Options:
-    """Check the options and load the classifier; all of `Settings` can be set.
 
     Raises
     ------
@@ -49,20 +38,5 @@ def read_options(conf: Mapping[str, str]) -> Options:
         )
     chosen = {"most_seconds": SECONDS} | {n: v for n, v in conf.items() if n not in OWN}
     settings = mc.Settings.from_text(chosen)
-    _check_limits(settings)
     classifier = mc.load_classifier(conf["classifier"], device=conf.get("device", "cpu"))
-    target = classifier.labels[target_index(classifier, settings.target)]
-    return Options(classifier, target, replace(settings, target=target))
-
-
-def _check_limits(settings: mc.Settings) -> None:
-    least = most_a_slice(settings)
-    for name, limit, lowest, why in (
-        ("most_seconds", settings.most_seconds, 1, "the least"),
-        ("most_evaluations", settings.most_evaluations, least, "what one slice may cost"),
-    ):
-        if limit is not None and limit < lowest:
-            raise mc.MedcontourError(
-                f"A study cannot be done in {limit:g} (--conf {name}): give a number from "
-                f"{lowest} ({why}), or none for no limit."
-            )
+    return Setup(classifier, settings)

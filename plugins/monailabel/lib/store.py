@@ -17,9 +17,9 @@ from monailabel.config import settings
 from monailabel.datastore.dicom import DICOMwebClientX, DICOMWebDatastore
 from monailabel.datastore.local import LocalDatastore
 from monailabel.interfaces.datastore import DefaultLabelTag
+from pydicom.uid import UID
 
 from lib.errors import plainly
-from medcontour.dicomweb.address import UID
 
 __all__ = ["Archive", "Folder", "open_store"]
 
@@ -93,7 +93,7 @@ class Archive(_Checked, DICOMWebDatastore):
         with _asking():
             found = self._client.search_for_series(search_filters=self._search_filter)
         uids = [str(item["0020000E"]["Value"][0]) for item in found]
-        return [uid for uid in uids if UID.fullmatch(uid)]  # they become names of folders
+        return [uid for uid in uids if UID(uid).is_valid]  # they become names of folders
 
     def get_labeled_images(self, label_tag: Any = None, labels: Any = None) -> list[str]:
         """Those whose label was saved here; a SEG in the archive may be a mere suggestion."""

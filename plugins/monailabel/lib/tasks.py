@@ -9,11 +9,10 @@ from monailabel.interfaces.tasks.infer_v2 import InferType
 from monailabel.tasks.infer.basic_infer import BasicInferTask
 
 import medcontour as mc
-from lib.answer import answer
 from lib.files import curves_file, label_map_file
-from lib.starts import clicked, drawn
-from lib.studies import Studies
-from medcontour.pipeline import snap_with
+from lib.segments import scribble_number
+from lib.store import Archive, Folder
+from medcontour.workspace import Workspace, clicked, drawn, summary
 
 __all__ = ["CurvesTask", "SnapTask", "SuggestionTask"]
 
@@ -24,21 +23,28 @@ class _Task(BasicInferTask):
     """What the models share: the suggestion takes the place of MONAI Label's prediction."""
 
     def __init__(
-        self, studies: Studies, type: InferType, dimension: int, description: str, **config: Any
+        self,
+        workspace: Workspace,
+        store: Folder | Archive,
+        type: InferType,
+        dimension: int,
+        description: str,
+        **config: Any,
     ) -> None:
         super().__init__(
             path=None,
             network=None,
             type=type,
-            labels={studies.options.target: 1},
+            labels={workspace.setup.target: 1},
             dimension=dimension,
             description=description,
             config=config,
         )
-        self.studies = studies
+        self.workspace = workspace
+        self.store = store
 
     def is_valid(self) -> bool:
-        """Whether it can be asked: its classifier was loaded when the server started."""
+        """Whether it can run: its classifier was loaded when the server started."""
         return True
 
     def pre_transforms(self, data: Any = None) -> list[Any]:
@@ -55,32 +61,31 @@ class _Task(BasicInferTask):
         return data
 
     def suggestion(self, data: dict[str, Any]) -> mc.Suggestion:
-        """Suggest for the study of a request."""
+        """Suggest for the study of a request; for an uploaded file nothing is kept."""
+        study = data["study"]
         if data.get(FROM_EDIT) in (True, "true", "True"):
-            return self.studies.after_edit(data["study"])
-        return self.studies.suggestion(data["study"])
+            return self.workspace.after_edit(study)
+        if study in self.store.list_images():
+            return self.workspace.suggestion(study)
+        return self.workspace.suggest(mc.read_scan(study))
 
     def writer(self, data: dict[str, Any], extension: Any = None, dtype: Any = None) -> Any:
-        """Write the file of the answer, and say what was found."""
+        """Write the file of the response, and say what was found."""
         suggestion = data[self.output_label_key]
-        return self.file(suggestion, data), answer(suggestion)
+        return self.file(suggestion, data), summary(suggestion)
 
     def file(self, suggestion: mc.Suggestion, data: dict[str, Any]) -> str | None:
         """Write the label map that the client asks for."""
-        return label_map_file(
-            suggestion.for_export(),
-            data.get("result_extension"),
-            data.get("result_dtype"),
-            bool(data.get("result_compress", True)),
-        )
+        return label_map_file(suggestion.for_export(), data)
 
 
 class SuggestionTask(_Task):
     """Outlines of all positive slices as a label map on the image's own grid."""
 
-    def __init__(self, studies: Studies) -> None:
+    def __init__(self, workspace: Workspace, store: Folder | Archive) -> None:
         super().__init__(
-            studies,
+            workspace,
+            store,
             InferType.SEGMENTATION,
             3,
             "Outlines on every slice that the classifier calls positive",
@@ -91,9 +96,10 @@ class SuggestionTask(_Task):
 class CurvesTask(_Task):
     """The same as closed curves to drag, in 3D Slicer's format."""
 
-    def __init__(self, studies: Studies) -> None:
+    def __init__(self, workspace: Workspace, store: Folder | Archive) -> None:
         super().__init__(
-            studies,
+            workspace,
+            store,
             InferType.SEGMENTATION,
             3,
             "The same as editable closed curves, for 3D Slicer alone",
@@ -108,21 +114,21 @@ class CurvesTask(_Task):
 class SnapTask(_Task):
     """Evidence and outline from the reader's click or rough drawing on, slice by slice."""
 
-    def __init__(self, studies: Studies, type: InferType) -> None:
+    def __init__(self, workspace: Workspace, store: Folder | Archive, type: InferType) -> None:
         how = "a click" if type == InferType.DEEPGROW else "a rough drawing"
-        super().__init__(studies, type, 2, f"Follows evidence and image from {how} on")
+        super().__init__(workspace, store, type, 2, f"Follows evidence and image from {how} on")
 
     def suggestion(self, data: dict[str, Any]) -> mc.Suggestion:
         """Search on from where the reader points to."""
-        options = self.studies.options
         study = data["study"]
-        scan = self.studies.scan(study)
+        known = study in self.store.list_images()
+        scan = self.workspace.scan(study) if known else mc.read_scan(study)
         label = data.get("label")
         if isinstance(label, str) and Path(label).is_file():
-            starts = drawn(Path(label), data, scan)
+            starts = drawn(label, scan, scribble_number(data))
         else:
-            starts = clicked(data.get("foreground") or data.get(options.target), scan)
-        return snap_with(scan, options.classifier, starts, options.settings)
+            starts = clicked(data.get("foreground") or data.get(self.workspace.setup.target), scan)
+        return self.workspace.snap(scan, starts)
 
     def file(self, suggestion: mc.Suggestion, data: dict[str, Any]) -> str | None:
         """Write the label map, with weak findings too: the reader asked about this very place."""

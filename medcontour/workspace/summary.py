@@ -1,17 +1,24 @@
-"""The JSON part of an answer: scores and evidence, and nothing of the patient."""
+"""What a client is told of a suggestion beside its files: scores and evidence, as plain values."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from typing import Any
 
-import medcontour as mc
+from medcontour.results import Finding, Suggestion
 
-__all__ = ["answer"]
+__all__ = ["summary"]
 
 
-def answer(suggestion: mc.Suggestion) -> dict[str, Any]:
-    """Say what was found, how sure the classifier is, and on what its answer rests."""
+def summary(suggestion: Suggestion) -> dict[str, Any]:
+    """Say what was found, how sure the classifier is, and what its evidence is.
+
+    Returns
+    -------
+    Values that JSON holds, and nothing of the patient: ``target``, ``classifier``, ``findings``
+    (each with ``slice``, ``label``, ``score``, ``status``, ``evidence``, areas in mm2 and
+    ``note``), ``slice_scores``, ``evaluations``, ``seconds`` and ``notes``.
+    """
     return {
         "target": suggestion.classifier.target_name,
         "classifier": {
@@ -26,7 +33,7 @@ def answer(suggestion: mc.Suggestion) -> dict[str, Any]:
     }
 
 
-def _finding(finding: mc.suggestion.Finding) -> dict[str, Any]:
+def _finding(finding: Finding) -> dict[str, Any]:
     return {
         "slice": finding.slice,
         "label": finding.label,
