@@ -18,6 +18,7 @@ from pathlib import Path
 import psutil
 
 from medcontour.errors import MedcontourError
+from medcontour.limits import check_file
 from medcontour.privacy import keep_private
 
 __all__ = ["file_stem", "make_folder", "one_line", "replacing", "replacing_folder"]
@@ -183,6 +184,7 @@ def _named(path: str | os.PathLike[str]) -> Path:
     if not final.name:
         raise MedcontourError("The file to write has no name; say where to write.")
     keep_private(final)
+    check_file(final)  # a device or a pipe would be replaced by a file
     _tidy(final.parent)
     return final
 

@@ -10,11 +10,15 @@ from typing import Any
 
 from medcontour.classifier.reasons import reason
 from medcontour.errors import MedcontourError
+from medcontour.limits import read_text
 
 __all__ = ["BundleFiles", "labels_of", "network_class_of", "read_files", "uses_sigmoid"]
 
 NETWORK = ("network_def", "network", "net")
 """Keys under which a configuration may have its network."""
+
+DEEPEST, MOST = 100, 1_000_000
+"""How deep the values of a configuration may nest, and how many there may be."""
 
 WEIGHTS = ("model.safetensors", "model.pt", "model.ts")
 
@@ -63,21 +67,21 @@ def read_files(folder: Path) -> BundleFiles:
         When a file is missing or cannot be read.
     """
     metadata_file = folder / "configs" / "metadata.json"
-    if not metadata_file.is_file():
+    if not metadata_file.exists():
         raise MedcontourError(
             f"{folder} is no MONAI bundle: it has no configs/metadata.json; give a bundle's "
             "folder, or a TorchScript file."
         )
     metadata = _read(metadata_file)
     candidates = [folder / "configs" / f"inference{end}" for end in (".json", ".yaml", ".yml")]
-    config_file = next((path for path in candidates if path.is_file()), None)
+    config_file = next((path for path in candidates if path.exists()), None)
     if config_file is None:
         raise MedcontourError(
             f"The bundle {folder} has no configs/inference.json (or .yaml), which names its "
             "network and its preprocessing; add it."
         )
     places = [folder / "models" / name for name in WEIGHTS]
-    weights = next((path for path in places if path.is_file()), None)
+    weights = next((path for path in places if path.exists()), None)
     return BundleFiles(folder, metadata, _read(config_file), metadata_file, config_file, weights)
 
 
@@ -125,8 +129,11 @@ def uses_sigmoid(config: Mapping[str, Any]) -> bool:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
         content = json.loads(text) if path.suffix == ".json" else _yaml(text)
+        _check_extent(content)
+    except MedcontourError:
+        raise
     except Exception as error:  # json's and yaml's own errors have no common class
         raise MedcontourError(
             f"{path} cannot be read ({reason(error)}); mend or replace it."
@@ -134,6 +141,19 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise MedcontourError(f"{path} holds no names and values; mend or replace it.")
     return content
+
+
+def _check_extent(content: Any) -> None:
+    """Refuse values without end: YAML's aliases can repeat a list in a list, a billion times."""
+    waiting, count = [(content, 0)], 0
+    while waiting:
+        item, depth = waiting.pop()
+        inside = item.values() if isinstance(item, Mapping) else item
+        if isinstance(item, (Mapping, list)):
+            waiting += [(part, depth + 1) for part in inside]
+        count += 1
+        if depth > DEEPEST or count + len(waiting) > MOST:
+            raise ValueError("its values repeat or nest without end")
 
 
 def _yaml(text: str) -> Any:

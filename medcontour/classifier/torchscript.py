@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from medcontour.errors import MedcontourError
+from medcontour.limits import check_file
 
 __all__ = ["extra_files", "is_torchscript", "read_torchscript"]
 
@@ -30,9 +31,11 @@ def read_torchscript(path: Path, device: Any) -> Any:
     """
     import torch
 
-    from medcontour.classifier.weights import check_file
+    from medcontour.classifier.weights import check_file as check_there
+    from medcontour.classifier.weights import check_packed
 
-    check_file(path)
+    check_there(path)
+    check_packed(path)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*torch.jit.*deprecated.*")
@@ -47,6 +50,7 @@ def read_torchscript(path: Path, device: Any) -> Any:
 
 def is_torchscript(path: Path) -> bool:
     """Whether a file has the parts of a TorchScript archive."""
+    check_file(path)
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith("/constants.pkl") for name in archive.namelist())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from medcontour import limits
 from medcontour.errors import MedcontourError
 
-__all__ = ["check_file", "load_weights", "read_states", "state_sha256"]
+__all__ = ["check_file", "check_packed", "load_weights", "read_states", "state_sha256"]
 
 _USUAL = (
     "state_dict",
@@ -85,6 +87,7 @@ def read_states(path: Path) -> Iterator[dict[str, Tensor]]:
         When the file is missing, or holds something else or more than weights.
     """
     check_file(path)
+    check_packed(path)
     try:
         if path.suffix == ".safetensors":
             content: Any = load_file(path)
@@ -127,21 +130,44 @@ def check_file(path: Path) -> None:
     MedcontourError
         When nothing, or something else, is there.
     """
+    limits.check_file(path)
     if not path.is_file():
         raise MedcontourError(f"There is no file {path}; check the path.")
 
 
-def _states(content: Any, depth: int = 0) -> Iterator[dict[str, Tensor]]:
-    """State dicts anywhere in a checkpoint, under the usual names first."""
-    if not isinstance(content, Mapping) or depth > 3:
+def check_packed(path: Path) -> None:
+    """Refuse a file that memory does not hold: by its size, or by what its archive says it holds.
+
+    Raises
+    ------
+    MedcontourError
+        With how much it would take.
+    """
+    needed, remedy = path.stat().st_size, "give the weights of a smaller network"
+    limits.check_memory(needed, str(path), remedy)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            needed = sum(entry.file_size for entry in archive.infolist())
+    except Exception:  # no archive, or a damaged one: whoever reads it says so
         return
+    limits.check_memory(needed, str(path), remedy)
+
+
+def _states(
+    content: Any, depth: int = 0, seen: set[int] | None = None
+) -> Iterator[dict[str, Tensor]]:
+    """State dicts anywhere in a checkpoint, under the usual names first, each once."""
+    seen = set() if seen is None else seen
+    if not isinstance(content, Mapping) or depth > 3 or id(content) in seen:
+        return
+    seen.add(id(content))
     tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
     if tensors and len(tensors) == len(content):
         yield {key.replace(_COMPILED, ""): value for key, value in tensors.items()}
         return
     usual = [key for key in _USUAL if key in content]
     for key in (*usual, *(key for key in content if key not in usual)):
-        yield from _states(content[key], depth + 1)
+        yield from _states(content[key], depth + 1, seen)
 
 
 def _fitting_prefixes(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:

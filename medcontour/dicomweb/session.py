@@ -16,6 +16,7 @@ from requests.auth import AuthBase, HTTPBasicAuth
 
 from medcontour.dicomweb.address import Address
 from medcontour.errors import MedcontourError
+from medcontour.limits import check_file, read_text
 
 __all__ = ["Session", "open_session"]
 
@@ -122,7 +123,7 @@ def _token() -> str | None:
     token, path = _variable("TOKEN"), _file("TOKEN_FILE")
     if path is not None:
         try:
-            token = Path(path).read_text(encoding="ascii").strip()
+            token = read_text(Path(path)).strip()
         except (OSError, UnicodeError) as error:
             raise MedcontourError(
                 f"The file that {_NAME}TOKEN_FILE names cannot be read as a token: {path}."
@@ -142,6 +143,7 @@ def _certificate() -> tuple[str, str] | str | None:
         return None
     for path in filter(None, (certificate, key)):
         # OpenSSL would ask for the passphrase on the terminal.
+        check_file(Path(path))
         if b"ENCRYPTED" in Path(path).read_bytes():
             raise MedcontourError(
                 f"The key in {path} is encrypted; give one without a passphrase that only you can "

@@ -11,7 +11,7 @@ from typing import Any
 import pydicom
 from pydicom.dataset import Dataset
 
-from medcontour.limits import check_file, read_text
+from medcontour.limits import check_file, check_memory, read_text
 from medcontour.scan.claims import open_measured
 
 __all__ = ["Content", "read_dicom", "read_json"]
@@ -43,6 +43,7 @@ class Content:
         if path.is_dir():
             return cls(path, b"")
         check_file(path)
+        check_memory(path.stat().st_size, str(path), "give a smaller file")
         with path.open("rb") as file:
             return cls(path, file.read(FIRST))
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import struct
+import zipfile
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pydicom
+import torch
 from pydicom.filewriter import write_file_meta_info
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
@@ -102,6 +106,108 @@ def coco(root: Path, folder: Path, blocks: int) -> Path:
     return path
 
 
+def coco_masks(root: Path, folder: Path, blocks: int) -> Path:
+    """Many masks of the scan's own size, a few letters each."""
+    written = json.loads((root / "out" / "coco.json").read_text())
+    image = written["images"][0]
+    drawn = {"size": [image["height"], image["width"]]}
+    drawn["counts"] = [image["height"] * image["width"]]
+    item = {"image_id": image["id"], "category_id": 1, "segmentation": drawn}
+    path = folder / "masks.json"
+    path.write_text(json.dumps(written | {"annotations": [item] * 100 * blocks}))
+    return path
+
+
+def run_length(root: Path, folder: Path, blocks: int) -> Path:
+    """One run length of a million letters: a number without end."""
+    written = json.loads((root / "out" / "coco.json").read_text())
+    image = written["images"][0]
+    drawn = {"size": [image["height"], image["width"]], "counts": "o" * blocks * 10_000 + "1"}
+    written["annotations"][0]["segmentation"] = drawn
+    path = folder / "run.json"
+    path.write_text(json.dumps(written))
+    return path
+
+
+def sparse(root: Path, folder: Path, blocks: int) -> Path:
+    """A whole file that goes on and on, and takes no room on the disk."""
+    names = ("volume.nii", "model.pt", "out/segmentation.seg.nrrd", "out/seg.dcm", "out/coco.json")
+    source = root / names[blocks % len(names)]
+    path = folder / source.name
+    shutil.copyfile(source, path)
+    os.truncate(path, blocks * BLOCK * 64)
+    return path
+
+
+def weights(root: Path, folder: Path, blocks: int) -> Path:
+    """A bundle whose archive of weights packs gigabytes of zeros."""
+    path = _bundle(root, folder)
+    place = path / "models" / "model.pt"
+    with (
+        zipfile.ZipFile(place, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("model/data.pkl", "w", force_zip64=True) as entry,
+    ):
+        for _ in range(min(blocks, 40)):
+            entry.write(bytes(BLOCK))
+    return path
+
+
+def shared_states(root: Path, folder: Path, blocks: int) -> Path:
+    """A checkpoint of few bytes whose dictionaries hold one another, a billion in all."""
+    path = _bundle(root, folder)
+    inside: dict[str, object] = {"x": 1}
+    for _ in range(4):
+        inside = {str(key): inside for key in range(blocks * 4)}
+    torch.save(inside, path / "models" / "model.pt")
+    return path
+
+
+def safetensors(root: Path, folder: Path, blocks: int) -> Path:
+    """A header that is said to be, or says that its tensors are, larger than the file."""
+    path = _bundle(root, folder)
+    side = blocks * 1000
+    head = {"smooth.weight": {"dtype": "F32", "shape": [side, side], "data_offsets": [0, 100]}}
+    text = json.dumps(head).encode()
+    size = len(text) if blocks % 2 else 2**40
+    place = path / "models" / "model.safetensors"
+    place.write_bytes(struct.pack("<Q", size) + text + bytes(100))
+    return path
+
+
+def aliases(root: Path, folder: Path, blocks: int) -> Path:
+    """A configuration in YAML whose lists repeat lists, a billion times."""
+    path = _bundle(root, folder)
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    for n in range(1, 10):
+        lines.append(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]")
+    (path / "configs" / "inference.json").unlink()
+    lines.append("network_def: *a9\npostprocessing: *a9\n")
+    (path / "configs" / "inference.yaml").write_text("\n".join(lines))
+    return path
+
+
+def nested(root: Path, folder: Path, blocks: int) -> Path:
+    """A configuration that nests as deep as JSON is read."""
+    path = _bundle(root, folder)
+    deep = "[" * (blocks // 2) + "]" * (blocks // 2)
+    (path / "configs" / "inference.json").write_text(f'{{"postprocessing": {deep}}}')
+    return path
+
+
+def pipe_inside(root: Path, folder: Path, blocks: int) -> Path:
+    """A bundle in which a pipe stands for one of its files."""
+    path = _bundle(root, folder)
+    places = ("configs/metadata.json", "configs/inference.json", "models/model.pt", "model.ts")
+    place = path / places[blocks % 4]
+    place.unlink(missing_ok=True)
+    os.mkfifo(place)
+    return place if blocks % 4 == 3 else path
+
+
+def _bundle(root: Path, folder: Path) -> Path:
+    return Path(shutil.copytree(root / "spot_bundle", folder / "bundle"))
+
+
 def pipe(root: Path, folder: Path, blocks: int) -> Path:
     """A pipe that nobody writes into."""
     path = folder / ("scan.dcm", "scan.nii.gz", "scan.png", "edit.json")[blocks % 4]
@@ -123,6 +229,15 @@ BOMBS = {
     "nrrd": nrrd,
     "png": png,
     "coco": coco,
+    "coco-masks": coco_masks,
+    "run-length": run_length,
+    "sparse": sparse,
+    "weights": weights,
+    "shared-states": shared_states,
+    "safetensors": safetensors,
+    "aliases": aliases,
+    "nested": nested,
+    "pipe-inside": pipe_inside,
     "pipe": pipe,
     "device": device,
 }

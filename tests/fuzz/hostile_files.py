@@ -50,6 +50,8 @@ MEMORY = 2**30
 SECONDS = 20
 """Of processor time for one input; ten times as long by the clock, since others work here too."""
 
+TRUST = "use it only if you trust where it came from."
+
 LONGEST = 8010
 """Characters of a sentence."""
 
@@ -102,7 +104,9 @@ REFINED = _command("refine", "{root}/out", "{path}", "--out", "{out}", "--export
 OF_SCAN = _command(
     "refine", "{root}/out", "{root}/out/coco.json", "--scan", "{path}", "--out", "{out}"
 )
-OF_SUGGESTION = _command("refine", "{path}", "{root}/out/rtstruct.dcm", "--out", "{out}")
+OF_SUGGESTION = _command(
+    "refine", "{path}", "{root}/out/rtstruct.dcm", "--out", "{out}", "--scan", "{root}/series"
+)
 CONVERTED = [
     _command("convert", "{path}", "--to", name, "--out", "{out}", "--scan", "{root}/series")
     for name in ("rtstruct", "seg", "labelmap", "nrrd", "markups", "coco", "report", "overlay")
@@ -157,7 +161,11 @@ KINDS = {
     "label-picture": Kind(["pictures/labels.png"], damage.damage_picture, [EDIT]),
     "weights": Kind(OTHER, damage.damage_bytes, [*[LOAD] * 12, INFO, SUGGESTED]),
     "bundle-config": Kind(CONFIGS, _tame, [*[LOAD] * 12, INFO, SUGGESTED]),
-    "bomb": Kind([], damage.damage_bytes, [*[SCAN] * 2, *[EDIT] * 4, INFO, REFINED, OF_SCAN]),
+    "bomb": Kind(
+        [],
+        damage.damage_bytes,
+        [*[SCAN] * 4, *[EDIT] * 8, *[LOAD] * 8, INFO, INFO_JSON, REFINED, OF_SCAN, SUGGESTED],
+    ),
 }
 
 
@@ -293,8 +301,8 @@ def _judge(end: dict[str, Any], given: Given, printed: str) -> Outcome:
         return Outcome("failed", f"traceback: {end['fault']}")
     if end.get("memory") or "MemoryError" in printed:
         return Outcome("failed", f"memory: more than was allowed\n{end}\n{printed}")
-    # libtiff, a C library within Pillow, writes its own lines to standard error.
-    lines = [line for line in printed.splitlines() if not line.startswith("tempfile.tif: ")]
+    # Said before a bundle is read, on purpose.
+    lines = [line for line in printed.splitlines() if not line.endswith(TRUST)]
     sentence = end.get("sentence", "\n".join(lines).strip() if end["code"] else "")
     everything = printed + sentence
     for secret in SECRETS:

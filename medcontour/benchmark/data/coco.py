@@ -15,6 +15,7 @@ import numpy as np
 
 from medcontour.benchmark.data.dataset import BoolArray, Dataset, Item, Truth
 from medcontour.errors import MedcontourError
+from medcontour.limits import read_text
 from medcontour.scan.claims import opened_picture
 from medcontour.scan.quiet import muted
 
@@ -124,7 +125,7 @@ def _panoptic(folder: Path, classes: Classes | None) -> Dataset:
     found = _Found(classes)
     pictures = {}
     try:
-        content = json.loads((folder / "instances.json").read_text(encoding="utf-8"))
+        content = json.loads(read_text(folder / "instances.json"))
         for image in content["images"]:
             file = folder / "images" / str(image["file"])
             pictures[file] = folder / "panoptic" / str(image["panoptic"])
@@ -170,7 +171,7 @@ class _Found:
 
 def _classes(file: Path) -> Classes:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(read_text(file))
         return {str(name): tuple(int(k) for k in some) for name, some in content.items()}
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise MedcontourError(

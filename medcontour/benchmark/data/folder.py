@@ -23,6 +23,7 @@ from medcontour.benchmark.data.dataset import (
     image_files,
 )
 from medcontour.errors import MedcontourError
+from medcontour.limits import read_text
 from medcontour.privacy import could_identify
 
 __all__ = ["Polygon", "read_folder"]
@@ -107,7 +108,7 @@ def _places(folder: Path, labels: dict[str, dict[str, str]]) -> dict[str, Callab
                 boxes.setdefault(stem, []).append([row.get(corner) for corner in CORNERS])
     elif (file := folder / "boxes.json").is_file():
         try:
-            content = json.loads(file.read_text(encoding="utf-8"))
+            content = json.loads(read_text(file))
             boxes = {Path(name).stem: list(some) for name, some in content.items()}
         except (ValueError, TypeError, AttributeError) as error:
             raise MedcontourError(

@@ -15,8 +15,12 @@ from medcontour.formats.labels import KINDS
 from medcontour.formats.reader import Reader
 from medcontour.formats.shapes import Edited, EditedShape, LeftOut, left_out_notes
 from medcontour.scan import Scan
+from medcontour.scan.claims import check_room
 
 __all__ = ["decode_rle", "read", "reader", "recognises"]
+
+LONGEST = 60
+"""Bits of a run length."""
 
 _NAMED = re.compile(r"(?:^|[/\\])slice_(\d+)\.\w+$")
 
@@ -44,6 +48,7 @@ def read(path: Path, scan: Scan) -> Edited:
     slices = _slices(document.get("images", []), scan, path)
     left_out: list[LeftOut] = []
     shapes: list[EditedShape] = []
+    masks = 0
     for item in document.get("annotations", []):
         k = slices.get(item.get("image_id"))
         name, number = categories.get(item.get("category_id"), ""), item.get("category_id")
@@ -55,6 +60,8 @@ def read(path: Path, scan: Scan) -> Edited:
         if isinstance(drawn, dict):
             if list(drawn["size"]) != [scan.rows, scan.columns]:
                 raise MedcontourError(f"{path} holds a mask of another size than its image.")
+            masks += 1
+            check_room(masks * scan.rows * scan.columns, 4, str(path), "keep fewer masks")
             mask = decode_rle(drawn["counts"], scan.rows, scan.columns)
             shapes.append(EditedShape(name, number, k, values=mask.astype(np.float32), kind=kind))
             continue
@@ -113,6 +120,8 @@ def _runs(text: str | bytes) -> list[int]:
         value |= (group & 31) << shift
         shift += 5
         if group & 32:
+            if shift > LONGEST:
+                raise ValueError("a run length without end")
             continue
         if group & 16:
             value -= 1 << shift

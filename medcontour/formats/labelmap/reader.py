@@ -19,6 +19,8 @@ from medcontour.scan.nifti import check_voxels, placed_affine
 __all__ = ["read", "reader", "recognises"]
 
 NIFTI_1, NIFTI_2 = (b"n+1\0", b"ni1\0"), (b"n+2\0", b"ni2\0")
+DESCRIBED = 2**20
+"""Bytes of a description that are read; a line takes less than a hundred."""
 LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _DESCRIPTION = re.compile(r'^\s*(\d+)(?:\s+\S+){6}\s+"(.*)"\s*$')
 
@@ -44,7 +46,8 @@ def read(path: Path, scan: Scan) -> Edited:
 def _itksnap_names(path: Path) -> dict[int, str]:
     if not path.is_file():
         return {}
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    with path.open("rb") as file:
+        lines = file.read(DESCRIBED).decode("utf-8", "replace").splitlines()
     found = (_DESCRIPTION.match(line) for line in lines if not line.startswith("#"))
     return {int(row[1]): row[2] for row in found if row and int(row[1])}
 

@@ -25,6 +25,8 @@ from medcontour.scan.claims import check_claim, check_room
 __all__ = ["read", "reader", "recognises"]
 
 BLOCK = 2**20
+HEADER = 2**24
+"""Bytes that are looked through for names; a segment's take a few hundred."""
 _EACH = 24
 """Bytes that a value takes while it is read: unpacked, as stored, and as a whole number."""
 _PACKED: dict[str, Callable[[], Any]] = {
@@ -59,7 +61,9 @@ def read(path: Path, scan: Scan) -> Edited:
     _check_body(path)
     data, header = nrrd.read(str(path))
     # pynrrd drops what is not ASCII; 3D Slicer writes names in UTF-8.
-    lines = path.read_bytes().split(b"\n\n", 1)[0].decode("utf-8", "replace").splitlines()
+    with path.open("rb") as file:
+        start = file.read(HEADER)
+    lines = start.split(b"\n\n", 1)[0].decode("utf-8", "replace").splitlines()
     header = header | {k: v for k, v in nrrd.read_header(iter(lines)).items() if "_Name" in k}
     data = np.asarray(data)
     affine, layers_axis = _nrrd_affine(header, path)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import shapely
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from medcontour.contour.polygons import keyhole, region
 from medcontour.formats.place import plane_mm
@@ -30,20 +33,17 @@ def combined(polygons: Sequence[FloatArray], scan: Scan, k: int) -> list[FloatAr
     outside by a cut of no width.
     """
     regions = [region(plane_mm(polygon, scan, k)) for polygon in polygons]
-    waiting, out = set(range(len(polygons))), []
+    out: list[FloatArray] = []
     row, column = scan.pixel_spacing
-    while waiting:
-        cluster, found = set(), {waiting.pop()}
-        while found:
-            one = found.pop()
-            cluster.add(one)
-            near = {i for i in waiting if regions[i].intersects(regions[one])}
-            waiting -= near
-            found |= near
+    one, other = shapely.STRtree(regions).query(regions, predicate="intersects")
+    meets = coo_array((np.ones(len(one), bool), (one, other)), shape=(len(regions),) * 2)
+    _, clusters = connected_components(meets, directed=False)
+    for number in np.unique(clusters):
+        cluster = np.flatnonzero(clusters == number)
         if len(cluster) == 1:
-            out.append(polygons[cluster.pop()])
+            out.append(polygons[cluster[0]])
             continue
-        left = shapely.symmetric_difference_all([regions[i] for i in sorted(cluster)])
+        left = shapely.symmetric_difference_all([regions[i] for i in cluster])
         parts = [p for p in shapely.get_parts(left) if p.geom_type == "Polygon" and p.area > 0]
         out += [scan.to_lps(keyhole(part) / (column, row), k) for part in parts]
     return out

@@ -98,13 +98,17 @@ def _masks(
             )
         k, pixels, _ = placed
         if kind == "LABELMAP":
-            parts = [(int(n), (pixels == n).astype(np.float32)) for n in np.unique(pixels) if n]
+            values = [int(n) for n in np.unique(pixels) if n]
+            parts = ((n, (pixels == n).astype(np.float32)) for n in values)
         else:
-            parts = [(_segment(dataset, number), (pixels / scale).astype(np.float32))]
+            values = [_segment(dataset, number)]
+            parts = ((n, (pixels / scale).astype(np.float32)) for n in values)
+        more = len({(n, k) for n in values} - found.keys())
+        masks = (len(found) + more) * scan.rows * scan.columns
+        check_room(masks, 4, str(path), "keep fewer segments")
         for segment, mask in parts:
             before = found.get((segment, k))
             found[segment, k] = mask if before is None else np.maximum(before, mask)
-        check_room(len(found) * scan.rows * scan.columns, 4, str(path), "keep fewer segments")
     return found, all(abs(off) <= near for off in offsets.values())
 
 
