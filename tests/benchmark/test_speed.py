@@ -57,6 +57,7 @@ def workload() -> Workload:
     )
 
 
+@pytest.mark.slow
 def test_the_command_compares_both_presets(tmp_path: Path, sample_data: Path) -> None:
     line = ["benchmark", "speed", str(sample_data / "ct_study"), "--images", "2", "--json"]
     line += ["--classifier", str(sample_data / "nodule_classifier"), "--out", str(tmp_path)]

@@ -118,6 +118,7 @@ def test_eq_7_area_is_the_count_of_pixels_and_shapelys(
     assert counted == pytest.approx(seen.area, abs=0.5 * side * shape.length + 2 * pixel)
 
 
+@pytest.mark.slow
 @given(wild_curves(most_harmonics=7, amplitude=0.6, stretch=0.8))
 @settings(max_examples=15, deadline=None)
 def test_gradients_are_those_of_finite_differences(curve: FourierContour) -> None:

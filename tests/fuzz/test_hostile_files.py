@@ -36,6 +36,7 @@ def world(tmp_path_factory) -> World:
     return build_world(tmp_path_factory.mktemp("hostile") / "whole")
 
 
+@pytest.mark.slow
 def test_damaged_files_are_read_or_refused_in_a_sentence(world: World, tmp_path: Path) -> None:
     kinds = list(KINDS)
     counts, failures = try_many(world, kinds, INPUTS, SEED, tmp_path / "work")

@@ -104,6 +104,7 @@ def test_a_slice_without_marks_costs_nothing_more(sample_run: SampleRun) -> None
     assert not any("shortcut" in note for note in sample_run.suggestion.notes)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
 def test_the_warning_reaches_the_terminal_the_report_and_the_json(tmp_path: Path) -> None:
     Image.fromarray((picture() * 255).astype(np.uint8)).save(tmp_path / "picture.png")
