@@ -13,7 +13,16 @@ from without import python_without
 import medcontour
 
 HEAVY = ("torch", "monai")
-COMPUTE = ("benchmark", "classifier", "cli", "explain", "log_odds", "outline", "pipeline")
+COMPUTE = (
+    "benchmark",
+    "classifier",
+    "cli",
+    "explain",
+    "log_odds",
+    "outline",
+    "pipeline",
+    "workspace",
+)
 """Rooms that work with networks."""
 
 CURVES = ("fit", "fourier", "plane", "radial")
