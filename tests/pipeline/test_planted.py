@@ -265,7 +265,7 @@ def test_settings_hold_all_that_was_chosen() -> None:
     )
     assert chosen.items() <= suggestion.settings.items()
     assert suggestion.settings["slices"] == "0:1"
-    assert suggestion.settings["scan"] == "memory"
+    assert suggestion.settings["scan"] is None  # made in memory: there is no file to find again
     contour = suggestion.findings[0].evidence_contours[0]
     assert contour.area_mm2 == pytest.approx(0.05 * ROWS * COLUMNS, rel=0.02)
     assert contour.quality["background"] == "mean"
