@@ -174,7 +174,17 @@ def build_world(root: Path) -> World:
     torch.set_num_threads(1)
     write_originals(root)
     scan = mc.read_scan(root / "series")
-    return World(root, scan, Suggestion.read_json(root / "out"))
+    world = World(root, scan, Suggestion.read_json(root / "out"))
+    # What is imported, found and remembered here is there in every child.
+    for action, name in (
+        (EDIT, "out/rtstruct.dcm"),
+        (EDIT, "out/seg.dcm"),
+        (REFINE, "out/coco.json"),
+        (LOAD, "bundle"),
+        (LOAD, "spot_bundle"),
+    ):
+        action(Given(root / name, root / "nowhere", world))
+    return world
 
 
 def write_damaged(
