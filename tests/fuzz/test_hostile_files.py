@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import bombs
 import hostile_files
-from hostile_files import KINDS, Given, World, build_world, table, try_many, try_one
+from hostile_files import build_world, table, try_many, try_one
+from kinds import EDIT, KINDS, LOAD, SCAN, Given, World
 from originals import SECRETS
 
 import medcontour as mc
@@ -231,15 +232,15 @@ LIARS = ("nifti-more", "run-length", "safetensors")
 def test_group_13_bombs_giants_and_pipes_are_refused_in_no_time(world, tmp_path, bomb: str) -> None:
     """Of 1 GiB unpacked, with 64 MiB allowed: refused before it is unpacked, with the reason."""
     path = bombs.BOMBS[bomb](world.root, tmp_path, 64)
-    actions = (hostile_files.SCAN, hostile_files.EDIT, hostile_files.LOAD)
+    actions = (SCAN, EDIT, LOAD)
     for number, action in enumerate(actions):
         (tmp_path / str(number)).mkdir()
         given = Given(path, tmp_path / str(number) / "out", world)
         outcome = try_one(given, action, seconds=5, memory=2**27)
         assert outcome.end == "refused", outcome
         assert "damaged" not in outcome.said or bomb in LIARS, outcome
-        large = ("sparse", "coco-masks") if action is hostile_files.EDIT else ()
-        large += ("dicom", "nifti", "png") if action is not hostile_files.LOAD else ("weights",)
+        large = ("sparse", "coco-masks") if action is EDIT else ()
+        large += ("dicom", "nifti", "png") if action is not LOAD else ("weights",)
         if bomb in large:
             assert "MEDCONTOUR_MEMORY" in outcome.said
 
