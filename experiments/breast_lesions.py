@@ -127,10 +127,10 @@ def outlines_from(
     inputs = case.batch.inputs.expand(count, -1, -1, -1)
     background = BACKGROUNDS[case.background](inputs)
     perturbation = Perturbation(inputs, background, case.batch.points, case.plane)
-    answer = TargetObjective(classifier.score, inputs, background, target_index(classifier))
+    of_target = TargetObjective(classifier.score, inputs, background, target_index(classifier))
     images = grey(case.scan).expand(count, -1, -1)
     found, _ = choose_outlines(
-        perturbation, answer, images, case.plane, circles, torch.arange(count)
+        perturbation, of_target, images, case.plane, circles, torch.arange(count)
     )
     return [outline.contour if outline else None for outline in found]
 

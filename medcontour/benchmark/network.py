@@ -26,8 +26,8 @@ __all__ = [
 ]
 
 NATS = 1000.0
-"""Contours take a score that its background hardly changes, by under one nat, for one without an
-answer; a cosine, whose changes are small by nature, is counted in thousandths."""
+"""Contours take a score that its background hardly changes, by under one nat, for one without a
+score; a cosine, whose changes are small by nature, is counted in thousandths."""
 
 
 @dataclass(frozen=True)

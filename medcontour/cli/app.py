@@ -23,24 +23,30 @@ app = typer.Typer(
 )
 
 
+PATHS = ("--classifier", "--out", "--scan")
+"""Options that take a path."""
+
+
 @app.callback()
 def _medcontour() -> None:
     """From a trained image classifier to editable contours, in patient space.
 
     An **evidence contour** is the smallest smooth curve that by itself keeps the classifier's
-    answer and whose removal takes it away. From there an **outline** follows the image to the
+    score and whose removal takes it away. From there an **outline** follows the image to the
     boundary, for a reader to edit.
     """
 
 
 def _refuse_empty(arguments: list[str]) -> None:
-    """Say which value is empty: nothing is called so, and an unset variable is no folder."""
+    """Say which path is empty: nothing is called so, and an unset variable is no folder."""
     for place, argument in enumerate(arguments):
-        option, equals, value = argument.partition("=")
-        if argument and not (option.startswith("--") and equals and not value):
+        before = arguments[place - 1] if place else ""
+        option = before if not argument else argument.removesuffix("=")
+        if argument and not (argument.endswith("=") and option in PATHS):
             continue
-        before = arguments[place - 1] if place and not argument else option
-        what = f"The value of {before}" if before.startswith("-") else "An argument"
+        if option.startswith("-") and option not in PATHS:
+            continue  # what it takes says itself what is wrong
+        what = f"The value of {option}" if option in PATHS else "An argument"
         print(f"{what} is empty; give it, or leave the option out.", file=sys.stderr)
         sys.exit(1)
 

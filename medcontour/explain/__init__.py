@@ -1,4 +1,4 @@
-"""Explain a classifier's answer: backgrounds, objectives, starts, the optimiser, evidence."""
+"""Explain a classifier's score: backgrounds, objectives, starts, the optimiser, evidence."""
 
 import lazy_loader
 

@@ -254,14 +254,14 @@ def mildest(
     log_odds: Callable[[Tensor], Tensor],
     names: Sequence[str] = AUTOMATIC,
 ) -> tuple[Tensor, list[str]]:
-    """Give each image the mildest background that takes its answer away.
+    """Give each image the mildest background that takes its score away.
 
     Parameters
     ----------
     images
         (B, C, H, W).
     log_odds
-        From (B, C, H, W) to (B,): below 0 the answer is gone. Where no background reaches that,
+        From (B, C, H, W) to (B,): below 0 the class is gone. Where no background reaches that,
         an image gets the one that lowers it most.
     names
         Of `BACKGROUNDS`, the mildest first.

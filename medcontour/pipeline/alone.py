@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -42,17 +42,6 @@ class Alone:
     chance_curves: int
     status: Status | Literal["does not keep the class"]
 
-    @property
-    def record(self) -> dict[str, Any]:
-        """The figures by name, as the contour's ``quality`` holds them."""
-        return {
-            "preserved": self.preserved,
-            "deleted": self.deleted,
-            "p_value": self.p_value,
-            "chance_curves": self.chance_curves,
-            "status": self.status,
-        }
-
 
 def status_of(deleted: float, p_value: float) -> Status:
     """Say what a contour is that holds what the classifier goes by."""
@@ -65,7 +54,7 @@ def status_of(deleted: float, p_value: float) -> Status:
 def judged_alone(
     perturbation: Perturbation,
     objective: Objective,
-    answer: TargetObjective,
+    of_target: TargetObjective,
     found: Found,
     places: Callable[[int], Tensor],
     seeds: list[int],
@@ -76,7 +65,7 @@ def judged_alone(
     ----------
     perturbation, objective
         As the contours were found.
-    answer
+    of_target
         Gives probabilities of the class.
     found
         The contours.
@@ -101,9 +90,9 @@ def judged_alone(
     curves, of = every[rows], which[rows]
     measured = judge_together(perturbation, objective, curves, len(rows), of)
     exact = measured
-    if objective is not answer:
-        exact = judge_together(perturbation, answer, curves, len(rows), of)
-    kept, gone = (answer.probability(values, of).tolist() for values in exact)
+    if objective is not of_target:
+        exact = judge_together(perturbation, of_target, curves, len(rows), of)
+    kept, gone = (of_target.probability(values, of).tolist() for values in exact)
     for n, index in enumerate(of.tolist()):
         test = placement_test(
             perturbation,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -67,30 +67,30 @@ class Explainer:
         preset = preset_of(self.settings)
         background, names, cost = self.backgrounds(batch)
         perturbation = Perturbation(batch.inputs, background, batch.points, geometry, batch.most)
-        answer = TargetObjective(self.classifier.score, batch.inputs, background, self.target)
+        of_target = TargetObjective(self.classifier.score, batch.inputs, background, self.target)
         embedding = EmbeddingObjective(
             self.classifier.embed,
             batch.inputs,
             background,
             normalise=preset.normalise,
         )
-        objective: Objective = embedding if self.settings.objective == "embedding" else answer
+        objective: Objective = embedding if self.settings.objective == "embedding" else of_target
         fit = search(perturbation, objective, preset, self.settings, self.area, step, self.start)
         alone, judging = judged_alone(
             perturbation,
             objective,
-            answer,
+            of_target,
             fit,
             lambda index: self.body(perturbation, batch.slices[index]),
             [self.settings.seed + k for k in batch.slices],
         )
         fit, alone, idle = without_others(perturbation, objective, fit, alone)
         every, which = fit.every()
-        outlines, costs = self._outlines(batch, perturbation, answer, every, which)
+        outlines, costs = self._outlines(batch, perturbation, of_target, every, which)
         costs += cost
         for index, k in enumerate(batch.slices):
             evidence = self._evidence(
-                perturbation, objective, answer, fit, index, k, float(costs[index]), embedding
+                perturbation, objective, of_target, fit, index, k, float(costs[index]), embedding
             )
             status = self._status(fit, index, geometry, evidence)
             followed = [
@@ -107,7 +107,7 @@ class Explainer:
             )
             common: dict[str, Any] = {"background": names[index], **shortcut.record}
             gains = [{"gain": gain} for gain in fit.gains[index]] or [{}] * len(curves)
-            own = [each.record for each in alone[index]] or [{}] * len(curves)
+            own = [asdict(each) for each in alone[index]] or [{}] * len(curves)
             quality = [common | gain | each for gain, each in zip(gains, own, strict=True)]
             finding = Finding(
                 slice=k,
@@ -123,7 +123,7 @@ class Explainer:
                     for n in range(len(curves))
                 ),
                 outlines=tuple(
-                    self._placed_outline(perturbation, answer, outline, index, k)
+                    self._placed_outline(perturbation, of_target, outline, index, k)
                     for outline in followed
                 ),
                 note=self._note(
@@ -136,7 +136,7 @@ class Explainer:
         self,
         batch: PlaneBatch,
         perturbation: Perturbation,
-        answer: TargetObjective,
+        of_target: TargetObjective,
         curves: FourierContour,
         which: Tensor,
     ) -> tuple[Sequence[Outline | None], Tensor]:
@@ -149,7 +149,7 @@ class Explainer:
         if self.scan.measured is not None:
             measured = torch.from_numpy(self.scan.measured[list(batch.slices)])[which.cpu()]
         outlines, spent = choose_outlines(
-            perturbation, answer, images, plane_geometry(self.scan), curves, which, measured
+            perturbation, of_target, images, plane_geometry(self.scan), curves, which, measured
         )
         return outlines, costs.index_add_(0, which, spent)
 
@@ -176,7 +176,7 @@ class Explainer:
         self,
         perturbation: Perturbation,
         objective: Objective,
-        answer: TargetObjective,
+        of_target: TargetObjective,
         fit: Found,
         index: int,
         k: int,
@@ -195,18 +195,18 @@ class Explainer:
             seed=self.settings.seed + k,
         )
         which = torch.full((test.count,), index, device=curves.center.device)
-        if objective is answer:
+        if objective is of_target:
             chance = (test.preserved, test.deleted)
             own = (fit.preserved[[index]], fit.deleted[[index]])
         else:
-            chance = judge_together(perturbation, answer, test.curves, test.count, which)
-            own = judge_together(perturbation, answer, curves, 1, which[:1])
+            chance = judge_together(perturbation, of_target, test.curves, test.count, which)
+            own = judge_together(perturbation, of_target, curves, 1, which[:1])
         return Evidence(
-            preserved=answer.probability(own[0], which[:1]).item(),
-            deleted=answer.probability(own[1], which[:1]).item(),
-            background=answer.background_log_odds[index].sigmoid().item(),
-            random_preserved=answer.probability(chance[0], which).mean().item(),
-            random_deleted=answer.probability(chance[1], which).mean().item(),
+            preserved=of_target.probability(own[0], which[:1]).item(),
+            deleted=of_target.probability(own[1], which[:1]).item(),
+            background=of_target.background_log_odds[index].sigmoid().item(),
+            random_preserved=of_target.probability(chance[0], which).mean().item(),
+            random_deleted=of_target.probability(chance[1], which).mean().item(),
             p_value=test.p_value,
             chance_curves=test.count,
             evaluations=float(fit.evaluations[index]) + cost,
@@ -242,7 +242,7 @@ class Explainer:
         fraction = float(fit.area_fraction[index])
         pixels = fraction * geometry.rows * geometry.columns
         effect = float(fit.preserved[index] - fit.deleted[index])
-        # One of several places that each keep the answer: taking it away alone changes little.
+        # One of several places that each keep the score: taking it away alone changes little.
         one_of_several = evidence.preserved > POSITIVE >= evidence.background
         explains = effect >= LEAST_EFFECT or one_of_several
         if pixels < LEAST_PIXELS or fraction > LARGEST_FRACTION or not explains:
@@ -252,19 +252,19 @@ class Explainer:
     def _placed_outline(
         self,
         perturbation: Perturbation,
-        answer: TargetObjective,
+        of_target: TargetObjective,
         outline: Outline,
         index: int,
         k: int,
     ) -> PlacedContour:
         which = torch.tensor([index], device=perturbation.images.device)
         curve = outline.contour.to(perturbation.images.device)
-        preserved, deleted = perturbation.judge(answer, curve, which)
+        preserved, deleted = perturbation.judge(of_target, curve, which)
         quality = {
             "contrast": outline.contrast,
             "edge": outline.edge,
-            "preserved": answer.probability(preserved, which).item(),
-            "deleted": answer.probability(deleted, which).item(),
+            "preserved": of_target.probability(preserved, which).item(),
+            "deleted": of_target.probability(deleted, which).item(),
         }
         return self.place(outline.contour, "outline", k, quality)
 

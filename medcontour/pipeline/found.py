@@ -37,7 +37,7 @@ class Found:
         For each slice its curves, one or more.
     gains
         For each slice what the removal of each curve costs the extremal score of all that the
-        search left; empty where one was asked for.
+        search left; empty where a single one was looked for.
     pruned
         For each slice how many were looked for and dropped as idle.
     preserved, deleted, area_fraction, evaluations

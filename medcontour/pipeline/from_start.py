@@ -52,8 +52,8 @@ def snap(
     """Look for evidence from a reader's rough contours on, and follow the image from there.
 
     The search of each slice begins at the curve fitted to the contour given for it; where that
-    leads to a contour of little worth it begins anew, as `suggest` does. The slice need not be
-    one that the classifier calls positive.
+    leads to a contour that holds little of the score for its area, it begins anew, as `suggest`
+    does. The slice need not be one that the classifier calls positive.
 
     Parameters
     ----------

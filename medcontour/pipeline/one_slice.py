@@ -53,12 +53,12 @@ class _Slice:
     job: Explainer
     k: int
     perturbation: Perturbation
-    answer: TargetObjective
+    of_target: TargetObjective
     facts: dict[str, Any]
 
     def probability(self, similarity: Tensor) -> list[float]:
         which = torch.zeros(similarity.numel(), dtype=torch.long, device=similarity.device)
-        numbers: list[float] = self.answer.probability(similarity.flatten(), which).tolist()
+        numbers: list[float] = self.of_target.probability(similarity.flatten(), which).tolist()
         return numbers
 
 
@@ -82,9 +82,9 @@ def _prepare(
     behind, names, _ = job.backgrounds(batch)
     geometry = plane_geometry(scan)
     perturbation = Perturbation(batch.inputs, behind, batch.points, geometry, batch.most)
-    answer = TargetObjective(classifier.score, batch.inputs, behind, choice)
-    score = answer.original_log_odds.sigmoid().item()
-    alone = answer.background_log_odds.sigmoid().item()
+    of_target = TargetObjective(classifier.score, batch.inputs, behind, choice)
+    score = of_target.original_log_odds.sigmoid().item()
+    alone = of_target.background_log_odds.sigmoid().item()
     label = classifier.labels[choice]
     notes = list(scan.notes)
     if score <= POSITIVE:
@@ -111,7 +111,7 @@ def _prepare(
         "background_score": alone,
         "notes": tuple(notes),
     }
-    return _Slice(job, k, perturbation, answer, facts)
+    return _Slice(job, k, perturbation, of_target, facts)
 
 
 def contour_map(
@@ -166,7 +166,7 @@ def contour_map(
     )
     found = area_map(
         one.perturbation,
-        one.answer,
+        one.of_target,
         checked,
         preset_of(settings),
         places=one.job.body(one.perturbation, slice_index),
@@ -241,7 +241,7 @@ def robustness(
         harmonics=harmonics,
     )
     chosen = preset_of(settings)
-    problem = (one.perturbation, one.answer)
+    problem = (one.perturbation, one.of_target)
     # The sweep first: it refuses what is out of reach before the long work.
     fits = spectral_sweep(
         *problem, weights, harmonics, chosen, progress=named("spectrum", progress)

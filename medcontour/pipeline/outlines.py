@@ -1,4 +1,4 @@
-"""The outline of each evidence contour: what the image offers, and which of it the answer is in."""
+"""The outline of each evidence contour: what the image offers, and what the score rests on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LEAST_SCORE, WEIGHT = -0.2, 4.0
 
 def choose_outlines(
     perturbation: Perturbation,
-    answer: TargetObjective,
+    of_target: TargetObjective,
     images: Tensor,
     plane: PlaneGeometry,
     evidence: FourierContour,
@@ -31,14 +31,14 @@ def choose_outlines(
 ) -> tuple[list[Outline | None], Tensor]:
     """Follow the image from each evidence contour, and let the classifier speak against a place.
 
-    The image alone decides among clear boundaries that could explain the answer. One that neither
-    keeps the answer nor takes it away, its score (preserved - deleted) below `LEAST_SCORE`, has
+    The image alone decides among clear boundaries that could explain the score. One that neither
+    keeps the score nor takes it away, its own (preserved - deleted) below `LEAST_SCORE`, has
     to be the clearer boundary by `WEIGHT` times what it lacks.
 
     Parameters
     ----------
-    perturbation, answer
-        B images as the classifier takes them, and the answer to explain.
+    perturbation, of_target
+        B images as the classifier takes them, and the score to explain.
     images
         (M, rows, columns) the slice of each contour, grey, on the plane's own pixels.
     plane
@@ -57,7 +57,7 @@ def choose_outlines(
     evaluations
         (M,) what that cost: pairs that are only run forward count half.
     """
-    polarity = evidence_polarity(perturbation, answer, evidence, which)
+    polarity = evidence_polarity(perturbation, of_target, evidence, which)
     offered = outline_candidates(
         images, plane, evidence.to("cpu"), polarity.cpu(), most=CANDIDATES, measured=measured
     )
@@ -68,7 +68,7 @@ def choose_outlines(
         return [None] * len(clear), spent
     curves = FourierContour.cat([outline.contour for some in clear for outline in some])
     preserved, deleted = perturbation.judge(
-        answer, curves.to(which.device), which.repeat_interleave(counts)
+        of_target, curves.to(which.device), which.repeat_interleave(counts)
     )
     lacks = torch.split((LEAST_SCORE - (preserved - deleted)).clamp_min(0), counts.tolist())
     chosen: list[Outline | None] = []

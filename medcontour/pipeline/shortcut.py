@@ -1,4 +1,4 @@
-"""Whether the evidence, or the answer, hangs on something that is not the patient."""
+"""Whether the evidence, or the score, hangs on something that is not the patient."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LEAST_ON_MARKS, BY_CHANCE = 0.25, 0.05
 LEAST_OUTSIDE = 0.5
 LEAST_FALL = 0.2
 
-LIES_ON, OUTSIDE, HANGS_ON = "lies on ", "lies outside the body", "answer hangs on "
+LIES_ON, OUTSIDE, HANGS_ON = "lies on ", "lies outside the body", "score hangs on "
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class ShortcutCheck:
             fall, other = self.score - self.without_marks, self.score - self.elsewhere
             if fall >= LEAST_FALL and other < fall / 2:
                 found[HANGS_ON + self.marks] = (
-                    f"The answer hangs on {self.marks}: filled in from their surroundings the "
+                    f"The score hangs on {self.marks}: filled in from their surroundings the "
                     f"probability is {self.without_marks:.2f}, and with as much filled in "
                     f"elsewhere {self.elsewhere:.2f}."
                 )
@@ -99,7 +99,7 @@ def check_shortcut(
     region: npt.NDArray[np.bool_],
     score: float,
 ) -> ShortcutCheck:
-    """Check one slice: where its evidence lies, and whether the answer outlives its marks.
+    """Check one slice: where its evidence lies, and whether the score outlives its marks.
 
     Marks are filled in on the slice itself, before the classifier's own preparation, so that a
     range set by the marks' brightness is set anew.
@@ -151,7 +151,7 @@ def shortcut_notes(scan: Scan, findings: Iterable[Finding]) -> Iterator[str]:
         if what.startswith(HANGS_ON):
             scores = _range(on, "score_without_marks", "{:.2f}")
             yield (
-                f"The answer on {where} hangs on {what.removeprefix(HANGS_ON)}: with them filled "
+                f"The score on {where} hangs on {what.removeprefix(HANGS_ON)}: with them filled "
                 f"in its probability falls to {scores}."
             )
         else:

@@ -182,7 +182,7 @@ class Finding:
 
     @property
     def exported(self) -> bool:
-        """Whether label maps, structure sets and curves hold it unless more is asked for."""
+        """Whether label maps, structure sets and curves hold it without `include_weak`."""
         return self.status in EXPORTED
 
     @property

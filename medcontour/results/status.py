@@ -21,4 +21,4 @@ SUGGESTED: tuple[Status, ...] = ("suggested", "suggested, deletion keeps the cla
 """Better than chance. The first is necessary as well: without it the class is gone."""
 
 EXPORTED: tuple[Status, ...] = (*SUGGESTED, "drawn by a reader")
-"""What label maps, structure sets and curves hold unless more is asked for."""
+"""What label maps, structure sets and curves hold without `include_weak`."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from medcontour.results import Finding, Suggestion
+from medcontour.results.document import finding_to_dict
 
 __all__ = ["summary"]
+
+OF_DOCUMENT = ("slice", "label", "score", "status", "evidence", "note")
+"""Keys that a finding has in ``suggestion.json`` as well."""
 
 
 def summary(suggestion: Suggestion) -> dict[str, Any]:
@@ -34,13 +37,8 @@ def summary(suggestion: Suggestion) -> dict[str, Any]:
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
-    return {
-        "slice": finding.slice,
-        "label": finding.label,
-        "score": finding.score,
-        "status": finding.status,
-        "evidence": asdict(finding.evidence) if finding.evidence else None,
+    document = finding_to_dict(finding)
+    return {key: document[key] for key in OF_DOCUMENT} | {
         "outline_area_mm2": [contour.area_mm2 for contour in finding.outlines],
         "evidence_area_mm2": [contour.area_mm2 for contour in finding.evidence_contours],
-        "note": finding.note,
     }

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import sys
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "export"))
-
 from export_cases import AXIAL, CASES, ELLIPSES, EVIDENCE, TILTED, UNEVEN, Case, suggest
 from export_cases import write_series as write_series
+from pydicom.dataset import Dataset
 
 import medcontour as mc
 from medcontour.contour import FourierContour, PlaneGeometry
@@ -26,10 +24,25 @@ __all__ = [
     "TILTED",
     "UNEVEN",
     "Case",
+    "copied_structure",
     "smooth_suggestion",
     "write_series",
     "written",
 ]
+
+
+def copied_structure(dataset: Dataset, name: str) -> tuple[Dataset, Dataset]:
+    """A copy of an RTSTRUCT's first structure, number 9, that stands in no sequence yet.
+
+    Returns
+    -------
+    Its items of StructureSetROISequence and of ROIContourSequence.
+    """
+    roi = deepcopy(dataset.StructureSetROISequence[0])
+    contours = deepcopy(dataset.ROIContourSequence[0])
+    roi.ROINumber = contours.ReferencedROINumber = 9
+    roi.ROIName = name
+    return roi, contours
 
 
 def smooth_suggestion(scan: Scan, **options: object) -> Suggestion:

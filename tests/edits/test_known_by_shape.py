@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from edits import AXIAL, smooth_suggestion, write_series, written
+from edits import AXIAL, copied_structure, smooth_suggestion, write_series, written
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -255,12 +254,7 @@ def test_a_changed_curve_beside_a_copy_of_the_suggested_one_is_the_edit(
     scan, suggestion, folder = made
     dataset = pydicom.dcmread(folder / "rtstruct.dcm")
 
-    backup, roi = (
-        deepcopy(dataset.ROIContourSequence[0]),
-        deepcopy(dataset.StructureSetROISequence[0]),
-    )
-    backup.ReferencedROINumber = roi.ROINumber = 9
-    roi.ROIName = "before"
+    roi, backup = copied_structure(dataset, "before")
     contour = dataset.ROIContourSequence[0].ContourSequence[0]
     points = np.reshape(contour.ContourData, (-1, 3)).astype(float) + np.array([1.5, 0, 0])
     contour.ContourData = [f"{v:.6f}" for v in points.ravel()]

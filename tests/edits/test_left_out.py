@@ -11,7 +11,7 @@ import numpy as np
 import pydicom
 import pytest
 import shapely
-from edits import AXIAL, smooth_suggestion, write_series, written
+from edits import AXIAL, copied_structure, smooth_suggestion, write_series, written
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -213,12 +213,7 @@ def test_exclusive_or_is_what_lies_in_an_odd_number(made: Made, discs) -> None:
 
 
 def with_body(dataset: pydicom.Dataset, scan: Scan) -> None:
-    roi, item = (
-        deepcopy(dataset.StructureSetROISequence[0]),
-        deepcopy(dataset.ROIContourSequence[0]),
-    )
-    roi.ROINumber = item.ReferencedROINumber = 9
-    roi.ROIName = "BODY"
+    roi, item = copied_structure(dataset, "BODY")
     whole = np.array([[0, 0], [59, 0], [59, 43], [0, 43]])
     template, item.ContourSequence = item.ContourSequence[0], []
     for k in range(scan.slices):
@@ -249,12 +244,7 @@ def test_a_reader_who_adds_a_lesion_adds_a_finding(made: Made, tmp_path: Path) -
     """A structure that is called like the label, with a number behind, is of the label."""
     scan, suggestion, folder = made
     dataset = pydicom.dcmread(folder / "rtstruct.dcm")
-    roi, item = (
-        deepcopy(dataset.StructureSetROISequence[0]),
-        deepcopy(dataset.ROIContourSequence[0]),
-    )
-    roi.ROINumber = item.ReferencedROINumber = 9
-    roi.ROIName = "Nodule_2"
+    roi, item = copied_structure(dataset, "Nodule_2")
     del item.ContourSequence[1:]
     square = np.array([[44, 5], [52, 5], [52, 12], [44, 12]])
     item.ContourSequence[0].ContourData = [f"{v:.4f}" for v in scan.to_lps(square, 4).ravel()]

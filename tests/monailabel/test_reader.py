@@ -146,7 +146,7 @@ def test_studies_with_weaker_evidence_come_first(server: LabelServer, tmp_path: 
         strengths[study] = np.mean(
             [
                 max(0, f["evidence"]["preserved"] - f["evidence"]["deleted"])
-                if f["status"] == "suggested"
+                if f["status"].startswith("suggested")
                 else 0
                 for f in findings
             ]

@@ -117,7 +117,7 @@ def test_structure_set_points_lie_in_their_slices_plane(
     found = rois(sample_run)
     assert set(found) == {"nodule", "nodule evidence"}
     by_uid = {str(header.SOPInstanceUID): header for header in headers}
-    strong = [f for f in sample_run.suggestion.findings if f.status == "suggested"]
+    strong = [f for f in sample_run.suggestion.findings if f.exported]
     assert [uid for uid, _ in found["nodule evidence"]] == [f.sop_instance_uid for f in strong]
     for uid, points in (*found["nodule"], *found["nodule evidence"]):
         header = by_uid[uid]

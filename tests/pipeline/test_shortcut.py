@@ -63,12 +63,12 @@ def test_a_classifier_that_reads_the_writing_is_warned_of() -> None:
     assert quality["on_marks"] >= 0.25
     assert quality["score_without_marks"] < 0.5 < quality["score_elsewhere"]
     assert "The evidence lies on burnt-in strokes" in finding.note
-    assert "The answer hangs on burnt-in strokes" in finding.note
+    assert "The score hangs on burnt-in strokes" in finding.note
     assert finding.evidence.shortcut_evaluations == 0.5
     lies, hangs = suggestion.notes[-2:]
     assert lies.startswith("The evidence on the image lies on burnt-in strokes (text, calipers")
     assert f"{quality['on_marks']:.0%} of the contour" in lies
-    assert hangs.startswith("The answer on the image hangs on burnt-in strokes")
+    assert hangs.startswith("The score on the image hangs on burnt-in strokes")
 
 
 def test_a_classifier_that_looks_at_the_lesion_is_not() -> None:

@@ -64,7 +64,7 @@ class BoxObjective(ScoreObjective):
     Raises
     ------
     MedcontourError
-        For boxes of another shape, or an answer that is neither of the two.
+        For boxes of another shape, or an output that is neither of the two.
 
     Examples
     --------
@@ -93,23 +93,23 @@ class BoxObjective(ScoreObjective):
         wanted = boxes.to(images).expand(len(images), 4)
 
         def score(inputs: Tensor, which: Tensor) -> Tensor:
-            answer = detector(inputs)
-            if isinstance(answer, tuple) and len(answer) == 2:
-                found, scores = answer
+            output = detector(inputs)
+            if isinstance(output, tuple) and len(output) == 2:
+                found, scores = output
                 if scores.ndim == 3:
                     scores = scores[..., label]
                 overlap = box_overlap(found.detach(), wanted[which].unsqueeze(1))
                 match: Tensor = (overlap * scores).amax(1)
                 return match
-            if not (isinstance(answer, Sequence) and all(isinstance(a, Mapping) for a in answer)):
+            if not (isinstance(output, Sequence) and all(isinstance(a, Mapping) for a in output)):
                 raise MedcontourError(
-                    f"the detector gave {type(answer).__name__}, which is neither a list of "
+                    f"the detector gave {type(output).__name__}, which is neither a list of "
                     "dictionaries (boxes, labels, scores) nor a pair of boxes and scores."
                 )
             # The zero keeps an image without any box on the graph.
             none = inputs.flatten(1)[:, :1].sum(1) * 0
             best = []
-            for index, one in enumerate(answer):
+            for index, one in enumerate(output):
                 overlap = box_overlap(one["boxes"].detach(), wanted[which[index]])
                 one_match = overlap * one["scores"] * (one["labels"] == label)
                 best.append(torch.cat([one_match, none[index : index + 1]]).amax())
@@ -168,8 +168,8 @@ class RegionObjective(ScoreObjective):
         weights = inside / pixels[:, None, None]
 
         def score(inputs: Tensor, which: Tensor) -> Tensor:
-            answer = segment(inputs)
-            logits = answer["out"] if isinstance(answer, Mapping) else answer
+            output = segment(inputs)
+            logits = output["out"] if isinstance(output, Mapping) else output
             if not 0 <= target < logits.shape[1]:
                 raise MedcontourError(
                     f"there is no class {target}; the network gives {logits.shape[1]}, from 0."

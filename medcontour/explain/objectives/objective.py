@@ -1,4 +1,4 @@
-"""Objectives: how like the original's answer is the answer to a changed image."""
+"""Objectives: how like the original's score is the score of a changed image."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Objective(Protocol):
 class ScoreScale:
     """Scores of any unit on the scale of similarity: the original has 1, its background 0.
 
-    What goes beyond the original's answer, or below the background's, counts for a tenth: it is
+    What goes beyond the original's score, or below the background's, counts for a tenth: it is
     not what a contour is for.
 
     Attributes
@@ -77,7 +77,7 @@ class ScoreScale:
 
     @property
     def span(self) -> Tensor:
-        """(B,): what similarity 1 is worth."""
+        """(B,): what similarity 1 stands for."""
         least = torch.as_tensor(
             self.least_span, dtype=self.original.dtype, device=self.original.device
         )
@@ -159,7 +159,7 @@ class ScoreObjective:
     Parameters
     ----------
     score
-        ``(inputs (M, C, H, W), which (M,))`` to (M,), higher for more of the answer.
+        ``(inputs (M, C, H, W), which (M,))`` to (M,), higher for more of the score.
     images, background
         (B, C, H, W).
     least_span
@@ -214,7 +214,7 @@ class CallableObjective(ScoreObjective):
     Parameters
     ----------
     function
-        (M, C, H, W) to (M,), differentiable, higher for more of the answer, in any unit.
+        (M, C, H, W) to (M,), differentiable, higher for more of the score, in any unit.
     images, background
         (B, C, H, W).
 
@@ -236,7 +236,7 @@ class TargetObjective(ScoreObjective):
     """Log-odds of one class against the rest, scaled: the original has 1, the background 0.
 
     Log-odds keep a gradient where probabilities saturate. What goes beyond the original's
-    answer, or below the background's, counts for a tenth: it is not what the contour is for.
+    score, or below the background's, counts for a tenth: it is not what the contour is for.
 
     Parameters
     ----------

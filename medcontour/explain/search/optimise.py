@@ -36,7 +36,7 @@ class Fit:
     contours
         B curves.
     preserved, deleted
-        (B,) similarity to the original's answer under the hard mask (tau = 100).
+        (B,) similarity to the original's score under the hard mask (tau = 100).
     area_fraction
         (B,) area inside the image over the image's area.
     evaluations
@@ -65,15 +65,15 @@ def optimise(
     progress: Progress | None = None,
     callback: Callback | None = None,
 ) -> Fit:
-    """Find for each image the smallest smooth curve that keeps and carries the answer.
+    """Find for each image the smallest smooth curve that keeps and carries the score.
 
     Minimises Eq. 5, ``-s(preserved) + s(deleted) + lambda_a * area + lambda_r * spectrum``, with
     the similarity s of the objective. Deterministic: nothing is drawn at random.
 
     The paper's preset is the soft search alone. The fast one goes by the image: where a disc on
-    the evidence already holds more of the answer than its area costs, the evidence is compact and
+    the evidence already holds more of the score than its area costs, the evidence is compact and
     the linear model is followed from there; elsewhere the soft search finds what is spread out.
-    A contour that holds little of the answer for its area gets the other search as well, and the
+    A contour that holds little of the score for its area gets the other search as well, and the
     better one is kept.
 
     Parameters
@@ -91,8 +91,8 @@ def optimise(
     start
         B curves to start from instead of the preset's start. With `model_steps` these are
         contours of the same thing nearby, such as the neighbouring slice's: the linear model is
-        followed for five steps, and where that gives a contour of little worth, the search begins
-        anew.
+        followed for five steps, and where that gives a contour that holds little of the score for
+        its area, the search begins anew.
     progress
         Called with (steps done, steps at most).
     callback
@@ -197,15 +197,15 @@ class _Search:
     def by_the_image(
         self, rows: Tensor, before: Tensor | float = 0.0
     ) -> tuple[Found, dict[str, Tensor]]:
-        """Choose the search by what the best disc is worth, and try the other where it fails.
+        """Choose the search by the objective of the best disc, and try the other where it fails.
 
         `before` is what the images have cost already, for the callback.
         """
         evidence = evidence_map(self.perturbation, self.objective, rows)
-        discs, worth = self._best_discs(evidence, rows)
+        discs, losses = self._best_discs(evidence, rows)
         looked = len(LEVELS) + DISCS / 2
-        compact = worth < 0
-        none = torch.zeros_like(worth)
+        compact = losses < 0
+        none = torch.zeros_like(losses)
         found = Found(discs, none + torch.inf, none, none, none, none + looked)
         history: dict[str, Tensor] = {}
         steps, places = self.preset.model_steps, torch.arange(len(rows), device=rows.device)

@@ -68,7 +68,7 @@ class Preset:
     area_weight
         lambda_a of Eq. 5; None is Eq. 8's ``min(5, 1 / (1 - similarity))``.
     first_area_share
-        The share of `area_weight` that the soft search begins with: what keeps the answer first,
+        The share of `area_weight` that the soft search begins with: what keeps the score first,
         then small.
     spectral_weight
         lambda_r of Eq. 5.

@@ -29,7 +29,7 @@ __all__ = [
 RADII = (0.05, 0.1, 0.2)
 SPREAD = 0.06  # sd of the blur under which evidence peaks are looked for, in plane coordinates
 APART = 0.12  # no two peaks are nearer than this along both axes
-LEAST_GAIN = 0.02  # of the answer: less than this is no reason for a contour
+LEAST_GAIN = 0.02  # of the score: less than this is no reason for a contour
 
 
 @dataclass(frozen=True)

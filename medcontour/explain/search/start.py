@@ -61,7 +61,7 @@ def promising_discs(
 ) -> FourierContour:
     """Discs for which the evidence map, summed over them, promises most; no evaluation.
 
-    To first order a mask is worth the sum of the evidence under it, less its area's price. That
+    To first order a mask gains the sum of the evidence under it, less its area's price. That
     is a convolution with a disc; the best are taken greedily, none of them in the place and of
     the size of one before.
 
@@ -72,7 +72,7 @@ def promising_discs(
     perturbation
         Its images.
     area_weight
-        lambda_a: what an image's worth of area costs.
+        lambda_a: what the area of the whole image costs.
     count
         How many an image.
     radii

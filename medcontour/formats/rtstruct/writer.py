@@ -146,7 +146,7 @@ def _roi(number: int, label: Label, kind: Kind, suggestion: Suggestion, scan: Sc
     roi.ReferencedFrameOfReferenceUID = scan.frame_of_reference_uid
     roi.ROIName = long_string(label.name, label.called(kind).removeprefix(label.name))
     score = max(finding.score for finding in label.findings)
-    what = "boundary in the image" if kind == "outline" else "what the classifier's answer rests on"
+    what = "boundary in the image" if kind == "outline" else "what the classifier's score rests on"
     roi.ROIDescription = (
         f"{long_string(label.name)}, score {score:.3f} "
         f"(highest of {len(label.findings)} findings): {what}"

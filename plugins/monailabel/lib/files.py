@@ -13,7 +13,7 @@ __all__ = ["curves_file", "label_map_file"]
 
 
 def label_map_file(suggestion: mc.Suggestion, request: dict[str, Any]) -> str:
-    """Write the label map that a client asks for, and give its path."""
+    """Write the label map in the format of a request, and give its path."""
     ending = request.get("result_extension") or ".nii.gz"
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / Path(f"label{ending}").name

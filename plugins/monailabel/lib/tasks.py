@@ -75,7 +75,7 @@ class _Task(BasicInferTask):
         return self.file(suggestion, data), summary(suggestion)
 
     def file(self, suggestion: mc.Suggestion, data: dict[str, Any]) -> str | None:
-        """Write the label map that the client asks for."""
+        """Write the label map in the format of the request."""
         return label_map_file(suggestion.for_export(), data)
 
 
@@ -107,7 +107,7 @@ class CurvesTask(_Task):
         )
 
     def file(self, suggestion: mc.Suggestion, data: dict[str, Any]) -> str | None:
-        """Write the curves, whatever format is asked for; without any there is no file."""
+        """Write the curves, whatever the format of the request; without any there is no file."""
         return curves_file(suggestion.for_export())
 
 
