@@ -14,7 +14,6 @@ from medcontour.cli.app import app
 from medcontour.errors import MedcontourError
 from medcontour.privacy import discreet
 from medcontour.results.plugins import format_names
-from medcontour.results.save import nothing_to_edit
 
 __all__ = ["convert"]
 
@@ -47,6 +46,8 @@ def convert(
     whole = include_weak or (found is not None and found.for_people)
     exported = loaded.for_export(include_weak=whole)
     mc.export(exported, read, to, out)
+    from medcontour.results.save import nothing_to_edit
+
     empty = None if found is not None and found.for_people else nothing_to_edit(exported)
     said = f"Note: {empty}\n" if empty else ""
     Console().print(f"{said}Wrote {escape(discreet(str(out)))}.", highlight=False, soft_wrap=True)

@@ -85,7 +85,7 @@ def read_folder(folder: Path, target: str | None = None) -> Dataset:
         )
 
     def item(name: str) -> Item:
-        stem = called[name]
+        stem = called.get(name, name)  # who knows a file's own name may use it
         label = target if target is not None else labels.get(stem, {}).get("label")
         classes = () if not label else (int(label) if label.isdecimal() else label,)
         spacing = _spacing(labels.get(stem, {}), folder / "labels.csv")
