@@ -33,6 +33,8 @@ def convert(
     ] = False,
 ) -> None:
     """Write a suggestion in another format."""
+    from medcontour.results.save import nothing_to_edit
+
     loaded = mc.Suggestion.read_json(suggestion)
     where = scan or loaded.scan_path
     if not where:
@@ -46,8 +48,6 @@ def convert(
     whole = include_weak or (found is not None and found.for_people)
     exported = loaded.for_export(include_weak=whole)
     mc.export(exported, read, to, out)
-    from medcontour.results.save import nothing_to_edit
-
     empty = None if found is not None and found.for_people else nothing_to_edit(exported)
     said = f"Note: {empty}\n" if empty else ""
     Console().print(f"{said}Wrote {escape(discreet(str(out)))}.", highlight=False, soft_wrap=True)
