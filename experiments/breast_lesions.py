@@ -41,6 +41,7 @@ from medcontour.classifier import Classifier, target_index
 from medcontour.contour import FourierContour, PlaneGeometry
 from medcontour.explain import BACKGROUNDS, Perturbation, TargetObjective
 from medcontour.explain.analysis.placement import chance_curves
+from medcontour.outline import outliner
 from medcontour.pipeline.outlines import choose_outlines
 from medcontour.pipeline.planes import PlaneBatch, plane_batches, plane_geometry
 from medcontour.scan import Scan
@@ -130,7 +131,13 @@ def outlines_from(
     of_target = TargetObjective(classifier.score, inputs, background, target_index(classifier))
     images = grey(case.scan).expand(count, -1, -1)
     found, _ = choose_outlines(
-        perturbation, of_target, images, case.plane, circles, torch.arange(count)
+        perturbation,
+        of_target,
+        images,
+        case.plane,
+        circles,
+        torch.arange(count),
+        outliner=outliner("region"),
     )
     return [outline.contour if outline else None for outline in found]
 

@@ -18,6 +18,7 @@ COMPUTE = (
     "classifier",
     "cli",
     "explain",
+    "frozen",
     "log_odds",
     "outline",
     "pipeline",
@@ -25,7 +26,7 @@ COMPUTE = (
 )
 """Rooms that work with networks."""
 
-CURVES = ("fit", "fourier", "plane", "radial")
+CURVES = ("fit", "fourier", "plane", "radial", "shape")
 """Modules of `contour` that compute with tensors, and of `edits` that fit with them."""
 
 FITS = ("fitted", "resume")

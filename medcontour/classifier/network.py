@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from medcontour.classifier.probe import Behaviour, probe
 from medcontour.classifier.protocol import Gives, Prepared, labels_sentence
 from medcontour.classifier.weights import state_sha256
 from medcontour.errors import MedcontourError
+from medcontour.frozen import frozen
 from medcontour.log_odds import log_odds
 
 __all__ = ["NetworkClassifier", "preparation_of"]
@@ -349,7 +349,7 @@ class NetworkClassifier:
         """Run the network as it is; whatever it gives."""
         parameter = next((p for p in self._network.parameters() if p.is_floating_point()), None)
         dtype = torch.float32 if parameter is None else parameter.dtype
-        with _frozen(self._network):
+        with frozen(self._network):
             try:
                 return self._network(inputs.to(self._device, dtype))
             except torch.cuda.OutOfMemoryError:
@@ -362,21 +362,3 @@ class NetworkClassifier:
                     "the preprocessing give the channels and the size that the network was "
                     "trained with."
                 ) from error
-
-
-@contextmanager
-def _frozen(network: nn.Module) -> Iterator[None]:
-    """Hold the network in evaluation mode without gradients for its parameters."""
-    training = [module for module in network.modules() if getattr(module, "training", False)]
-    wanting = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    try:
-        for module in training:
-            module.training = False
-        for parameter in wanting:
-            parameter.requires_grad_(False)
-        yield
-    finally:
-        for module in training:
-            module.training = True
-        for parameter in wanting:
-            parameter.requires_grad_(True)

@@ -13,7 +13,7 @@ import medcontour as mc
 from medcontour.cli.app import app
 from medcontour.errors import MedcontourError
 from medcontour.privacy import discreet
-from medcontour.results.plugins import format_names
+from medcontour.results.exporter import format_names
 
 __all__ = ["convert"]
 

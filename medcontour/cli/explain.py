@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,6 +16,7 @@ from medcontour.cli.options import (
     DeviceOption,
     JsonOption,
     LabelsOption,
+    OutOption,
     OutputsOption,
     names,
     with_settings,
@@ -40,7 +40,7 @@ def explain(
             "TorchScript file. The last two can run code: use only those you trust."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder for the results; made if it is not there.")],
+    out: OutOption,
     target: Annotated[
         str | None,
         typer.Option(help="The class, by name or index. Default: the one it gives."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from medcontour.errors import MedcontourError
-from medcontour.results.plugins import format_names
+from medcontour.results.exporter import format_names
 
 __all__ = ["chosen_formats"]
 

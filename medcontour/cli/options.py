@@ -15,6 +15,7 @@ from medcontour.errors import MedcontourError
 from medcontour.explain.choices import MOST_CONTOURS
 from medcontour.pipeline.settings import DEFAULTS, Settings
 from medcontour.pipeline.slices import slice_notation
+from medcontour.plugins import OUTLINERS, found
 
 __all__ = [
     "ClassifierOption",
@@ -72,7 +73,13 @@ DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 PANEL = "What is looked for, and how"
-METAVARS = {"target": "NAME", "contours": "N|auto", "slices": "A:B,...", "area": "FRACTION"}
+METAVARS = {
+    "target": "NAME",
+    "contours": "N|auto",
+    "slices": "A:B,...",
+    "area": "FRACTION",
+    "outline": "|".join((*found(OUTLINERS), "none")),
+}
 
 
 def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -128,7 +135,7 @@ def _option(name: str) -> inspect.Parameter:
     default = getattr(DEFAULTS, name)
     if "Default:" in _help()[name]:  # it depends on the preset, or is that there is none
         default = None
-    callback = {"slices": _slices, "contours": _contours}.get(name)
+    callback = {"slices": _slices, "contours": _contours, "outline": _outline}.get(name)
     option = typer.Option(
         help=_help()[name], metavar=METAVARS.get(name), callback=callback, rich_help_panel=PANEL
     )
@@ -166,6 +173,13 @@ def _help() -> dict[str, str]:
 def _slices(text: str | None) -> str | None:
     try:
         return None if text is None else slice_notation(text)
+    except MedcontourError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _outline(text: str) -> str:
+    try:
+        return Settings(outline=text).outline
     except MedcontourError as error:
         raise typer.BadParameter(str(error)) from None
 

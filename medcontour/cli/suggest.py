@@ -34,7 +34,7 @@ from medcontour.errors import MedcontourError
 from medcontour.files import make_folder
 from medcontour.pipeline.settings import Settings
 from medcontour.privacy import discreet
-from medcontour.results.plugins import format_names
+from medcontour.results.exporter import format_names
 
 if TYPE_CHECKING:
     from medcontour.dicomweb import Stored

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -119,7 +120,7 @@ class FourierContour:
         return FourierContour(**tensors, parametrisation=self.parametrisation)
 
     @staticmethod
-    def cat(curves: list[FourierContour]) -> FourierContour:
+    def cat(curves: Sequence[FourierContour]) -> FourierContour:
         """Concatenate batches of one parametrisation and number of harmonics."""
         batches = [curve.tensors() for curve in curves]
         return curves[0]._with({n: torch.cat([b[n] for b in batches]) for n in batches[0]})

@@ -13,7 +13,7 @@ from medcontour.edits.job import changed_findings
 from medcontour.errors import MedcontourError
 from medcontour.pipeline.from_start import explain_from, start_curve
 from medcontour.pipeline.planes import plane_geometry
-from medcontour.pipeline.settings import Settings
+from medcontour.pipeline.settings import DEFAULTS, Settings
 from medcontour.progress import Progress
 from medcontour.results import Finding, PlacedContour, Suggestion, Views
 from medcontour.scan import Scan
@@ -83,7 +83,10 @@ def _again(
     finding: Finding,
     outline: PlacedContour,
 ) -> tuple[Finding, Views]:
-    own = {"outline": "region", "contours": 1, "area": None, "area_mm2": None, "slices": None}
+    outliner = suggestion.settings.get("outline")
+    if outliner in ("none", "edited"):
+        outliner = DEFAULTS.outline
+    own = {"outline": outliner, "contours": 1, "area": None, "area_mm2": None, "slices": None}
     settings = Settings.from_dict({**suggestion.settings, **own})
     return explain_from(
         scan,

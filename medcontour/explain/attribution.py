@@ -18,7 +18,6 @@ from medcontour.explain.choices import (
     PresetName,
     with_defaults,
 )
-from medcontour.explain.frozen import frozen
 from medcontour.explain.objectives.objective import (
     EmbeddingObjective,
     Objective,
@@ -29,6 +28,7 @@ from medcontour.explain.perturbation import SHARP, Perturbation
 from medcontour.explain.search.optimise import Fit, optimise
 from medcontour.explain.search.precision import InBFloat16
 from medcontour.explain.search.preset import PRESETS
+from medcontour.frozen import frozen
 from medcontour.log_odds import Outputs, log_odds, recognise
 
 __all__ = ["ExtremalContours", "ExtremalFit", "ObjectiveFactory", "Target"]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from medcontour.contour import FourierContour, PlaneGeometry
+from medcontour.contour import PlaneGeometry, Shape
 from medcontour.explain.objectives.objective import Objective
 
 __all__ = ["SHARP", "Perturbation"]
@@ -128,7 +128,7 @@ class Perturbation:
 
     @torch.no_grad()
     def judge(
-        self, objective: Objective, curves: FourierContour, which: Tensor, batch: int = 32
+        self, objective: Objective, curves: Shape, which: Tensor, batch: int = 32
     ) -> tuple[Tensor, Tensor]:
         """(M,) similarities of hard contours, forward only, `batch` contours at a time."""
         preserved, deleted = [], []

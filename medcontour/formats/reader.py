@@ -12,13 +12,11 @@ from medcontour.formats.content import Content
 from medcontour.formats.dicom.header import discreetly
 from medcontour.formats.place import check_near
 from medcontour.formats.shapes import Edited
+from medcontour.plugins import READERS, load_all
 from medcontour.privacy import keep_private
-from medcontour.results.plugins import load_all
 from medcontour.scan import Scan
 
 __all__ = ["Reader", "read_edited", "readers"]
-
-GROUP = "medcontour.readers"
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ def readers() -> dict[str, Reader]:
     >>> readers()["rtstruct"].what
     'an RTSTRUCT'
     """
-    return load_all(GROUP, Reader, "reader")
+    return load_all(READERS, Reader, "reader")
 
 
 def read_edited(path: str | os.PathLike[str], scan: Scan) -> Edited:

@@ -1,7 +1,10 @@
-from .region import Outline, follow_region, outline_candidates
+from .outliner import Outline, Outliner, outliner
+from .region import follow_region, outline_candidates
 
 __all__ = [
     "Outline",
+    "Outliner",
     "follow_region",
     "outline_candidates",
+    "outliner",
 ]

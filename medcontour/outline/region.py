@@ -16,9 +16,10 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor
 
-from medcontour.contour import FourierContour, PlaneGeometry
+from medcontour.contour import FourierContour, PlaneGeometry, Shape
+from medcontour.outline.outliner import Outline
 
-__all__ = ["Outline", "follow_region", "outline_candidates"]
+__all__ = ["follow_region", "outline_candidates"]
 
 ANGLES = 48
 INSIDE = (0.1, 0.22, 0.34, 0.46, 0.58, 0.7, 0.82, 0.94)
@@ -39,32 +40,6 @@ FRAME_WEIGHT = 0.2
 LEAST_CONTRAST = 1.0
 LEAST_EDGE = 0.6
 ALIKE_ENERGY, ALIKE_AREA = 0.02, 0.05
-
-
-@dataclass(frozen=True)
-class Outline:
-    """A boundary found in the image near an evidence contour.
-
-    Attributes
-    ----------
-    contour
-        One curve.
-    contrast
-        Difference of the means inside and in a ring outside, over their pooled spread. Its sign
-        is the polarity: negative for an object darker than what surrounds it.
-    edge
-        Share of the curve's directions along which the image steps the same way.
-    energy
-        What was minimised; the lower of two is the better boundary, as far as the image tells.
-    clear
-        Whether contrast and edge are strong enough to call it a boundary.
-    """
-
-    contour: FourierContour
-    contrast: float
-    edge: float
-    energy: float
-    clear: bool
 
 
 @dataclass(frozen=True)
@@ -124,7 +99,7 @@ def _moments(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
 def follow_region(
     images: Tensor,
     plane: PlaneGeometry,
-    evidence: FourierContour,
+    evidence: Shape,
     polarity: Tensor | None = None,
 ) -> list[Outline | None]:
     """Follow each image from its evidence contour to the boundary around it.
@@ -143,7 +118,7 @@ def follow_region(
 def outline_candidates(
     images: Tensor,
     plane: PlaneGeometry,
-    evidence: FourierContour,
+    evidence: Shape,
     polarity: Tensor | None = None,
     *,
     most: int,
@@ -176,7 +151,10 @@ def outline_candidates(
     Returns
     -------
     list of list of Outline
-        For each image one or more, `Outline.clear` or not.
+        For each image one or more, `Outline.clear` or not. Their quality says ``contrast``, the
+        difference of the means inside and in a ring outside over their pooled spread, negative for
+        an object darker than what surrounds it, and ``edge``, the share of the curve's directions
+        along which the image steps the same way.
 
     Examples
     --------
@@ -246,7 +224,8 @@ def outline_candidates(
         contrast = float(reading.contrast[k])
         edge = float((sign[k] * reading.steps[k] > 0.5).float().mean())
         clear = contrast * float(sign[k]) >= LEAST_CONTRAST and edge >= LEAST_EDGE
-        ended.append(Outline(curves[[k]].detach(), contrast, edge, float(loss[k]), clear))
+        quality = {"contrast": contrast, "edge": edge}
+        ended.append(Outline(curves[[k]].detach(), float(loss[k]), clear, quality))
     return [_distinct(ended[n * tries : (n + 1) * tries], most) for n in range(count)]
 
 

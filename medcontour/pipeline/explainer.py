@@ -13,7 +13,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from medcontour.classifier import Classifier
-from medcontour.contour import FourierContour, PlaneGeometry
+from medcontour.contour import FourierContour, PlaneGeometry, Shape
 from medcontour.explain import (
     AUTOMATIC,
     BACKGROUNDS,
@@ -26,7 +26,7 @@ from medcontour.explain import (
     mildest,
     placement_test,
 )
-from medcontour.outline import Outline
+from medcontour.outline import Outline, outliner
 from medcontour.pipeline.alone import judged_alone, status_of, without_others
 from medcontour.pipeline.found import POSITIVE, Found, preset_of, search
 from medcontour.pipeline.outlines import choose_outlines
@@ -149,7 +149,14 @@ class Explainer:
         if self.scan.measured is not None:
             measured = torch.from_numpy(self.scan.measured[list(batch.slices)])[which.cpu()]
         outlines, spent = choose_outlines(
-            perturbation, of_target, images, plane_geometry(self.scan), curves, which, measured
+            perturbation,
+            of_target,
+            images,
+            plane_geometry(self.scan),
+            curves,
+            which,
+            measured,
+            outliner=outliner(self.settings.outline),
         )
         return outlines, costs.index_add_(0, which, spent)
 
@@ -214,7 +221,7 @@ class Explainer:
             background_similarity=embedding.background_similarity[index].item(),
         )
 
-    def _shortcut(self, curves: FourierContour, k: int, score: float) -> ShortcutCheck:
+    def _shortcut(self, curves: Shape, k: int, score: float) -> ShortcutCheck:
         points = plane_geometry(self.scan).pixel_centres()
         region = curves.to("cpu").contains(points).any(0).numpy()
         return check_shortcut(self.scan, self.classifier, self.target, k, region, score)
@@ -261,8 +268,7 @@ class Explainer:
         curve = outline.contour.to(perturbation.images.device)
         preserved, deleted = perturbation.judge(of_target, curve, which)
         quality = {
-            "contrast": outline.contrast,
-            "edge": outline.edge,
+            **outline.quality,
             "preserved": of_target.probability(preserved, which).item(),
             "deleted": of_target.probability(deleted, which).item(),
         }
@@ -270,7 +276,7 @@ class Explainer:
 
     def place(
         self,
-        curve: FourierContour,
+        curve: Shape,
         kind: Literal["evidence", "outline"],
         k: int,
         quality: dict[str, Any],
@@ -332,7 +338,7 @@ class Explainer:
 
     @torch.no_grad()
     def _variants(
-        self, perturbation: Perturbation, curves: FourierContour, index: int
+        self, perturbation: Perturbation, curves: Shape, index: int
     ) -> tuple[Tensor, Tensor, Tensor]:
         """(C, H, W) original, preserved and deleted, under the hard mask."""
         which = torch.tensor([index], device=perturbation.images.device)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from medcontour.contour import FourierContour, PlaneGeometry
+from medcontour.contour import PlaneGeometry, Shape
 from medcontour.explain import (
     POLARITY_EVALUATIONS,
     Perturbation,
     TargetObjective,
     evidence_polarity,
 )
-from medcontour.outline import Outline, outline_candidates
+from medcontour.outline import Outline, Outliner
 
 __all__ = ["choose_outlines"]
 
@@ -25,9 +25,11 @@ def choose_outlines(
     of_target: TargetObjective,
     images: Tensor,
     plane: PlaneGeometry,
-    evidence: FourierContour,
+    evidence: Shape,
     which: Tensor,
     measured: Tensor | None = None,
+    *,
+    outliner: Outliner,
 ) -> tuple[list[Outline | None], Tensor]:
     """Follow the image from each evidence contour, and let the classifier speak against a place.
 
@@ -49,6 +51,8 @@ def choose_outlines(
         (M,) the image of each.
     measured
         (M, rows, columns) bool: which pixels of `images` were measured; by default all.
+    outliner
+        What follows the image.
 
     Returns
     -------
@@ -58,7 +62,7 @@ def choose_outlines(
         (M,) what that cost: pairs that are only run forward count half.
     """
     polarity = evidence_polarity(perturbation, of_target, evidence, which)
-    offered = outline_candidates(
+    offered = outliner(
         images, plane, evidence.to("cpu"), polarity.cpu(), most=CANDIDATES, measured=measured
     )
     clear = [[outline for outline in some if outline.clear] for some in offered]
@@ -66,7 +70,8 @@ def choose_outlines(
     spent = POLARITY_EVALUATIONS + counts / 2
     if not counts.any():
         return [None] * len(clear), spent
-    curves = FourierContour.cat([outline.contour for some in clear for outline in some])
+    offered_curves = [outline.contour for some in clear for outline in some]
+    curves = offered_curves[0].cat(offered_curves)
     preserved, deleted = perturbation.judge(
         of_target, curves.to(which.device), which.repeat_interleave(counts)
     )

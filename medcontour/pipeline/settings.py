@@ -20,10 +20,12 @@ from medcontour.explain.choices import (
     with_defaults,
 )
 from medcontour.pipeline.slices import Slices, slice_notation
+from medcontour.plugins import OUTLINERS, found
 
 __all__ = ["DEFAULTS", "OutlineName", "Settings"]
 
-OutlineName = Literal["region", "none"]
+OutlineName = Literal["region", "none"] | str
+"""An outliner's name (`medcontour.outline.outliner`), or none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +65,8 @@ class Settings:
         paper's cosine (Eq. 6), blind to the class.
     outline
         How the outline is found from the evidence. region: it follows the image; none: no
-        outlines, and label maps carry the evidence contours.
+        outlines, and label maps carry the evidence contours. Packages may add others
+        (medcontour.outliners).
     precision
         bfloat16: the search runs the network in half precision, faster on some machines and
         networks and slower on others. Everything is judged in float32.
@@ -107,6 +110,7 @@ class Settings:
         for name, hint in get_type_hints(Settings).items():
             if (known := _literals(hint)) and not callable(getattr(self, name)):
                 _check_name(name, getattr(self, name), known)
+        self._check_outline()
         self._check_numbers()
         for name in ("area", "area_mm2", "area_weight", "most_evaluations", "most_seconds"):
             if getattr(self, name) is not None:
@@ -182,6 +186,10 @@ class Settings:
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
+
+    def _check_outline(self) -> None:
+        if self.outline not in ("region", "none"):  # other packages' are only then looked for
+            _check_name("outline", self.outline, (*found(OUTLINERS), "none"))
 
     def _check_numbers(self) -> None:
         many = self.contours

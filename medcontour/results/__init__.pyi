@@ -1,5 +1,14 @@
 from .check import suggestion_schema
-from .exporter import Exporter, NothingToWrite, export, exporters, is_picture, on_request, refusal
+from .exporter import (
+    Exporter,
+    NothingToWrite,
+    export,
+    exporters,
+    format_names,
+    is_picture,
+    on_request,
+    refusal,
+)
 from .model import Suggestion
 from .one_slice import ContourMap, MapLevel, Robustness, RobustnessRun, SliceResult
 from .parts import (
@@ -12,7 +21,6 @@ from .parts import (
     Views,
 )
 from .photograph import Photograph, PhotographEvidence
-from .plugins import format_names
 from .save import Saved
 
 __all__ = [

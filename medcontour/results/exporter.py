@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medcontour.errors import MedcontourError
-from medcontour.results.plugins import EXPORTERS, found, load, load_all
+from medcontour.plugins import EXPORTERS, find, found, load_all
 from medcontour.scan.scan import Scan
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ __all__ = [
     "always",
     "export",
     "exporters",
+    "format_names",
     "is_picture",
     "on_request",
     "refusal",
@@ -100,6 +101,17 @@ def exporters() -> dict[str, Exporter]:
     return load_all(EXPORTERS, Exporter, WHAT)
 
 
+def format_names() -> list[str]:
+    """List the names of all installed formats; none of them is loaded.
+
+    Examples
+    --------
+    >>> "rtstruct" in format_names()
+    True
+    """
+    return list(found(EXPORTERS))
+
+
 def refusal(scan: Scan, name: str) -> str | None:
     """Say why `scan` cannot be written in the format `name`, and which formats can, or None.
 
@@ -149,12 +161,7 @@ def export(suggestion: Suggestion, scan: Scan, name: str, path: str | Path) -> N
 
 
 def _find(name: str) -> Exporter:
-    known = found(EXPORTERS)
-    if name not in known:
-        raise MedcontourError(
-            f'There is no export format "{name}"; choose from {", ".join(known)}.'
-        )
-    return load(known[name], Exporter, WHAT)
+    return find(EXPORTERS, name, Exporter, WHAT)
 
 
 def _check_match(suggestion: Suggestion, scan: Scan) -> None:

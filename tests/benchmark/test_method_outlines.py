@@ -97,7 +97,7 @@ def test_figures_are_those_of_monai_on_pixels(monkeypatch: pytest.MonkeyPatch) -
     plane = made.plane
     center = plane.from_index(torch.tensor([[78.0 / SPACING[1], 34.0 / SPACING[0]]]))
     other = FourierContour.circles(center, torch.tensor([12.0 / plane.unit_mm]))
-    outline = Outline(other, 1.0, 1.0, 0.0, True)
+    outline = Outline(other, 0.0, True)
     monkeypatch.setattr("medcontour.benchmark.compare.outlines.follow_region", lambda *a: [outline])
     found = made.figures(peak_at((64, 64), *place), contour=False)
     mask = disc(34.0, 78.0, 12.0)

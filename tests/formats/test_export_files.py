@@ -5,8 +5,6 @@ from __future__ import annotations
 import gzip
 import re
 import resource
-import sys
-import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -29,8 +27,10 @@ from export_cases import (
     suggest,
     write_series,
 )
+from third_party import installed
 
 from medcontour.errors import MedcontourError
+from medcontour.plugins import EXPORTERS
 from medcontour.results import (
     NothingToWrite,
     export,
@@ -74,30 +74,14 @@ def test_an_unknown_format_names_the_known_ones(study: Study, tmp_path: Path) ->
         export(study[1], study[0], "stl", tmp_path / "out")
 
 
-@contextmanager
-def installed(folder: Path, entry_point: str, module: str) -> Iterator[None]:
-    """A package "thirdparty" on the path with one entry point and one module."""
-    info = folder / "thirdparty-1.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: thirdparty\nVersion: 1\n")
-    (info / "entry_points.txt").write_text(f"[medcontour.exporters]\n{entry_point}\n")
-    (folder / "thirdparty_export.py").write_text(textwrap.dedent(module))
-    sys.path.insert(0, str(folder))
-    try:
-        yield
-    finally:
-        sys.path.remove(str(folder))
-        sys.modules.pop("thirdparty_export", None)
-
-
 def test_another_package_adds_a_format(study: Study, tmp_path: Path) -> None:
     module = """
         from medcontour.results import Exporter
         def write(suggestion, scan, path):
             path.write_text(f"{len(suggestion.findings)} findings")
-        exporter = Exporter("count", "count.txt", write, lambda scan: None)
+        added = Exporter("count", "count.txt", write, lambda scan: None)
     """
-    with installed(tmp_path, "count = thirdparty_export:exporter", module):
+    with installed(tmp_path, EXPORTERS, "count", module):
         export(study[1], study[0], "count", tmp_path / "count.txt")
         assert "count" in format_names()
         saved = replace(study[1], source=study[0]).save(tmp_path / "out", ["count"])
@@ -110,11 +94,11 @@ def test_another_package_adds_a_format(study: Study, tmp_path: Path) -> None:
     ("module", "reason"),
     [
         ("import a_module_that_is_missing", "cannot be loaded.*a_module_that_is_missing"),
-        ("exporter = 'no exporter'", "is no medcontour.results.exporter.Exporter"),
+        ("added = 'no exporter'", "is no medcontour.results.exporter.Exporter"),
     ],
 )
 def test_a_broken_package_is_named(study: Study, tmp_path: Path, module: str, reason: str) -> None:
-    with installed(tmp_path, "broken = thirdparty_export:exporter", module):
+    with installed(tmp_path, EXPORTERS, "broken", module):
         with pytest.raises(MedcontourError, match=f'"broken" of the package thirdparty {reason}'):
             exporters()
         # It stands in no other format's way.

@@ -93,8 +93,8 @@ def test_an_ellipse_is_found(
     image = picture(plane, [(ellipse, brightness)], noise=0.1)
     found = follow(image, plane, evidence(plane, ellipse))
     assert found is not None
-    assert found.contrast * brightness > 0
-    assert found.edge > 0.8
+    assert found.quality["contrast"] * brightness > 0
+    assert found.quality["edge"] > 0.8
     assert dice(pixels(found, plane), ellipse.inside(plane)) >= least
 
 
@@ -131,7 +131,7 @@ def test_the_polarity_asked_for_is_followed(sign: float) -> None:
     found = follow(image, SQUARE, evidence(SQUARE, between), polarity=sign)
     asked, other = (bright, dark) if sign > 0 else (dark, bright)
     assert found is not None
-    assert found.contrast * sign > 0
+    assert found.quality["contrast"] * sign > 0
     assert dice(pixels(found, SQUARE), asked.inside(SQUARE)) >= 0.85
     assert dice(pixels(found, SQUARE), other.inside(SQUARE)) <= 0.1
 
@@ -141,7 +141,7 @@ def test_a_stronger_decoy_of_the_other_polarity_beside_it() -> None:
     image = picture(SQUARE, [(ROUND, 1.0), (decoy, -2.0)], noise=0.1)
     found = follow(image, SQUARE, evidence(SQUARE, ROUND), polarity=1.0)
     assert found is not None
-    assert found.contrast > 0
+    assert found.quality["contrast"] > 0
     assert dice(pixels(found, SQUARE), ROUND.inside(SQUARE)) >= 0.88
 
 
@@ -189,8 +189,8 @@ def test_a_batch_equals_one_by_one() -> None:
         torch.testing.assert_close(
             batched.contour.polygon(), alone.contour.polygon(), atol=1e-3, rtol=0
         )
-        assert batched.contrast == pytest.approx(alone.contrast, abs=1e-2)
-        assert batched.edge == pytest.approx(alone.edge, abs=0.05)
+        assert batched.quality["contrast"] == pytest.approx(alone.quality["contrast"], abs=1e-2)
+        assert batched.quality["edge"] == pytest.approx(alone.quality["edge"], abs=0.05)
 
 
 def test_candidates_differ_and_the_first_is_the_one_followed() -> None:

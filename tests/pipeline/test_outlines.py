@@ -12,7 +12,7 @@ from shapely import Polygon
 import medcontour as mc
 from medcontour.contour import FourierContour, PlaneGeometry
 from medcontour.explain import Perturbation, TargetObjective
-from medcontour.outline import follow_region
+from medcontour.outline import follow_region, outline_candidates
 from medcontour.pipeline.outlines import choose_outlines
 
 PLANES = [PlaneGeometry(96, 128), PlaneGeometry(64, 128, (2.0, 1.0))]
@@ -47,7 +47,13 @@ def test_the_classifier_speaks_against_a_clearer_boundary_that_explains_nothing(
     assert not by_image.contour.contains(torch.tensor([PLACE])), "the image prefers the decoy"
 
     [outline], spent = choose_outlines(
-        perturbation, answer, image[None], plane, evidence, torch.tensor([0])
+        perturbation,
+        answer,
+        image[None],
+        plane,
+        evidence,
+        torch.tensor([0]),
+        outliner=outline_candidates,
     )
     assert outline is not None
     held = outline.contour.contains(plane.pixel_centres())[0] & (object_ > 0)
@@ -64,7 +70,13 @@ def test_an_image_without_a_boundary_has_no_outline() -> None:
     perturbation = Perturbation(inputs, torch.zeros_like(inputs), plane.pixel_centres(), plane)
     evidence = FourierContour.circles(torch.zeros(1, 2), torch.tensor([0.2]))
     outlines, _ = choose_outlines(
-        perturbation, answer, inputs[:, 0], plane, evidence, torch.tensor([0])
+        perturbation,
+        answer,
+        inputs[:, 0],
+        plane,
+        evidence,
+        torch.tensor([0]),
+        outliner=outline_candidates,
     )
     assert outlines == [None]
 

@@ -25,8 +25,8 @@ from medcontour.explain import (
     TargetObjective,
     area_map,
 )
-from medcontour.explain.frozen import frozen
 from medcontour.files import replacing
+from medcontour.frozen import frozen
 
 __all__ = ["AREAS", "draw_fidelity", "draw_metrics", "draw_sheet", "write_figures"]
 

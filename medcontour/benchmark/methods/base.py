@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from medcontour.errors import MedcontourError
-from medcontour.explain.frozen import frozen
+from medcontour.frozen import frozen
 
 __all__ = ["BACKWARD", "FORWARD", "Attribution", "Explainer", "Method", "attribution", "held"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from medcontour.contour import FourierContour
+from medcontour.contour import Shape
 from medcontour.explain.objectives.objective import Objective
 from medcontour.explain.perturbation import Perturbation
 
@@ -21,7 +21,7 @@ SOFT = 60.0
 
 @torch.no_grad()
 def evidence_polarity(
-    perturbation: Perturbation, objective: Objective, curves: FourierContour, which: Tensor
+    perturbation: Perturbation, objective: Objective, curves: Shape, which: Tensor
 ) -> Tensor:
     """Ask the classifier which costs it more: what is bright in the contour, or what is dark.
 

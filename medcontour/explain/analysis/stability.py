@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from medcontour.contour import FourierContour
+from medcontour.contour import FourierContour, Shape
 from medcontour.errors import MedcontourError
 from medcontour.explain.choices import MOST_HARMONICS
 from medcontour.explain.objectives.objective import Objective
@@ -178,7 +178,7 @@ def spectral_sweep(
 
 def agreement(
     perturbation: Perturbation,
-    curves: FourierContour,
+    curves: Shape,
     preserved: Tensor,
     deleted: Tensor,
     area_weight: float,

@@ -1,4 +1,4 @@
-"""A network held still while it is explained."""
+"""A network held still while it is used."""
 
 from __future__ import annotations
 
@@ -31,16 +31,17 @@ def frozen(model: Callable[..., Any]) -> Iterator[None]:
     """
     owner = model if isinstance(model, nn.Module) else getattr(model, "__self__", None)
     network = owner if isinstance(owner, nn.Module) else nn.Module()
-    modes = [(module, module.training) for module in network.modules()]
-    parameters = [(parameter, parameter.requires_grad) for parameter in network.parameters()]
+    # Only what changes is touched: not all of a script module's parts have a mode.
+    training = [module for module in network.modules() if getattr(module, "training", False)]
+    wanting = [parameter for parameter in network.parameters() if parameter.requires_grad]
     try:
-        for module, _ in modes:
+        for module in training:
             module.training = False
-        for parameter, _ in parameters:
+        for parameter in wanting:
             parameter.requires_grad_(False)
         yield
     finally:
-        for module, training in modes:
-            module.training = training
-        for parameter, needed in parameters:
-            parameter.requires_grad_(needed)
+        for module in training:
+            module.training = True
+        for parameter in wanting:
+            parameter.requires_grad_(True)

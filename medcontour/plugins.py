@@ -7,10 +7,16 @@ from typing import TypeVar
 
 from medcontour.errors import MedcontourError
 
-__all__ = ["EXPORTERS", "format_names", "found", "load", "load_all"]
+__all__ = ["EXPORTERS", "OUTLINERS", "READERS", "find", "found", "load", "load_all"]
 
 EXPORTERS = "medcontour.exporters"
 """The entry-point group of formats that suggestions are written in."""
+
+READERS = "medcontour.readers"
+"""That of formats that edited files are read in."""
+
+OUTLINERS = "medcontour.outliners"
+"""That of ways to find outlines from the evidence."""
 
 Kind = TypeVar("Kind")
 
@@ -18,6 +24,20 @@ Kind = TypeVar("Kind")
 def found(group: str) -> dict[str, EntryPoint]:
     """All entry points of a group, by name; none of them is loaded."""
     return {each.name: each for each in sorted(entry_points(group=group), key=lambda e: e.name)}
+
+
+def find(group: str, name: str, kind: type[Kind], what: str) -> Kind:
+    """Load the object of a group that has a name.
+
+    Raises
+    ------
+    MedcontourError
+        When there is none of that name, which lists those there are, and as `load`.
+    """
+    known = found(group)
+    if name not in known:
+        raise MedcontourError(f'There is no {what} "{name}"; choose from {", ".join(known)}.')
+    return load(known[name], kind, what)
 
 
 def load_all(group: str, kind: type[Kind], what: str) -> dict[str, Kind]:
@@ -54,14 +74,3 @@ def load(point: EntryPoint, kind: type[Kind], what: str) -> Kind:
             f"{kind.__module__}.{kind.__name__}; {remedy}"
         )
     return loaded
-
-
-def format_names() -> list[str]:
-    """List the names of all installed formats; none of them is loaded.
-
-    Examples
-    --------
-    >>> "rtstruct" in format_names()
-    True
-    """
-    return list(found(EXPORTERS))

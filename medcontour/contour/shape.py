@@ -1,0 +1,73 @@
+"""What a search, an objective and an outline need of a star-convex shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeVar
+
+from torch import Tensor
+
+from medcontour.contour.plane import PlaneGeometry
+
+__all__ = ["Shape"]
+
+Own = TypeVar("Own", bound="Shape")
+
+
+class Shape(Protocol):
+    """N closed shapes, each star-convex about its center, batched and differentiable.
+
+    All coordinates are plane coordinates (see `PlaneGeometry`). `FourierContour` is one;
+    `fit_polygon` and `fit_mask` give one of those for vertices and for a mask.
+    """
+
+    @property
+    def center(self) -> Tensor:
+        """(N, 2): what each shape is star-convex about."""
+
+    @property
+    def mean_radius(self) -> Tensor:
+        """(N,): about how far the boundary is from the center."""
+
+    def __len__(self) -> int:
+        """N."""
+
+    def __getitem__(self: Own, which: Tensor | slice | list[int]) -> Own:
+        """Pick shapes of the batch."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The parameters by name: what a search moves."""
+
+    def detach(self: Own) -> Own:
+        """Make a copy outside the graph."""
+
+    def to(self: Own, *args: Any) -> Own:
+        """Move or convert all parameters, as `torch.Tensor.to`."""
+
+    @staticmethod
+    def cat(curves: Sequence[Any]) -> Any:
+        """Concatenate batches of one kind."""
+
+    def gap(self, points: Tensor) -> Tensor:
+        """(N, ...): how far inside the boundary points (..., 2) lie along their rays."""
+
+    def mask(self, points: Tensor, tau: float | Tensor = 100.0) -> Tensor:
+        """(N, H, W) soft masks at points (H, W, 2), 1 inside, of sharpness `tau`."""
+
+    def contains(self, points: Tensor) -> Tensor:
+        """(N, ...) whether points (..., 2) lie inside."""
+
+    def area(self) -> Tensor:
+        """(N,) areas, not clipped to the plane."""
+
+    def area_inside(self, plane: PlaneGeometry) -> Tensor:
+        """(N,) areas within the plane."""
+
+    def polygon(self, vertices: int = 128) -> Tensor:
+        """(N, vertices, 2) points on the boundary, in order; the first not repeated."""
+
+    def polygon_inside(self, plane: PlaneGeometry) -> Tensor:
+        """`polygon` with what lies outside the plane drawn in to its edge along the ray."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Parameters of a single shape as plain numbers, for JSON."""
