@@ -11,10 +11,10 @@ import numpy as np
 
 from medcontour.errors import MedcontourError
 from medcontour.plugins import EXPORTERS, find, found, load_all
-from medcontour.scan.scan import Scan
 
 if TYPE_CHECKING:
     from medcontour.results.model import Suggestion
+    from medcontour.scan.scan import Scan
 
 __all__ = [
     "Exporter",

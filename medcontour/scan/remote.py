@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from medcontour.dicomweb import fetched_series, parse_address
 from medcontour.errors import MedcontourError
+from medcontour.privacy import discreet
 from medcontour.scan.dicom import read_dicom
 from medcontour.scan.quiet import quietly
 from medcontour.scan.scan import Scan
@@ -41,6 +42,9 @@ def read_remote(
         try:
             scan = read_dicom(folder, address.series)
         except MedcontourError as error:
-            # The folder is gone when the user reads this.
-            raise MedcontourError(str(error).replace(str(folder), address.text)) from error
+            # The folder is gone when the user reads this; its digest may have been hidden.
+            sentence = str(error)
+            for own in (str(folder), discreet(str(folder))):
+                sentence = sentence.replace(own, address.text)
+            raise MedcontourError(sentence) from error
     return replace(scan, source=address.text)
