@@ -40,7 +40,7 @@ import medcontour as mc
 from medcontour.classifier import Classifier, target_index
 from medcontour.contour import FourierContour, PlaneGeometry
 from medcontour.explain import BACKGROUNDS, Perturbation, TargetObjective
-from medcontour.explain.analysis.placement import chance_curves
+from medcontour.explain.analysis.placement import placed_at_random
 from medcontour.outline import outliner
 from medcontour.pipeline.outlines import choose_outlines
 from medcontour.pipeline.planes import PlaneBatch, plane_batches, plane_geometry
@@ -62,7 +62,7 @@ NOTES = (
     "The other outlines start from a circle as large as the evidence contour, at the map's peak "
     "or the image's center, with the same background and the polarity found at that circle.",
     f"Random: the evidence contour turned and moved to {RANDOM_PLACES} places in the image that "
-    "overlap it by at most half, as in the test against chance.",
+    "overlap it by at most half, as in the placement test.",
 )
 
 
@@ -165,7 +165,7 @@ def judge_random(case: Case, seed: int) -> tuple[float, float, float]:
     """Mean `FIGURES` of the evidence contour at random places."""
     body = case.plane.pixel_centres()[torch.from_numpy(body_mask(grey(case.scan).numpy()))]
     generator = torch.Generator().manual_seed(seed)
-    curves = chance_curves(case.evidence, body, RANDOM_PLACES, generator)
+    curves = placed_at_random(case.evidence, body, RANDOM_PLACES, generator)
     figures = [judge(case, curves[[index]]) for index in range(RANDOM_PLACES)]
     pointing, mass, overlap = np.mean(figures, 0).tolist()
     return pointing, mass, overlap

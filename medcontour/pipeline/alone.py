@@ -16,7 +16,7 @@ from medcontour.explain import (
     judge_together,
     placement_test,
 )
-from medcontour.pipeline.found import POSITIVE, SIGNIFICANCE, Found
+from medcontour.pipeline.found import P_VALUE_LEVEL, POSITIVE, Found
 from medcontour.results.status import SUGGESTED, Status
 
 __all__ = ["Alone", "judged_alone", "status_of", "without_others"]
@@ -45,7 +45,7 @@ class Alone:
 
 def status_of(deleted: float, p_value: float) -> Status:
     """Say what a contour is that holds what the classifier goes by."""
-    if p_value > SIGNIFICANCE:
+    if p_value > P_VALUE_LEVEL:
         return "no better than chance"
     return "suggested, deletion keeps the class" if deleted > POSITIVE else "suggested"
 

@@ -27,7 +27,7 @@ from medcontour.explain import (
     placement_test,
 )
 from medcontour.outline import Outline, outliner
-from medcontour.pipeline.alone import judged_alone, status_of, without_others
+from medcontour.pipeline.alone import Alone, judged_alone, status_of, without_others
 from medcontour.pipeline.found import POSITIVE, Found, preset_of, search
 from medcontour.pipeline.outlines import choose_outlines
 from medcontour.pipeline.planes import PlaneBatch, plane_geometry
@@ -100,15 +100,7 @@ class Explainer:
             ]
             curves = fit.curves[index]
             shortcut = self._shortcut(curves, k, scores[k])
-            evidence = replace(
-                evidence,
-                chance_evaluations=evidence.chance_evaluations + float(judging[index]),
-                shortcut_evaluations=shortcut.evaluations,
-            )
-            common: dict[str, Any] = {"background": names[index], **shortcut.record}
-            gains = [{"gain": gain} for gain in fit.gains[index]] or [{}] * len(curves)
-            own = [asdict(each) for each in alone[index]] or [{}] * len(curves)
-            quality = [common | gain | each for gain, each in zip(gains, own, strict=True)]
+            common = {"background": names[index], **shortcut.record}
             finding = Finding(
                 slice=k,
                 sop_instance_uid=(
@@ -117,11 +109,12 @@ class Explainer:
                 label=self.classifier.labels[self.target],
                 score=scores[k],
                 status=status,
-                evidence=evidence,
-                evidence_contours=tuple(
-                    self.place(curves[n : n + 1], "evidence", k, quality[n])
-                    for n in range(len(curves))
+                evidence=replace(
+                    evidence,
+                    chance_evaluations=evidence.chance_evaluations + float(judging[index]),
+                    shortcut_evaluations=shortcut.evaluations,
                 ),
+                evidence_contours=self._placed_evidence(fit, alone, index, k, common),
                 outlines=tuple(
                     self._placed_outline(perturbation, of_target, outline, index, k)
                     for outline in followed
@@ -255,6 +248,23 @@ class Explainer:
         if pixels < LEAST_PIXELS or fraction > LARGEST_FRACTION or not explains:
             return "collapsed"
         return status_of(evidence.deleted, evidence.p_value)
+
+    def _placed_evidence(
+        self,
+        fit: Found,
+        alone: Sequence[Sequence[Alone]],
+        index: int,
+        k: int,
+        common: dict[str, Any],
+    ) -> tuple[PlacedContour, ...]:
+        """The evidence contours of one slice, with what each adds and how strong it is alone."""
+        curves = fit.curves[index]
+        gains = [{"gain": gain} for gain in fit.gains[index]] or [{}] * len(curves)
+        own = [asdict(each) for each in alone[index]] or [{}] * len(curves)
+        return tuple(
+            self.place(curves[n : n + 1], "evidence", k, common | gains[n] | own[n])
+            for n in range(len(curves))
+        )
 
     def _placed_outline(
         self,

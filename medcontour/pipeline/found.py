@@ -21,10 +21,10 @@ from medcontour.explain import (
 from medcontour.pipeline.settings import Settings
 from medcontour.progress import StepProgress
 
-__all__ = ["POSITIVE", "SIGNIFICANCE", "Found", "preset_of", "search"]
+__all__ = ["POSITIVE", "P_VALUE_LEVEL", "Found", "preset_of", "search"]
 
 POSITIVE = 0.5
-SIGNIFICANCE = 0.05
+P_VALUE_LEVEL = 0.05
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from medcontour.explain.choices import (
 )
 from medcontour.pipeline.allowance import Allowance, most_a_slice
 from medcontour.pipeline.explainer import Explainer
-from medcontour.pipeline.found import POSITIVE, SIGNIFICANCE
+from medcontour.pipeline.found import P_VALUE_LEVEL, POSITIVE
 from medcontour.pipeline.inputs import AnyClassifier, AnyScan, given_classifier, given_scan
 from medcontour.pipeline.notes import all_positive, run_out
 from medcontour.pipeline.planes import plane_batches
@@ -186,7 +186,7 @@ def settings_record(
         "target": classifier.labels[target],
         "scan": None,  # written by `Suggestion.write_json`, as far as it names nobody
         "positive_above": POSITIVE,
-        "chance_level": SIGNIFICANCE,
+        "chance_level": P_VALUE_LEVEL,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -19,15 +20,15 @@ from medcontour.explain import (
     TargetObjective,
     placement_test,
 )
+from medcontour.explain.attribution import ExtremalFit
 from medcontour.explain.choices import Background, BackgroundName, PresetName
+from medcontour.pipeline.found import P_VALUE_LEVEL
 from medcontour.pipeline.settings import Settings
 from medcontour.privacy import discreet
 from medcontour.results import Photograph, PhotographEvidence
 from medcontour.scan import Scan
 
 __all__ = ["explain_photograph"]
-
-CHANCE_LEVEL = 0.05
 
 
 def explain_photograph(
@@ -110,45 +111,12 @@ def explain_photograph(
         area_weight=settings.area_weight,
     )
     fit = explain.fit(images, index)
-    behind = fit.background
-    behind_name = settings.to_dict()["background"]
-    if fit.background_names is not None:
-        (behind_name,) = fit.background_names
-    perturbation = Perturbation.of_images(images, behind)
     curve = fit.contours.detach()
-    plane = perturbation.plane
-    statistic = float(fit.preserved[0] - fit.deleted[0])
-    with torch.no_grad():
-        objective: Objective = (
-            EmbeddingObjective(
-                measured, images, behind, normalise=PRESETS[settings.preset].normalise
-            )
-            if index is None
-            else TargetObjective(measured, images, behind, index)
-        )
-        places = perturbation.points.reshape(-1, 2)
-        chance = placement_test(perturbation, objective, 0, curve, statistic, places, settings.seed)
-
-    @torch.no_grad()
-    def mean_of(masks: Tensor, *, kept: bool) -> float:
-        which = torch.zeros(1, dtype=torch.long, device=images.device)
-        made = perturbation.preserved if kept else perturbation.deleted
-        return float(torch.cat([scores(made(mask[None], which)) for mask in masks]).mean())
-
-    found = curve.mask(perturbation.points, SHARP)
-    others = chance.curves.mask(perturbation.points, SHARP)
-    everything = torch.ones_like(found)
-    evidence = PhotographEvidence(
-        measure="cosine" if index is None else "probability",
-        original=mean_of(everything, kept=True),
-        background=mean_of(everything, kept=False),
-        preserved=mean_of(found, kept=True),
-        deleted=mean_of(found, kept=False),
-        random_preserved=mean_of(others, kept=True),
-        random_deleted=mean_of(others, kept=False),
-        p_value=chance.p_value,
-        evaluations=float(fit.evaluations[0]),
-    )
+    evidence = _evidence(images, fit, measured, scores, index, settings)
+    behind = settings.to_dict()["background"]
+    if fit.background_names is not None:
+        (behind,) = fit.background_names
+    plane = Perturbation.of_images(images, fit.background).plane
     return Photograph(
         file=discreet(Path(scan.source).name),
         rows=scan.rows,
@@ -160,13 +128,63 @@ def explain_photograph(
         settings={
             "preset": settings.preset,
             "area_weight": settings.area_weight,
-            "background": behind_name,
+            "background": behind,
             "seed": settings.seed,
         },
         evidence=evidence,
         points=_on_photograph(plane.to_index(curve.polygon_inside(plane)[0]), prepared),
         area_fraction=float(curve.area_inside(plane)[0]) / plane.area,
         notes=(*classifier.notes, *_notes(evidence)),
+    )
+
+
+@torch.no_grad()
+def _evidence(
+    images: Tensor,
+    fit: ExtremalFit,
+    measured: Callable[[Tensor], Tensor],
+    scores: Callable[[Tensor], Tensor],
+    index: int | None,
+    settings: Settings,
+) -> PhotographEvidence:
+    """What the contour keeps and takes away of the scores, beside what random places do."""
+    perturbation = Perturbation.of_images(images, fit.background)
+    curve = fit.contours.detach()
+    objective: Objective = (
+        EmbeddingObjective(
+            measured, images, fit.background, normalise=PRESETS[settings.preset].normalise
+        )
+        if index is None
+        else TargetObjective(measured, images, fit.background, index)
+    )
+    placed = placement_test(
+        perturbation,
+        objective,
+        0,
+        curve,
+        float(fit.preserved[0] - fit.deleted[0]),
+        perturbation.points.reshape(-1, 2),
+        settings.seed,
+    )
+
+    def mean_of(masks: Tensor, *, kept: bool) -> float:
+        which = torch.zeros(1, dtype=torch.long, device=images.device)
+        made = perturbation.preserved if kept else perturbation.deleted
+        return float(torch.cat([scores(made(mask[None], which)) for mask in masks]).mean())
+
+    found = curve.mask(perturbation.points, SHARP)
+    others = placed.curves.mask(perturbation.points, SHARP)
+    everything = torch.ones_like(found)
+    return PhotographEvidence(
+        measure="cosine" if index is None else "probability",
+        original=mean_of(everything, kept=True),
+        background=mean_of(everything, kept=False),
+        preserved=mean_of(found, kept=True),
+        deleted=mean_of(found, kept=False),
+        random_preserved=mean_of(others, kept=True),
+        random_deleted=mean_of(others, kept=False),
+        p_value=placed.p_value,
+        evaluations=float(fit.evaluations[0]),
     )
 
 
@@ -187,7 +205,7 @@ def _on_photograph(points: Tensor, prepared: Prepared) -> tuple[tuple[float, flo
 
 def _notes(evidence: PhotographEvidence) -> tuple[str, ...]:
     notes = []
-    if evidence.p_value > CHANCE_LEVEL:
+    if evidence.p_value > P_VALUE_LEVEL:
         notes.append(
             f"The contour is no better than the same curve at random places (p "
             f"{evidence.p_value:.2f}): do not rely on it."

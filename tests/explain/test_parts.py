@@ -21,7 +21,7 @@ from medcontour.explain import (
     evidence_polarity,
     placement_test,
 )
-from medcontour.explain.analysis.placement import chance_curves, turned
+from medcontour.explain.analysis.placement import placed_at_random, turned
 from medcontour.explain.background import gaussian_blur
 
 
@@ -146,7 +146,7 @@ def test_chance_curves_stay_in_the_body_and_off_the_contour(planted: Planted) ->
     curve = planted.truth[[0]]
     points = planted.perturbation.points
     body = points[:, :60].reshape(-1, 2)
-    moved = chance_curves(curve, body, 30, torch.Generator().manual_seed(0))
+    moved = placed_at_random(curve, body, 30, torch.Generator().manual_seed(0))
     allowed = {tuple(point) for point in body.tolist()}
     assert all(tuple(center) in allowed for center in moved.center.tolist())
     own = curve.contains(points)[0]
@@ -169,7 +169,7 @@ def test_true_evidence_beats_chance_and_a_chance_curve_does_not(planted: Planted
     generator = torch.Generator().manual_seed(11)
     p_values = []
     for seed in range(40):
-        curve = chance_curves(planted.truth[[0]], body, 1, generator)
+        curve = placed_at_random(planted.truth[[0]], body, 1, generator)
         p, d = planted.perturbation.judge(objective, curve, which)
         test = placement_test(
             planted.perturbation, objective, 0, curve, float(p - d), body, seed=seed

@@ -28,10 +28,10 @@ class PlacementTest:
     Attributes
     ----------
     p_value
-        ``(g + 1) / (n + 1)`` after n chance curves of which g did as well; ``g / n`` where the
+        ``(g + 1) / (n + 1)`` after n random placements of which g did as well; ``g / n`` where the
         test stopped early at g = 10.
     curves
-        The chance curves judged: for several contours, group by group.
+        The random placements judged: for several contours, group by group.
     preserved, deleted
         Their similarities, one a group.
     """
@@ -43,7 +43,7 @@ class PlacementTest:
 
     @property
     def count(self) -> int:
-        """The number of chance curves, or groups of them, judged."""
+        """The number of random placements, or groups of them, judged."""
         return len(self.preserved)
 
     @property
@@ -72,7 +72,7 @@ def turned(curve: FourierContour, angle: Tensor) -> FourierContour:
     )
 
 
-def chance_curves(
+def placed_at_random(
     curve: FourierContour, body: Tensor, count: int, generator: torch.Generator
 ) -> FourierContour:
     """Place the curve, turned, at random in the body, overlapping itself by at most half.
@@ -104,12 +104,12 @@ def chance_curves(
     return moved[torch.arange(count, device=first.device) * CANDIDATES + first]
 
 
-def chance_groups(
+def placed_groups(
     curves: FourierContour, body: Tensor, count: int, generator: torch.Generator
 ) -> FourierContour:
-    """Place N curves at random, each as `chance_curves` does: `count` x N, group by group."""
+    """Place N curves at random, each as `placed_at_random` does: `count` x N, group by group."""
     size = len(curves)
-    moved = [chance_curves(curves[k : k + 1], body, count, generator) for k in range(size)]
+    moved = [placed_at_random(curves[k : k + 1], body, count, generator) for k in range(size)]
     order = torch.arange(count * size, device=curves.center.device).view(size, count).T.flatten()
     return FourierContour.cat(moved)[order]
 
@@ -138,14 +138,14 @@ def placement_test(
     body
         (M, 2) plane coordinates inside the body (or image).
     seed
-        Of the chance curves.
+        Of the random placements.
     """
     generator = torch.Generator().manual_seed(seed)
     as_good = 0
     judged: list[tuple[FourierContour, Tensor, Tensor]] = []
     for first in range(0, CURVES, BATCH):
         groups = min(BATCH, CURVES - first)
-        curves = chance_groups(curve, body, groups, generator)
+        curves = placed_groups(curve, body, groups, generator)
         which = torch.full((groups,), index, device=curve.center.device)
         preserved, deleted = judge_together(perturbation, objective, curves, groups, which)
         done = torch.cumsum((preserved - deleted >= statistic).long(), 0) + as_good
