@@ -1,7 +1,7 @@
 """From an evidence contour to the boundary of what it sits on: region contrast and edge.
 
-The image is read along the rays of the curve itself: at the relative radii `INSIDE` and
-`OUTSIDE` (1 is the curve) of `ANGLES` directions. What is measured is so independent of the
+The image is read along the rays of the curve itself: at relative radii inside and outside (1 is
+the curve) of many directions (`RegionConstants`). What is measured is so independent of the
 object's size and of the pixels' shape, and its gradient with respect to the curve is that of the
 image. No classifier is asked.
 """
@@ -9,7 +9,7 @@ image. No classifier is asked.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
@@ -21,31 +21,110 @@ from medcontour.outline.outliner import Outline
 
 __all__ = ["follow_region", "outline_candidates"]
 
-ANGLES = 48
-INSIDE = (0.1, 0.22, 0.34, 0.46, 0.58, 0.7, 0.82, 0.94)
-OUTSIDE = (1.06, 1.14, 1.22, 1.3, 1.38)
-EDGE_INSIDE, EDGE_OUTSIDE = slice(6, 8), slice(0, 2)
-SCALES = (0.4, 0.65, 1.0, 1.4, 1.9, 2.6, 3.6)
-LARGEST = 4.0
-SMOOTHING = 0.12
-STEPS = 60
-RATES = {"center": 0.03, "size": 0.05, "harmonics": 0.02, "frame": 0.03}
-CONTRAST_WEIGHT, EDGE_WEIGHT = 1.0, 2.0
-PULL = 0.2
-GROWN, SHRUNK = 0.1, 0.1
-SATURATION = 4.0
-POLARITY_WEIGHT, POLARITY_SCALE = 2.0, 0.3
-SPECTRAL = 1.0
-FRAME_WEIGHT = 0.2
-LEAST_CONTRAST = 1.0
-LEAST_EDGE = 0.6
-ALIKE_ENERGY, ALIKE_AREA = 0.02, 0.05
+
+@dataclass(frozen=True)
+class RegionConstants:
+    """How a boundary is followed from the evidence.
+
+    The values were chosen by hand, and no sweep of them is recorded; what they reach is in
+    `docs/results/outlines.md`. Radii of the evidence are those of a
+    circle of its area; contrasts and steps are in units of the pooled spread of the values inside
+    and outside.
+
+    Attributes
+    ----------
+    angles
+        Directions of the rays along which a curve is read.
+    inside, outside
+        Where along a ray the image is read, as shares of the curve's radius.
+    edge_samples
+        Of these the ones next to the curve, on either side, that make the step across it.
+    scales
+        Starting radii, in radii of the evidence. 3.6 was added, and `largest` raised from 3, for
+        lesions much larger than their evidence.
+    least_start
+        The smallest starting radius in pixels.
+    most_start
+        The largest, as a share of the plane's half shorter side.
+    largest
+        A curve's mean radius at most, in radii of the evidence.
+    largest_radius
+        The same in plane coordinates.
+    smoothing
+        Standard deviation of the blur as a share of the starting radius, against speckle.
+    steps
+        Of Adam.
+    rates
+        Its learning rates of center, size, harmonics and frame, falling by a cosine.
+    last_rate
+        What all of them fall to.
+    contrast_weight, edge_weight
+        What the energy gains by region contrast, and by the mean step across the curve (at most 1).
+    saturation
+        The contrast that counts for half of itself: more of it hardly counts.
+    pull
+        What the squared distance from the evidence's center costs, in radii of the evidence or of
+        the curve, the larger.
+    grown, shrunk
+        What the squared logarithm of the radius costs, in radii of the evidence, on either side.
+    polarity_weight
+        What the wrong polarity costs where it is known.
+    polarity_scale
+        The polarity (a difference of similarities, -1 to 1) from about which it counts as known.
+    spectral_weight, frame_weight
+        What the curve's spectral energy and its frame's squared numbers cost.
+    spread_floor
+        Share of the image's own standard deviation below which no pooled spread falls.
+    least_contrast
+        Less than that is no boundary.
+    edge_step
+        The step across the curve that counts as an edge.
+    least_edge
+        Share of the directions that must have one, or there is no boundary.
+    alike_energy, alike_area
+        Energies and relative areas that differ by less are of one outline.
+    """
+
+    angles: int = 48
+    inside: tuple[float, ...] = (0.1, 0.22, 0.34, 0.46, 0.58, 0.7, 0.82, 0.94)
+    outside: tuple[float, ...] = (1.06, 1.14, 1.22, 1.3, 1.38)
+    edge_samples: int = 2
+    scales: tuple[float, ...] = (0.4, 0.65, 1.0, 1.4, 1.9, 2.6, 3.6)
+    least_start: float = 1.5
+    most_start: float = 0.6
+    largest: float = 4.0
+    largest_radius: float = 0.9
+    smoothing: float = 0.12
+    steps: int = 60
+    rates: dict[str, float] = field(
+        default_factory=lambda: {"center": 0.03, "size": 0.05, "harmonics": 0.02, "frame": 0.03}
+    )
+    last_rate: float = 1e-3
+    contrast_weight: float = 1.0
+    edge_weight: float = 2.0
+    saturation: float = 4.0
+    pull: float = 0.2
+    grown: float = 0.1
+    shrunk: float = 0.1
+    polarity_weight: float = 2.0
+    polarity_scale: float = 0.3
+    spectral_weight: float = 1.0
+    frame_weight: float = 0.2
+    spread_floor: float = 0.1
+    least_contrast: float = 1.0
+    edge_step: float = 0.5
+    least_edge: float = 0.6
+    alike_energy: float = 0.02
+    alike_area: float = 0.05
+
+
+REGION = RegionConstants()
 
 
 @dataclass(frozen=True)
 class _Reading:
     contrast: Tensor  # (N,) signed, over the pooled spread
-    steps: Tensor  # (N, ANGLES) signed step across the curve, over the pooled spread
+    steps: Tensor  # (N, A) signed step across the curve, over the pooled spread
 
 
 def _read(
@@ -56,10 +135,11 @@ def _read(
     measured: Tensor | None,
 ) -> _Reading:
     """Read (N, H, W) images along the rays of N curves."""
-    directions = torch.arange(ANGLES, device=images.device) * (2 * math.pi / ANGLES)
+    directions = torch.arange(REGION.angles, device=images.device)
+    directions = directions * (2 * math.pi / REGION.angles)
     cosine, sine = (f(directions).expand(len(curves), -1) for f in (torch.cos, torch.sin))
     radius = curves.radius(cosine, sine)
-    relative = images.new_tensor(INSIDE + OUTSIDE)
+    relative = images.new_tensor(REGION.inside + REGION.outside)
     rays = torch.stack([radius * cosine, radius * sine], -1) @ curves.frame_matrix().mT
     points = curves.center[:, None, None] + rays.unsqueeze(2) * relative.view(1, 1, -1, 1)
     places = points / points.new_tensor(plane.extent)
@@ -68,13 +148,12 @@ def _read(
     if measured is not None:
         in_view &= _at(measured.to(images), places.detach(), "nearest") > 0.5
     weight = radius.detach().square().unsqueeze(-1) * relative * (in_view + 1e-3)
-    split = len(INSIDE)
+    split, edge = len(REGION.inside), REGION.edge_samples
     mean_in, var_in = _moments(values[..., :split], weight[..., :split])
     mean_out, var_out = _moments(values[..., split:], weight[..., split:])
     spread = torch.sqrt((var_in + var_out) / 2 + floor.square())
-    steps = values[..., :split][..., EDGE_INSIDE].mean(-1) - values[..., split:][
-        ..., EDGE_OUTSIDE
-    ].mean(-1)
+    within, beyond = values[..., split - edge : split], values[..., split : split + edge]
+    steps = within.mean(-1) - beyond.mean(-1)
     return _Reading((mean_in - mean_out) / spread, steps / spread.detach().unsqueeze(-1))
 
 
@@ -86,7 +165,7 @@ def _at(images: Tensor, places: Tensor, mode: str) -> Tensor:
 
 
 def _saturated(contrast: Tensor) -> Tensor:
-    return contrast / (1 + contrast.abs() / SATURATION)
+    return contrast / (1 + contrast.abs() / REGION.saturation)
 
 
 def _moments(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -169,13 +248,16 @@ def outline_candidates(
     images = images.float()
     masks = [None] * len(images) if measured is None else list(measured)
     images = torch.stack([_filled(*pair) for pair in zip(images, masks, strict=True)])
-    count, tries = len(evidence), 2 * len(SCALES)
-    scales = images.new_tensor(SCALES).repeat_interleave(2)
-    sign = images.new_tensor([1.0, -1.0]).repeat(len(SCALES)).repeat(count)
-    known = images.new_zeros(count) if polarity is None else torch.tanh(polarity / POLARITY_SCALE)
-    against = POLARITY_WEIGHT * (1 - sign * known.repeat_interleave(tries)) / 2
+    count, tries = len(evidence), 2 * len(REGION.scales)
+    scales = images.new_tensor(REGION.scales).repeat_interleave(2)
+    sign = images.new_tensor([1.0, -1.0]).repeat(len(REGION.scales)).repeat(count)
+    polarity = images.new_zeros(count) if polarity is None else polarity
+    known = torch.tanh(polarity / REGION.polarity_scale)
+    against = REGION.polarity_weight * (1 - sign * known.repeat_interleave(tries)) / 2
     own = torch.sqrt(evidence.area().float() / math.pi).detach()
-    radii = (own[:, None] * scales).clamp(1.5 * plane.pixel, 0.6 * min(plane.extent))
+    radii = (own[:, None] * scales).clamp(
+        REGION.least_start * plane.pixel, REGION.most_start * min(plane.extent)
+    )
     centers = evidence.center.detach().float().repeat_interleave(tries, 0)
     curves = FourierContour.circles(centers, radii.flatten())
     both = radii[:, ::2]  # the two polarities of a radius read the same blurred image
@@ -183,19 +265,21 @@ def outline_candidates(
         [_smoothed(image, plane, r) for image, rs in zip(images, both, strict=True) for r in rs]
     ).repeat_interleave(2, 0)
     spread = torch.stack([_spread(image, mask) for image, mask in zip(images, masks, strict=True)])
-    floor = 0.1 * spread.repeat_interleave(tries).clamp_min(1e-6)
+    floor = REGION.spread_floor * spread.repeat_interleave(tries).clamp_min(1e-6)
     everywhere = None if measured is None else measured.repeat_interleave(tries, 0)
 
     parameters = curves.tensors()
     groups = []
-    for name, rate in RATES.items():
+    for name, rate in REGION.rates.items():
         parameters[name].requires_grad_(True)
         groups.append({"params": [parameters[name]], "lr": rate})
     optimiser = torch.optim.Adam(groups)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS, eta_min=1e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
+        optimiser, REGION.steps, eta_min=REGION.last_rate
+    )
     extent = images.new_tensor(plane.extent)
     reach = own.repeat_interleave(tries)
-    largest = (LARGEST * reach).clamp(max=0.9).log()
+    largest = (REGION.largest * reach).clamp(max=REGION.largest_radius).log()
 
     def energy() -> tuple[Tensor, _Reading]:
         reading = _read(smooth, plane, curves, floor, everywhere)
@@ -203,12 +287,15 @@ def outline_candidates(
         away = (curves.center - centers).square().sum(-1)
         pull = away / torch.maximum(reach, curves.mean_radius.detach()).square()
         growth = curves.size - reach.log()
-        size = GROWN * growth.clamp_min(0).square() + SHRUNK * growth.clamp_max(0).square()
-        regular = SPECTRAL * curves.spectral_energy() + FRAME_WEIGHT * curves.frame.square().sum(-1)
-        contrast = CONTRAST_WEIGHT * sign * _saturated(reading.contrast)
-        return against - contrast - EDGE_WEIGHT * edge + PULL * pull + size + regular, reading
+        size = REGION.grown * growth.clamp_min(0).square()
+        size = size + REGION.shrunk * growth.clamp_max(0).square()
+        regular = REGION.spectral_weight * curves.spectral_energy()
+        regular = regular + REGION.frame_weight * curves.frame.square().sum(-1)
+        contrast = REGION.contrast_weight * sign * _saturated(reading.contrast)
+        total = against - contrast - REGION.edge_weight * edge
+        return total + REGION.pull * pull + size + regular, reading
 
-    for _ in range(STEPS):
+    for _ in range(REGION.steps):
         loss, _reading = energy()
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss.sum())
@@ -222,8 +309,8 @@ def outline_candidates(
     ended = []
     for k in range(count * tries):
         contrast = float(reading.contrast[k])
-        edge = float((sign[k] * reading.steps[k] > 0.5).float().mean())
-        clear = contrast * float(sign[k]) >= LEAST_CONTRAST and edge >= LEAST_EDGE
+        edge = float((sign[k] * reading.steps[k] > REGION.edge_step).float().mean())
+        clear = contrast * float(sign[k]) >= REGION.least_contrast and edge >= REGION.least_edge
         quality = {"contrast": contrast, "edge": edge}
         ended.append(Outline(curves[[k]].detach(), float(loss[k]), clear, quality))
     return [_distinct(ended[n * tries : (n + 1) * tries], most) for n in range(count)]
@@ -236,7 +323,8 @@ def _distinct(outlines: list[Outline], most: int) -> list[Outline]:
     for outline in sorted(outlines, key=lambda outline: outline.energy):
         area = float(outline.contour.area())
         alike = (
-            outline.energy - other.energy <= ALIKE_ENERGY and abs(area / size - 1) <= ALIKE_AREA
+            outline.energy - other.energy <= REGION.alike_energy
+            and abs(area / size - 1) <= REGION.alike_area
             for other, size in zip(kept, areas, strict=True)
         )
         if not any(alike):
@@ -266,6 +354,6 @@ def _filled(image: Tensor, measured: Tensor | None) -> Tensor:
 def _smoothed(image: Tensor, plane: PlaneGeometry, radius: Tensor) -> Tensor:
     """(H, W) blurred by a share of the starting radius, so that speckle does not hold a curve."""
     row, column = plane.pixel_spacing
-    sigma = SMOOTHING * float(radius) * plane.unit_mm
+    sigma = REGION.smoothing * float(radius) * plane.unit_mm
     blurred = ndimage.gaussian_filter(image.cpu().numpy(), (sigma / row, sigma / column))
     return torch.from_numpy(blurred).to(image.device)
