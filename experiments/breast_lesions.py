@@ -42,7 +42,7 @@ from medcontour.contour import FourierContour, PlaneGeometry
 from medcontour.explain import BACKGROUNDS, Perturbation, TargetObjective
 from medcontour.explain.analysis.placement import placed_at_random
 from medcontour.outline import outliner
-from medcontour.pipeline.outlines import choose_outlines
+from medcontour.pipeline.outlines import offer_outlines
 from medcontour.pipeline.planes import PlaneBatch, plane_batches, plane_geometry
 from medcontour.scan import Scan
 from medcontour.shortcuts import body_mask
@@ -130,7 +130,7 @@ def outlines_from(
     perturbation = Perturbation(inputs, background, case.batch.points, case.plane)
     of_target = TargetObjective(classifier.score, inputs, background, target_index(classifier))
     images = grey(case.scan).expand(count, -1, -1)
-    found, _ = choose_outlines(
+    offers, _ = offer_outlines(
         perturbation,
         of_target,
         images,
@@ -139,7 +139,7 @@ def outlines_from(
         torch.arange(count),
         outliner=outliner("region"),
     )
-    return [outline.contour if outline else None for outline in found]
+    return [offer.best.contour if offer.best else None for offer in offers]
 
 
 def grey(scan: Scan) -> torch.Tensor:

@@ -29,7 +29,7 @@ from medcontour.explain import (
 from medcontour.outline import Outline, outliner
 from medcontour.pipeline.alone import Alone, judged_alone, status_of, without_others
 from medcontour.pipeline.found import POSITIVE, Found, preset_of, search
-from medcontour.pipeline.outlines import choose_outlines
+from medcontour.pipeline.outlines import offer_outlines
 from medcontour.pipeline.planes import PlaneBatch, plane_geometry
 from medcontour.pipeline.settings import Settings
 from medcontour.pipeline.shortcut import ShortcutCheck, check_shortcut
@@ -141,7 +141,7 @@ class Explainer:
         measured = None
         if self.scan.measured is not None:
             measured = torch.from_numpy(self.scan.measured[list(batch.slices)])[which.cpu()]
-        outlines, spent = choose_outlines(
+        offers, spent = offer_outlines(
             perturbation,
             of_target,
             images,
@@ -151,7 +151,7 @@ class Explainer:
             measured,
             outliner=outliner(self.settings.outline),
         )
-        return outlines, costs.index_add_(0, which, spent)
+        return [offer.best for offer in offers], costs.index_add_(0, which, spent)
 
     @torch.no_grad()
     def backgrounds(self, batch: PlaneBatch) -> tuple[Tensor, list[str], float]:

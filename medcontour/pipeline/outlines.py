@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -14,13 +17,39 @@ from medcontour.explain import (
 )
 from medcontour.outline import Outline, Outliner
 
-__all__ = ["choose_outlines"]
+__all__ = ["Offer", "offer_outlines", "with_classifier"]
 
 CANDIDATES = 8
 LEAST_SCORE, WEIGHT = -0.2, 4.0
 
 
-def choose_outlines(
+@dataclass(frozen=True)
+class Offer:
+    """The clear boundaries that the image offers to one evidence contour.
+
+    Attributes
+    ----------
+    outlines
+        The boundaries, none or more.
+    energies
+        What speaks against each: the image's own energy, and what the classifier adds.
+    polarity
+        As an `Outliner` takes it.
+    """
+
+    outlines: tuple[Outline, ...]
+    energies: tuple[float, ...]
+    polarity: float
+
+    @property
+    def best(self) -> Outline | None:
+        """The boundary that least speaks against; None where there is none."""
+        if not self.outlines:
+            return None
+        return self.outlines[self.energies.index(min(self.energies))]
+
+
+def offer_outlines(
     perturbation: Perturbation,
     of_target: TargetObjective,
     images: Tensor,
@@ -30,7 +59,7 @@ def choose_outlines(
     measured: Tensor | None = None,
     *,
     outliner: Outliner,
-) -> tuple[list[Outline | None], Tensor]:
+) -> tuple[list[Offer], Tensor]:
     """Follow the image from each evidence contour, and let the classifier speak against a place.
 
     The image alone decides among clear boundaries that could explain the score. One that neither
@@ -56,8 +85,8 @@ def choose_outlines(
 
     Returns
     -------
-    outlines
-        For each contour its outline, or None where the image has no clear boundary near it.
+    offers
+        For each contour what there is to choose from; `Offer.best` is its outline.
     evaluations
         (M,) what that cost: pairs that are only run forward count half.
     """
@@ -67,17 +96,34 @@ def choose_outlines(
     )
     clear = [[outline for outline in some if outline.clear] for some in offered]
     counts = torch.tensor([len(some) for some in clear], device=which.device)
-    spent = POLARITY_EVALUATIONS + counts / 2
+    energies = with_classifier(perturbation, of_target, clear, which)
+    offers = [
+        Offer(tuple(some), tuple(own), sign)
+        for some, own, sign in zip(clear, energies, polarity.tolist(), strict=True)
+    ]
+    return offers, POLARITY_EVALUATIONS + counts / 2
+
+
+def with_classifier(
+    perturbation: Perturbation,
+    of_target: TargetObjective,
+    outlines: Sequence[Sequence[Outline]],
+    which: Tensor,
+) -> list[list[float]]:
+    """Energies of some outlines on each of (M,) images, with what the classifier adds to each.
+
+    It costs half an evaluation an outline.
+    """
+    counts = torch.tensor([len(some) for some in outlines], device=which.device)
     if not counts.any():
-        return [None] * len(clear), spent
-    offered_curves = [outline.contour for some in clear for outline in some]
-    curves = offered_curves[0].cat(offered_curves)
+        return [[] for _ in outlines]
+    curves = [outline.contour for some in outlines for outline in some]
+    together = curves[0].cat(curves)
     preserved, deleted = perturbation.judge(
-        of_target, curves.to(which.device), which.repeat_interleave(counts)
+        of_target, together.to(which.device), which.repeat_interleave(counts)
     )
     lacks = torch.split((LEAST_SCORE - (preserved - deleted)).clamp_min(0), counts.tolist())
-    chosen: list[Outline | None] = []
-    for some, lack in zip(clear, lacks, strict=True):
-        energy = [one.energy + WEIGHT * less for one, less in zip(some, lack.tolist(), strict=True)]
-        chosen.append(some[energy.index(min(energy))] if some else None)
-    return chosen, spent
+    return [
+        [one.energy + WEIGHT * less for one, less in zip(some, lack.tolist(), strict=True)]
+        for some, lack in zip(outlines, lacks, strict=True)
+    ]

@@ -13,7 +13,7 @@ import medcontour as mc
 from medcontour.contour import FourierContour, PlaneGeometry
 from medcontour.explain import Perturbation, TargetObjective
 from medcontour.outline import follow_region, outline_candidates
-from medcontour.pipeline.outlines import choose_outlines
+from medcontour.pipeline.outlines import offer_outlines
 
 PLANES = [PlaneGeometry(96, 128), PlaneGeometry(64, 128, (2.0, 1.0))]
 PLACE, DECOY = (-0.25, 0.05), (0.2, 0.05)
@@ -46,7 +46,7 @@ def test_the_classifier_speaks_against_a_clearer_boundary_that_explains_nothing(
     assert by_image is not None
     assert not by_image.contour.contains(torch.tensor([PLACE])), "the image prefers the decoy"
 
-    [outline], spent = choose_outlines(
+    [offer], spent = offer_outlines(
         perturbation,
         answer,
         image[None],
@@ -55,6 +55,7 @@ def test_the_classifier_speaks_against_a_clearer_boundary_that_explains_nothing(
         torch.tensor([0]),
         outliner=outline_candidates,
     )
+    outline = offer.best
     assert outline is not None
     held = outline.contour.contains(plane.pixel_centres())[0] & (object_ > 0)
     assert held.sum() >= 0.9 * object_.sum(), "what carries the answer lies in the outline"
@@ -69,7 +70,7 @@ def test_an_image_without_a_boundary_has_no_outline() -> None:
     )
     perturbation = Perturbation(inputs, torch.zeros_like(inputs), plane.pixel_centres(), plane)
     evidence = FourierContour.circles(torch.zeros(1, 2), torch.tensor([0.2]))
-    outlines, _ = choose_outlines(
+    [offer], _ = offer_outlines(
         perturbation,
         answer,
         inputs[:, 0],
@@ -78,7 +79,7 @@ def test_an_image_without_a_boundary_has_no_outline() -> None:
         torch.tensor([0]),
         outliner=outline_candidates,
     )
-    assert outlines == [None]
+    assert offer.best is None
 
 
 def test_an_outline_that_may_have_run_out_is_said(sample_data: Path) -> None:
