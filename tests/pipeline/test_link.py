@@ -1,0 +1,153 @@
+"""Which contours on neighbouring slices are of one object, on stacks of every geometry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from medcontour import Scan
+from medcontour.pipeline.link import Extent, link
+
+FloatArray = npt.NDArray[np.float64]
+Disc = tuple[int, float, float, float]  # slice, centre in the plane, radius in mm
+EVEN = tuple(3.0 * k for k in range(12))
+
+
+def stack(
+    places: Sequence[float] = EVEN,
+    turn: FloatArray | None = None,
+    shift: Sequence[float] = (0.0, 0.0, 0.0),
+    spacing: tuple[float, float] = (1.0, 1.0),
+    tilt: float = 0.0,
+) -> Scan:
+    """Slices at places (mm along their normal), each moved along its columns by tilt * place."""
+    directions = np.eye(3) if turn is None else turn
+    affine = np.eye(4)
+    affine[:3, :2] = directions[:, :2] * spacing[::-1]
+    affine[:3, 2] = directions @ [0, tilt * (places[1] - places[0]), places[1] - places[0]]
+    origins = np.array([directions @ [0, tilt * z, z] + shift for z in places])
+    affine[:3, 3] = origins[0]
+    voxels = np.zeros((len(places), 8, 8), np.float32)
+    return Scan(voxels, affine, origins, "mm", "CT", "memory", (0.0, 1.0))
+
+
+def extents(
+    discs: Sequence[Disc],
+    places: Sequence[float] = EVEN,
+    turn: FloatArray | None = None,
+    shift: Sequence[float] = (0.0, 0.0, 0.0),
+) -> list[Extent]:
+    """Polygons of discs whose centres are given in the patient, whatever the slices' tilt."""
+    directions = np.eye(3) if turn is None else turn
+    angle = np.linspace(0, 2 * np.pi, 48, endpoint=False)
+    found = []
+    for k, x, y, radius in discs:
+        ring = np.stack(
+            [x + radius * np.cos(angle), y + radius * np.sin(angle), np.full(48, places[k])], 1
+        )
+        found.append(Extent(k, ring @ directions.T + shift))
+    return found
+
+
+def grouped(discs: Sequence[Disc], found: Sequence[Sequence[int]]) -> set[frozenset[Disc]]:
+    """The groups as sets of discs, whatever their order."""
+    return {frozenset(discs[n] for n in group) for group in found}
+
+
+DISCS = st.lists(
+    st.tuples(st.integers(0, 11), st.floats(-30, 30), st.floats(-30, 30), st.floats(1.5, 12)),
+    min_size=1,
+    max_size=14,
+    unique_by=lambda disc: disc[1],
+)
+FEW = settings(max_examples=40, deadline=None)
+
+
+@FEW
+@given(DISCS, st.randoms(use_true_random=False))
+def test_groups_hold_every_contour_once_and_no_slice_twice_in_any_order(
+    discs: list[Disc], random: object
+) -> None:
+    found = link(extents(discs), stack())
+    assert sorted(n for group in found for n in group) == list(range(len(discs)))
+    for group in found:
+        slices = [discs[n][0] for n in group]
+        assert slices == sorted(set(slices))
+        assert np.diff(slices).max(initial=0) <= 2, "more than one slice is not bridged"
+    shuffled = list(discs)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert grouped(shuffled, link(extents(shuffled), stack())) == grouped(discs, found)
+
+
+@FEW
+@given(
+    DISCS,
+    st.integers(0, 2**31),
+    st.booleans(),
+    st.tuples(st.floats(0.3, 3), st.floats(0.3, 3)),
+    st.floats(-0.5, 0.5),
+)
+def test_groups_do_not_depend_on_where_and_how_the_slices_lie(
+    discs: list[Disc], seed: int, mirrored: bool, spacing: tuple[float, float], tilt: float
+) -> None:
+    expected = grouped(discs, link(extents(discs), stack()))
+    generator = np.random.default_rng(seed)
+    turn = Rotation.random(random_state=generator).as_matrix() * (-1 if mirrored else 1)
+    shift = generator.uniform(-500, 500, 3)
+    moved = extents(discs, EVEN, turn, shift)
+    assert grouped(discs, link(moved, stack(EVEN, turn, shift, spacing, tilt))) == expected
+
+
+@FEW
+@given(DISCS, st.floats(60, 500))
+def test_what_lies_far_away_joins_nothing(discs: list[Disc], away: float) -> None:
+    alone = link(extents(discs), stack())
+    twins = [(k, x + away + 30, y, radius) for k, x, y, radius in discs]
+    both = link(extents([*discs, *twins]), stack())
+    here = {group for group in both if max(group) < len(discs)}
+    assert here == set(alone)
+    there = {tuple(n - len(discs) for n in group) for group in both if min(group) >= len(discs)}
+    assert len(here) + len(there) == len(both)
+
+
+def test_one_slice_between_is_bridged_and_two_are_not() -> None:
+    discs = [(0, 0.0, 0.0, 6.0), (2, 0.5, 0.0, 6.0), (5, 0.0, 0.5, 6.0)]
+    assert link(extents(discs), stack()) == [(0, 1), (2,)]
+
+
+def test_two_objects_on_one_slice_stay_two() -> None:
+    discs = [(1, -4.0, 0.0, 6.0), (1, 4.0, 0.0, 5.0), (2, -3.0, 0.0, 6.0), (3, 4.0, 0.0, 5.0)]
+    assert link(extents(discs), stack()) == [(0, 2), (1, 3)]
+
+
+def test_the_greater_overlap_comes_first_where_an_object_forks() -> None:
+    discs = [(4, 0.0, 0.0, 8.0), (5, -5.0, 0.0, 3.0), (5, 2.0, 0.0, 6.0)]
+    assert link(extents(discs), stack()) == [(0, 2), (1,)]
+
+
+def test_slices_of_an_uneven_stack_are_as_far_apart_as_they_lie() -> None:
+    places = (0.0, 3.0, 6.0, 30.0, 33.0)
+    discs = [(k, 0.1 * k, 0.0, 6.0) for k in range(5)]
+    assert link(extents(discs, places), stack(places)) == [(0, 1, 2), (3, 4)]
+
+
+@pytest.mark.parametrize("tilt", [0.0, 2.0])
+def test_slices_shifted_against_each_other_are_compared_where_they_lie(tilt: float) -> None:
+    """The same pixels on every slice of a tilted stack are not the same place."""
+    scan = stack(tilt=tilt)
+    square = np.array([[1, 1], [5, 1], [5, 5], [1, 5]])
+    same_pixels = [Extent(k, scan.to_lps(square, k)) for k in (0, 1, 2)]
+    assert link(same_pixels, scan) == ([(0,), (1,), (2,)] if tilt else [(0, 1, 2)])
+
+
+def test_a_slanting_object_is_followed_where_its_contours_do_not_quite_touch() -> None:
+    discs = [(k, 4.0 * k, 0.0, 1.5) for k in range(4)]  # 1 mm apart on slices 3 mm apart
+    assert link(extents(discs), stack()) == [(0, 1, 2, 3)]
+    farther = [(k, 6.0 * k, 0.0, 1.5) for k in range(4)]
+    assert link(extents(farther), stack()) == [(0,), (1,), (2,), (3,)]
