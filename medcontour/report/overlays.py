@@ -125,6 +125,10 @@ def _draw(finding: Finding, scan: Scan) -> npt.NDArray[np.uint8]:
     share = height / (height + below)
     left = 0
     for region, part_width in parts:
+        grey = grey_values(scan.voxels[finding.slice][region.pixels], scan.window)
+        image = resized(grey, part_width, height).convert("RGB")
+        # Pixel for pixel: `Axes.imshow` samples anew, which up to matplotlib 3.10 moves the image.
+        figure.figimage(np.asarray(image), left, below, origin="upper", zorder=-1)
         axes = figure.add_axes((left / total, 1 - share, part_width / total, share))
         _draw_region(axes, finding, scan, region, (part_width, height))
         if region is whole and near is not None:
@@ -145,17 +149,9 @@ def _draw_region(
     axes: Axes, finding: Finding, scan: Scan, region: Region, size: tuple[int, int]
 ) -> None:
     """Draw part of the slice, `size` (width, height) pixels large, with its curves."""
-    grey = grey_values(scan.voxels[finding.slice][region.pixels], scan.window)
     # In index coordinates: a pixel's centre is an integer, its edges lie at halves.
-    axes.imshow(
-        np.asarray(resized(grey, *size)),
-        cmap="gray",
-        vmin=0,
-        vmax=255,
-        origin="upper",
-        extent=(region.left - 0.5, region.right - 0.5, region.bottom - 0.5, region.top - 0.5),
-        interpolation="nearest",
-        aspect="auto",
+    axes.set(
+        xlim=(region.left - 0.5, region.right - 0.5), ylim=(region.bottom - 0.5, region.top - 0.5)
     )
     axes.set_axis_off()
     for contour in (*finding.outlines, *finding.evidence_contours):

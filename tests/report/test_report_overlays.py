@@ -83,6 +83,18 @@ def test_the_image_lies_under_the_curves(case: Any, tmp_path: Path) -> None:
     assert spread == pytest.approx(truth, rel=0.05)
 
 
+def test_the_image_is_drawn_pixel_for_pixel(case: Any, tmp_path: Path) -> None:
+    """Whatever the release of matplotlib: nothing but the enlargement has sampled it."""
+    finding = replace(case.suggestion.findings[0], outlines=(), evidence_contours=())
+    (path,) = write_overlays(case.with_findings(finding), case.scan, tmp_path)
+    part, _ = whole_slice(read(path), case)
+    grey = np.rint((case.scan.voxels[1] + 500) / 600 * 255).astype(np.uint8)
+    expected = Image.fromarray(grey).resize(part.shape[1::-1], Image.Resampling.BICUBIC)
+    inner = slice(60, -60), slice(40, -40)  # between the marks at the edges
+    for channel in range(3):
+        np.testing.assert_array_equal(part[..., channel][inner], np.asarray(expected)[inner])
+
+
 def test_small_curves_are_shown_enlarged_beside_the_slice(small_case: Any, tmp_path: Path) -> None:
     (path,) = write_overlays(small_case.suggestion, small_case.scan, tmp_path)
     picture = read(path)
