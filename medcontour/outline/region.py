@@ -27,9 +27,8 @@ class RegionConstants:
     """How a boundary is followed from the evidence.
 
     The values were chosen by hand, and no sweep of them is recorded; what they reach is in
-    `docs/results/outlines.md`. Radii of the evidence are those of a
-    circle of its area; contrasts and steps are in units of the pooled spread of the values inside
-    and outside.
+    `docs/results/outlines.md`. Radii of the evidence are those of a circle of its area; contrasts
+    and steps are in units of the pooled spread of the values inside and outside.
 
     Attributes
     ----------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -14,9 +16,28 @@ __all__ = ["POLARITY_EVALUATIONS", "evidence_polarity"]
 POLARITY_EVALUATIONS = 0.5
 """What `evidence_polarity` costs a contour: one pair of variants, forward only."""
 
-SURROUNDINGS = 0.3
-LEVELS = (0.25, 0.75)
-SOFT = 60.0
+
+@dataclass(frozen=True)
+class PolarityConstants:
+    """How the two variants of the image are made. Chosen by hand.
+
+    Attributes
+    ----------
+    surroundings
+        Width of the margin around the contour, in its mean radii.
+    quantiles
+        Of the place's values: what the bright is brought down to, and the dark up to.
+    sharpness
+        tau of the mask within which the image is changed: a softer edge than the one by which
+        contours are judged.
+    """
+
+    surroundings: float = 0.3
+    quantiles: tuple[float, float] = (0.25, 0.75)
+    sharpness: float = 60.0
+
+
+POLARITY = PolarityConstants()
 
 
 @torch.no_grad()
@@ -49,12 +70,12 @@ def evidence_polarity(
     """
     images = perturbation.images[which]
     points = perturbation.points
-    margin = SURROUNDINGS * curves.mean_radius.view(-1, 1, 1)
+    margin = POLARITY.surroundings * curves.mean_radius.view(-1, 1, 1)
     place = curves.gap(points) > -margin
     place |= place.logical_not().flatten(1).all(1).view(-1, 1, 1)  # outside the image: all of it
     values = images.masked_fill(~place.unsqueeze(1), torch.nan).flatten(2)
-    low, high = torch.nanquantile(values, values.new_tensor(LEVELS), dim=-1)
-    inside = curves.mask(points, SOFT).unsqueeze(1)
+    low, high = torch.nanquantile(values, values.new_tensor(POLARITY.quantiles), dim=-1)
+    inside = curves.mask(points, POLARITY.sharpness).unsqueeze(1)
     without_bright = images.minimum(low[..., None, None])
     without_dark = images.maximum(high[..., None, None])
     bright_gone = objective.similarity(torch.lerp(images, without_bright, inside), which)

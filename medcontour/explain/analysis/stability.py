@@ -19,12 +19,39 @@ from medcontour.explain.search.several import evidence_circles
 
 __all__ = ["Agreement", "agreement", "from_nine_starts", "spectral_sweep"]
 
-GRID = (1 / 6, 1 / 2, 5 / 6)
-RADIUS = 0.5  # of the nine circles, as the paper's r0
-# An edge of tau 40 feels evidence only next to it. From far away the search needs one that covers
-# half the image, time to harden, and centers that move.
-SOFT, SOFT_STEPS, SOFT_CENTER_RATE = 2.0, 60, 0.06
 Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class StartsConstants:
+    """The nine starts, and the soft search from them.
+
+    A sharp edge feels evidence only next to it. From far away the search needs one that covers
+    half the image, time to harden, and centers that move: the last three were chosen by hand.
+
+    Attributes
+    ----------
+    places
+        Of the nine circles' centers along each axis, as shares of the image: the middles of its
+        thirds. The paper has nine starts spread across the image (Fig. 3) and does not say where.
+    radius
+        Of the circles, in plane coordinates: r0 of the paper's appendix A.
+    sharpness
+        tau at the first step.
+    steps
+        Of the search.
+    center_rate
+        Learning rate of the center.
+    """
+
+    places: tuple[float, ...] = (1 / 6, 1 / 2, 5 / 6)
+    radius: float = 0.5
+    sharpness: float = 2.0
+    steps: int = 60
+    center_rate: float = 0.06
+
+
+STARTS = StartsConstants()
 
 
 @dataclass(frozen=True)
@@ -101,15 +128,17 @@ def from_nine_starts(
     (9, 9)
     """
     low, high = perturbation.bounds
-    share = low.new_tensor(GRID)
+    share = low.new_tensor(STARTS.places)
     x, y = (low[axis] + share * (high - low)[axis] for axis in (0, 1))
     middles = torch.stack([x.repeat(3), y.repeat_interleave(3)], -1)
     chosen = PRESETS[preset] if isinstance(preset, str) else preset
     if chosen.model_steps:
-        rates = {**chosen.rates, "center": SOFT_CENTER_RATE}
-        chosen = replace(chosen, model_steps=0, sharpness=SOFT, steps=SOFT_STEPS, rates=rates)
+        rates = {**chosen.rates, "center": STARTS.center_rate}
+        chosen = replace(
+            chosen, model_steps=0, sharpness=STARTS.sharpness, steps=STARTS.steps, rates=rates
+        )
     starts = FourierContour.circles(
-        middles, middles.new_full((9,), RADIUS), parametrisation=chosen.parametrisation
+        middles, middles.new_full((9,), STARTS.radius), parametrisation=chosen.parametrisation
     )
     same = torch.zeros(9, dtype=torch.long, device=low.device)
     nine = perturbation.pick(same)

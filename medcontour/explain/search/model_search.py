@@ -14,7 +14,7 @@ one by which contours are judged, and the best so far is known at each step.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
@@ -31,17 +31,73 @@ __all__ = ["Callback", "Found", "model_search"]
 Callback = Callable[[Tensor, Tensor, FourierContour], None]
 """Called with the evaluations each image has cost (M,), which images (M,), and their M curves."""
 
-MEMORY = 0.7
-SMOOTHING = (0.05, 0.005)
-INNER_STEPS = 10
-INNER_SHARPNESS = (30.0, 80.0)
-COARSEST, LEAST_CELLS = 4, 32
-RATES = {"center": 0.05, "size": 0.12, "harmonics": 0.1, "frame": 0.1}
-LAST_RATE = 0.2
-REACH = 0.05
-WORSE = 0.1
-LEAST_GAIN = 0.001
-PATIENCE = 8
+
+@dataclass(frozen=True)
+class ModelSearchConstants:
+    """How the linear model is followed.
+
+    The values were chosen on tuning images, twelve of each kind; what else was tried is in
+    `docs/results/speed.md`. Pairs are of the first and the last step, and go geometrically from
+    one to the other.
+
+    Attributes
+    ----------
+    memory
+        Share of the model that stays when a gradient is added. Without memory it was clearly worse.
+    smoothing
+        Standard deviation of the model's blur, in plane coordinates.
+    coarsest, least_cells
+        The model is read on a grid of so many input pixels a cell at most, and so many cells along
+        the shorter side at least: for time, and for small images.
+    inner_steps
+        Steps of Adam from one curve to the next, without an evaluation.
+    inner_sharpness
+        tau of the curves in these.
+    inner_betas
+        Adam's in these.
+    rates
+        Its learning rates of center (in radii), size, harmonics and frame at the first step.
+    last_rate
+        Share of these at the last step.
+    inner_fall
+        Share of the rates that is lost in the course of the inner steps.
+    reach
+        What a change of the mask costs, as a share of the mask: how far the model is trusted.
+    caution_after_better, caution_after_worse
+        What that price is multiplied by where a step was better than any before, and where not.
+    least_caution, most_caution
+        Between which the product stays.
+    worse
+        A loss higher than the best by more goes back to the best curve; falls to 0 at the last
+        step.
+    least_gain, patience
+        An image whose best loss falls by no more over so many steps is done. Loosened from 0.003
+        and 4 when the presets were first compared.
+    """
+
+    memory: float = 0.7
+    smoothing: tuple[float, float] = (0.05, 0.005)
+    coarsest: int = 4
+    least_cells: int = 32
+    inner_steps: int = 10
+    inner_sharpness: tuple[float, float] = (30.0, 80.0)
+    inner_betas: tuple[float, float] = (0.8, 0.95)
+    rates: dict[str, float] = field(
+        default_factory=lambda: {"center": 0.05, "size": 0.12, "harmonics": 0.1, "frame": 0.1}
+    )
+    last_rate: float = 0.2
+    inner_fall: float = 0.8
+    reach: float = 0.05
+    caution_after_better: float = 0.7
+    caution_after_worse: float = 1.6
+    least_caution: float = 0.3
+    most_caution: float = 10.0
+    worse: float = 0.1
+    least_gain: float = 0.001
+    patience: int = 8
+
+
+MODEL_SEARCH = ModelSearchConstants()
 
 
 @dataclass(frozen=True)
@@ -82,7 +138,7 @@ def model_search(
 ) -> Found:
     """Follow the linear model of the loss from a start, one evaluation a step.
 
-    An image whose best loss has not fallen by more than `LEAST_GAIN` over `PATIENCE` steps retires.
+    An image whose best loss has hardly fallen over the last eight steps retires.
 
     Parameters
     ----------
@@ -105,6 +161,7 @@ def model_search(
     callback
         Called after each step.
     """
+    c = MODEL_SEARCH
     plane = perturbation.plane
     count = len(which)
     current = _held(start.detach(), perturbation, area)
@@ -125,20 +182,22 @@ def model_search(
         if area is None:
             loss = loss + area_weight * fraction
         better = loss < best.loss[rows]
-        worse_by_far = loss > best.loss[rows] + WORSE * (1 - share)
+        worse_by_far = loss > best.loss[rows] + c.worse * (1 - share)
         best = _improved(
             best, rows, better, current, (loss, preserved.detach(), deleted.detach(), fraction)
         )
         if callback:
             callback(best.evaluations, which, best.contours)
-        model = gradient if model is None else MEMORY * model + (1 - MEMORY) * gradient
-        caution = torch.where(better, (0.7 * caution).clamp_min(0.3), (1.6 * caution).clamp_max(10))
+        model = gradient if model is None else c.memory * model + (1 - c.memory) * gradient
+        caution = torch.where(
+            better, c.caution_after_better * caution, c.caution_after_worse * caution
+        ).clamp(c.least_caution, c.most_caution)
         losses.append(best.loss)
         if step == steps - 1:
             break
         # One look at the numbers every few steps: each waits for the device.
-        if step >= PATIENCE and step % 2 == 0:
-            busy = (losses[-1 - PATIENCE] - best.loss > LEAST_GAIN)[rows]
+        if step >= c.patience and step % 2 == 0:
+            busy = (losses[-1 - c.patience] - best.loss > c.least_gain)[rows]
             if not bool(busy.all()):
                 if not bool(busy.any()):
                     break
@@ -167,14 +226,15 @@ def _next_curve(
     frame: bool,
 ) -> FourierContour:
     """The curve near `base` for which the linear model promises most; no evaluation."""
+    c = MODEL_SEARCH
     height, width = perturbation.input_pixel
-    sigma = SMOOTHING[0] * (SMOOTHING[1] / SMOOTHING[0]) ** share
+    sigma = _between(c.smoothing, share)
     smooth = gaussian_blur(model.unsqueeze(1), (sigma / height, sigma / width))
-    cell = min(COARSEST, max(1, min(model.shape[-2:]) // LEAST_CELLS))
+    cell = min(c.coarsest, max(1, min(model.shape[-2:]) // c.least_cells))
     smooth = F.avg_pool2d(smooth, cell)[:, 0] * cell**2
     points = F.avg_pool2d(perturbation.points.permute(2, 0, 1).unsqueeze(0), cell)
     points = points[0].permute(1, 2, 0)
-    tau = INNER_SHARPNESS[0] * (INNER_SHARPNESS[1] / INNER_SHARPNESS[0]) ** share
+    tau = _between(c.inner_sharpness, share)
     with torch.no_grad():
         before = base.mask(points, tau)
         covered = before.sum((-1, -2)).clamp_min(10.0)
@@ -183,34 +243,40 @@ def _next_curve(
     free = {name: tensor.clone().requires_grad_(True) for name, tensor in base.tensors().items()}
     offset = torch.zeros_like(center).requires_grad_(True)
     free["center"] = offset
-    names = [n for n in RATES if (frame or n != "frame") and (area is None or n != "size")]
-    decay = LAST_RATE**share
+    names = [n for n in c.rates if (frame or n != "frame") and (area is None or n != "size")]
+    decay = c.last_rate**share
     optimiser = torch.optim.Adam(
-        [{"params": [free[name]], "lr": RATES[name] * decay} for name in names], betas=(0.8, 0.95)
+        [{"params": [free[name]], "lr": c.rates[name] * decay} for name in names],
+        betas=c.inner_betas,
     )
 
     def curves() -> FourierContour:
         moved = {**free, "center": (center + offset * unit).clamp(low, high)}
         return FourierContour(**moved, parametrisation="log")
 
-    for step in range(INNER_STEPS):
+    for step in range(c.inner_steps):
         tried = curves()
         mask = tried.mask(points, tau)
         promise = (smooth * mask).sum((-1, -2))
         moved = (mask - before).square().sum((-1, -2)) / covered
-        loss = promise + spectral_weight * tried.spectral_energy() + REACH * caution * moved
+        loss = promise + spectral_weight * tried.spectral_energy() + c.reach * caution * moved
         if area is None:
             loss = loss + area_weight * tried.area() / perturbation.plane.area
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss.sum(), inputs=[free[name] for name in names])
         for group, name in zip(optimiser.param_groups, names, strict=True):
-            group["lr"] = RATES[name] * decay * (1 - 0.8 * step / INNER_STEPS)
+            group["lr"] = c.rates[name] * decay * (1 - c.inner_fall * step / c.inner_steps)
         optimiser.step()
         if area is not None:
             with torch.no_grad():
                 wanted = area * perturbation.plane.area
                 free["size"].add_(0.5 * torch.log(wanted / curves().area()))
     return curves().detach()
+
+
+def _between(ends: tuple[float, float], share: float) -> float:
+    first, last = ends
+    return float(first * (last / first) ** share)
 
 
 def _held(curves: FourierContour, perturbation: Perturbation, area: float | None) -> FourierContour:

@@ -16,15 +16,36 @@ from medcontour.explain.search.area import scaled_to_area
 from medcontour.explain.search.model_search import Callback, Found, model_search
 from medcontour.explain.search.preset import PRESETS, Preset
 from medcontour.explain.search.soft_search import soft_search
-from medcontour.explain.search.start import LEVELS, evidence_map, promising_discs
+from medcontour.explain.search.start import START, evidence_map, promising_discs
 
 __all__ = ["Fit", "optimise"]
 
 Progress = Callable[[int, int], None]
 
-DISCS = 4
-MIDDLE_RADIUS = 0.5
-WARM_STEPS = 5
+
+@dataclass(frozen=True)
+class OptimiseConstants:
+    """What the searches start from.
+
+    Attributes
+    ----------
+    discs
+        The most promising ones, which are judged, forward only. Chosen on tuning images: the first
+        is nearly always the best (`docs/results/speed.md`).
+    middle_radius
+        Of the soft search's circle in the middle, in plane coordinates: r0 of the paper's appendix
+        A.
+    warm_steps
+        Of the linear model from a given start: the target for a neighbouring slice's contour
+        (`docs/results/speed.md`).
+    """
+
+    discs: int = 4
+    middle_radius: float = 0.5
+    warm_steps: int = 5
+
+
+OPTIMISE = OptimiseConstants()
 
 
 @dataclass(frozen=True)
@@ -118,7 +139,7 @@ def optimise(
     elif start is None:
         found, history = search.by_the_image(everyone)
     else:
-        found = search.follow(everyone, start, None, steps=WARM_STEPS)
+        found = search.follow(everyone, start, None, steps=OPTIMISE.warm_steps)
         if len(rows := everyone[found.loss > preset.second_above]):
             found = _better(found, rows, search.by_the_image(rows, found.evaluations[rows])[0])
     if progress:
@@ -155,7 +176,7 @@ class _Search:
             middle = self.perturbation.points.new_zeros(len(which), 2)
             start = FourierContour.circles(
                 middle,
-                middle[:, 0] + MIDDLE_RADIUS,
+                middle[:, 0] + OPTIMISE.middle_radius,
                 self.preset.harmonics,
                 parametrisation=self.preset.parametrisation,
             )
@@ -203,7 +224,7 @@ class _Search:
         """
         evidence = evidence_map(self.perturbation, self.objective, rows)
         discs, losses = self._best_discs(evidence, rows)
-        looked = len(LEVELS) + DISCS / 2
+        looked = len(START.levels) + OPTIMISE.discs / 2
         compact = losses < 0
         none = torch.zeros_like(losses)
         found = Found(discs, none + torch.inf, none, none, none, none + looked)
@@ -241,22 +262,23 @@ class _Search:
     def _best_discs(self, evidence: Tensor, rows: Tensor) -> tuple[FourierContour, Tensor]:
         """Of the discs that promise most the best for each image, and its loss."""
         perturbation, plane = self.perturbation, self.perturbation.plane
+        count = OPTIMISE.discs
         radii = {}
         price = self._price
         if self.area is not None:
             radii, price = {"radii": ((self.area * plane.area / torch.pi) ** 0.5,)}, 0.0
-        discs = promising_discs(evidence, perturbation, price, DISCS, **radii)
+        discs = promising_discs(evidence, perturbation, price, count, **radii)
         if self.area is not None:
             discs = scaled_to_area(discs, plane, self.area)
         if discs.harmonics.shape[1] != self.preset.harmonics:
             zeros = discs.harmonics.new_zeros(len(discs), self.preset.harmonics, 2)
             discs = replace(discs, harmonics=zeros)
         preserved, deleted = perturbation.judge(
-            self.objective, discs, rows.repeat_interleave(DISCS)
+            self.objective, discs, rows.repeat_interleave(count)
         )
         loss = deleted - preserved + price * discs.area_inside(plane) / plane.area
-        best = loss.view(len(rows), DISCS).min(1)
-        first = torch.arange(len(rows), device=rows.device) * DISCS
+        best = loss.view(len(rows), count).min(1)
+        first = torch.arange(len(rows), device=rows.device) * count
         return discs[first + best.indices], best.values
 
     def _tell(self, spent: Tensor | float) -> Callback:

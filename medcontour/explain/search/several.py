@@ -17,7 +17,7 @@ from medcontour.explain.objectives.objective import Objective
 from medcontour.explain.perturbation import SHARP, Perturbation
 from medcontour.explain.search.preset import PRESETS, JointSearch, Preset
 from medcontour.explain.search.soft_search import area_weight as weight_of_area
-from medcontour.explain.search.start import LEVELS, evidence_map
+from medcontour.explain.search.start import START, evidence_map
 
 __all__ = [
     "SeveralFit",
@@ -26,10 +26,33 @@ __all__ = [
     "optimise_several",
 ]
 
-RADII = (0.05, 0.1, 0.2)
-SPREAD = 0.06  # sd of the blur under which evidence peaks are looked for, in plane coordinates
-APART = 0.12  # no two peaks are nearer than this along both axes
-LEAST_GAIN = 0.02  # of the score: less than this is no reason for a contour
+
+@dataclass(frozen=True)
+class SeveralConstants:
+    """Where several contours start, and which of them are idle.
+
+    The values were chosen on drawn lesions, those of the seeds `TUNED_ON` in
+    `experiments/several_lesions.py`.
+
+    Attributes
+    ----------
+    radii
+        Of the circles tried on each evidence peak, in plane coordinates.
+    spread
+        Standard deviation of the blur under which peaks are looked for, in plane coordinates.
+    apart
+        No two peaks are nearer than this along both axes, in plane coordinates.
+    least_gain
+        Of the score (1 is the original's): less is no reason for a contour.
+    """
+
+    radii: tuple[float, ...] = (0.05, 0.1, 0.2)
+    spread: float = 0.06
+    apart: float = 0.12
+    least_gain: float = 0.02
+
+
+SEVERAL = SeveralConstants()
 
 
 @dataclass(frozen=True)
@@ -93,29 +116,30 @@ def evidence_circles(
     """
     evidence = evidence_map(perturbation, objective)
     height, width = perturbation.input_pixel
-    smooth = gaussian_blur(evidence.unsqueeze(1), (SPREAD / height, SPREAD / width))[:, 0]
+    sigma = (SEVERAL.spread / height, SEVERAL.spread / width)
+    smooth = gaussian_blur(evidence.unsqueeze(1), sigma)[:, 0]
     low, high = perturbation.bounds
     points = perturbation.points
     outside = ((points < low) | (points > high)).any(-1)
     smooth = smooth.masked_fill(outside, -torch.inf)
-    around = (max(1, round(APART / height)), max(1, round(APART / width)))
+    around = tuple(max(1, round(SEVERAL.apart / side)) for side in (height, width))
     window = (2 * around[0] + 1, 2 * around[1] + 1)
     highest = F.max_pool2d(smooth.unsqueeze(1), window, stride=1, padding=around).squeeze(1)
     peaks = smooth.masked_fill(smooth < highest, -torch.inf).flatten(1).topk(count)
 
     images, device = len(perturbation), points.device
     centers = points.reshape(-1, 2)[peaks.indices]  # (B, count, 2)
-    every = centers.repeat_interleave(len(RADII), dim=1).reshape(-1, 2)
-    radii = every.new_tensor(RADII).repeat(images * count)
+    every = centers.repeat_interleave(len(SEVERAL.radii), dim=1).reshape(-1, 2)
+    radii = every.new_tensor(SEVERAL.radii).repeat(images * count)
     circles = FourierContour.circles(every, radii, harmonics)
-    which = torch.arange(images, device=device).repeat_interleave(count * len(RADII))
+    which = torch.arange(images, device=device).repeat_interleave(count * len(SEVERAL.radii))
     preserved, deleted = perturbation.judge(objective, circles, which)
     loss = deleted - preserved + area_weight * circles.area() / perturbation.plane.area
     best = loss.view(images * count, -1).argmin(1)
-    rows = torch.arange(images * count, device=device) * len(RADII) + best
+    rows = torch.arange(images * count, device=device) * len(SEVERAL.radii) + best
     found = peaks.values > 0
     found[:, 0] = True
-    return circles[rows], found, len(LEVELS) + count * len(RADII) / 2
+    return circles[rows], found, len(START.levels) + count * len(SEVERAL.radii) / 2
 
 
 @torch.no_grad()
@@ -301,7 +325,7 @@ def _pruned(
     images, count = kept.shape
     device = kept.device
     inside = curves.area_inside(perturbation.plane).view(images, count) / perturbation.plane.area
-    least = (area_weight * inside).clamp_min(LEAST_GAIN)
+    least = (area_weight * inside).clamp_min(SEVERAL.least_gain)
     own = torch.arange(images, device=device)
     each = own[:, None] * count + torch.arange(count, device=device)
     without = ~torch.eye(count, dtype=torch.bool, device=device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -14,10 +15,35 @@ from medcontour.explain.perturbation import Perturbation
 
 __all__ = ["evidence_map", "promising_discs"]
 
-LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
-RADII = (0.06, 0.1, 0.16, 0.25, 0.4, 0.6)
-APART, ALIKE = 0.5, 0.6
-NEARER = 1e-3
+
+@dataclass(frozen=True)
+class StartConstants:
+    """How the evidence map is made and read.
+
+    Attributes
+    ----------
+    levels
+        Of the uniform masks whose gradients are averaged, one evaluation each. Five, evenly
+        spread, by trial: one pointed right in a quarter of cases.
+    radii
+        Of the discs, in plane coordinates. Chosen on the fast preset's tuning images
+        (`docs/results/speed.md`).
+    apart, alike
+        Two discs are in one place and of one size whose centers are nearer than this share of the
+        larger radius, and whose radii differ by less in their logarithm. Chosen by hand.
+    nearer
+        What a plane coordinate away from the evidence's middle costs, as a share of the highest
+        promise: enough to decide between equals. Chosen by hand.
+    """
+
+    levels: tuple[float, ...] = (0.1, 0.3, 0.5, 0.7, 0.9)
+    radii: tuple[float, ...] = (0.06, 0.1, 0.16, 0.25, 0.4, 0.6)
+    apart: float = 0.5
+    alike: float = 0.6
+    nearer: float = 1e-3
+
+
+START = StartConstants()
 
 
 def evidence_map(
@@ -26,7 +52,7 @@ def evidence_map(
     """Where a mask would lower the extremal loss: the mask gradient over five uniform levels.
 
     One gradient at one level points right in a quarter of cases, five levels in nearly all.
-    Costs `len(LEVELS)` evaluations an image.
+    Costs five evaluations an image.
 
     Parameters
     ----------
@@ -44,11 +70,11 @@ def evidence_map(
     if which is None:
         which = torch.arange(len(perturbation), device=perturbation.images.device)
     total = torch.zeros_like(perturbation.images[which, 0])
-    for level in LEVELS:
+    for level in START.levels:
         mask = torch.full_like(total, level).requires_grad_(True)
         preserved, deleted = perturbation.similarities(objective, mask, which)
         (gradient,) = torch.autograd.grad((preserved - deleted).sum(), mask)
-        total += gradient / len(LEVELS)
+        total += gradient / len(START.levels)
     return total
 
 
@@ -57,7 +83,7 @@ def promising_discs(
     perturbation: Perturbation,
     area_weight: float,
     count: int,
-    radii: Sequence[float] = RADII,
+    radii: Sequence[float] = START.radii,
 ) -> FourierContour:
     """Discs for which the evidence map, summed over them, promises most; no evaluation.
 
@@ -105,8 +131,8 @@ def promising_discs(
         chosen.append(size)
         away = (points - place.view(-1, 1, 1, 2)).norm(dim=-1).unsqueeze(1)
         larger = torch.maximum(size.view(-1, 1), sizes).view(-1, len(radii), 1, 1)
-        alike = (size.log().view(-1, 1) - sizes.log()).abs() < ALIKE
-        taken = (away < APART * larger) & alike.view(-1, len(radii), 1, 1)
+        alike = (size.log().view(-1, 1) - sizes.log()).abs() < START.alike
+        taken = (away < START.apart * larger) & alike.view(-1, len(radii), 1, 1)
         promise = promise.masked_fill(taken, -torch.inf)
     return FourierContour.circles(
         torch.stack(centers, 1).reshape(-1, 2), torch.stack(chosen, 1).reshape(-1)
@@ -122,7 +148,7 @@ def _aside(evidence: Tensor, points: Tensor) -> Tensor:
     positive = evidence.clamp_min(0).unsqueeze(-1)
     middle = (positive * points).sum((-2, -3)) / positive.sum((-2, -3)).clamp_min(1e-12)
     away: Tensor = (points - middle.view(-1, 1, 1, 2)).norm(dim=-1).unsqueeze(1)
-    return NEARER * away
+    return START.nearer * away
 
 
 def _summed_over_discs(evidence: Tensor, perturbation: Perturbation, radius: float) -> Tensor:
