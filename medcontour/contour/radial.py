@@ -7,6 +7,7 @@ one buffer holds ``cos k theta`` and ``sin k theta``, and the gradients are sums
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -51,8 +52,8 @@ def radial_gap(
         (N, P). It can be differentiated once; differentiating its gradient raises a
         RuntimeError.
     """
-    gap: Tensor = _RadialGap.apply(points, inverse, center, size, scale, harmonics)  # type: ignore[no-untyped-call]
-    return gap
+    gap: Callable[..., Tensor] = _RadialGap.apply  # untyped up to torch 2.13
+    return gap(points, inverse, center, size, scale, harmonics)
 
 
 class _RadialGap(torch.autograd.Function):
