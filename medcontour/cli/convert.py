@@ -13,7 +13,7 @@ import medcontour as mc
 from medcontour.cli.app import app
 from medcontour.errors import MedcontourError
 from medcontour.privacy import discreet
-from medcontour.results.exporter import format_names
+from medcontour.results.exporter import find_exporter, format_names
 
 __all__ = ["convert"]
 
@@ -43,11 +43,13 @@ def convert(
             "person's; give it with --scan."
         )
     read = mc.read_scan(where, series=loaded.scan.series_instance_uid)
-    found = mc.exporters().get(to)
+    found = find_exporter(to)
     # As in a result folder: what people read shows every finding, marked.
-    whole = include_weak or (found is not None and found.for_people)
-    exported = loaded.for_export(include_weak=whole)
+    exported = loaded.for_export(include_weak=include_weak or found.for_people)
     mc.export(exported, read, to, out)
-    empty = None if found is not None and found.for_people else nothing_to_edit(exported)
-    said = f"Note: {empty}\n" if empty else ""
-    Console().print(f"{said}Wrote {escape(discreet(str(out)))}.", highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True)
+    empty = None if found.for_people else nothing_to_edit(exported)
+    for note in (found.leaves_empty(read), empty):
+        if note:
+            console.print(f"Note: {escape(note)}")
+    console.print(f"Wrote {escape(discreet(str(out)))}.")

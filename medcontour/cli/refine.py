@@ -25,6 +25,7 @@ from medcontour.privacy import discreet
 
 if TYPE_CHECKING:
     from medcontour.edits import EditReport
+    from medcontour.results import Saved
 
 __all__ = ["refine"]
 
@@ -125,15 +126,16 @@ def refine(
     if as_json:
         document: dict[str, Any] = json.loads(refined.report.to_json())
         document |= {"out": discreet(str(out)), "files": files, "left_out": saved.left_out}
+        document["notes"] = [*refined.report.notes, *saved.notes]
         document["stored"] = None if stored is None else [asdict(each) for each in stored]
         print(json.dumps(document))
         return
-    _tell(refined.report, files, saved.left_out, out)
+    _tell(refined.report, files, saved, out)
     if stored is not None:
         tell_stored(stored)
 
 
-def _tell(report: EditReport, files: list[str], left_out: dict[str, str], out: Path) -> None:
+def _tell(report: EditReport, files: list[str], saved: Saved, out: Path) -> None:
     console = Console(soft_wrap=True, highlight=False)
     wanted = ("slice", "class", "change", "Dice", "HD95", "added path", "area change")
     head, *rows = report.rows()  # all of it is in edit_report.md; a terminal is narrow
@@ -142,8 +144,8 @@ def _tell(report: EditReport, files: list[str], left_out: dict[str, str], out: P
     for row in rows:
         table.add_row(*(escape(row[column]) for column in columns))
     console.print(table)
-    for note in report.notes:
+    for note in (*report.notes, *saved.notes):
         console.print(f"Note: {escape(note)}")
-    for name, reason in left_out.items():
+    for name, reason in saved.left_out.items():
         console.print(f"Left out {name}: {escape(reason)}")
     console.print(f"Wrote {', '.join(files)} in {escape(discreet(str(out)))}.")

@@ -22,6 +22,7 @@ __all__ = [
     "always",
     "export",
     "exporters",
+    "find_exporter",
     "format_names",
     "is_picture",
     "on_request",
@@ -44,6 +45,11 @@ def always(scan: Scan) -> bool:
 def on_request(scan: Scan) -> bool:
     """Write the format only where it is asked for by its name."""
     return False
+
+
+def nothing_lost(scan: Scan) -> str | None:
+    """Nothing of a scan is left empty in the format."""
+    return None
 
 
 def is_picture(scan: Scan) -> bool:
@@ -75,6 +81,9 @@ class Exporter:
         than chance as well, marked. Other formats hold only what is suggested.
     by_default
         Whether a scan that can be written in it is, when no formats are asked for.
+    leaves_empty
+        What of the scan's own header stands empty in the format though the scan has it, as a
+        sentence that does not repeat it, or None.
     """
 
     name: str
@@ -83,6 +92,7 @@ class Exporter:
     refuses: Callable[[Scan], str | None]
     for_people: bool = False
     by_default: Callable[[Scan], bool] = always
+    leaves_empty: Callable[[Scan], str | None] = nothing_lost
 
 
 def exporters() -> dict[str, Exporter]:
@@ -120,7 +130,7 @@ def refusal(scan: Scan, name: str) -> str | None:
     MedcontourError
         When there is no format of that name.
     """
-    reason = _find(name).refuses(scan)
+    reason = find_exporter(name).refuses(scan)
     if reason is None:
         return None
     known = exporters().values()
@@ -152,7 +162,7 @@ def export(suggestion: Suggestion, scan: Scan, name: str, path: str | Path) -> N
         When the format is unknown or refuses the scan, when the suggestion was made for another
         scan, or when the path cannot be written.
     """
-    exporter = _find(name)
+    exporter = find_exporter(name)
     sentence = refusal(scan, name)
     if sentence is not None:
         raise MedcontourError(sentence)
@@ -160,7 +170,14 @@ def export(suggestion: Suggestion, scan: Scan, name: str, path: str | Path) -> N
     exporter.write(suggestion, scan, Path(path))
 
 
-def _find(name: str) -> Exporter:
+def find_exporter(name: str) -> Exporter:
+    """Give the format of a name.
+
+    Raises
+    ------
+    MedcontourError
+        When there is none, or it cannot be loaded.
+    """
     return find(EXPORTERS, name, Exporter, WHAT)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,8 @@ class Saved:
         By format: why it was not written, and whether a file of an earlier run is there. Formats
         that are only written on request are not in it, unless such a file is there.
     notes
-        What a reader of the files should know: that label maps are empty.
+        What a reader of the files should know: that label maps are empty, or which attributes
+        of the scan are (`Exporter.leaves_empty`; the JSON and the report have these as well).
     """
 
     files: list[str]
@@ -114,6 +115,8 @@ def save(
                 raise MedcontourError(sentence)
     folder = make_folder(out)
     _check_not_its_own(suggestion, folder)
+    lost = [sentence for name in formats if (sentence := known[name].leaves_empty(scan))]
+    suggestion = replace(suggestion, notes=tuple(dict.fromkeys([*suggestion.notes, *lost])))
     suggestion.write_json(folder / JSON_NAME)
     files = [JSON_NAME]
     left_out |= _older(folder, known, formats, left_out)
@@ -130,4 +133,4 @@ def save(
         else:
             files.append(exporter.filename)
     empty = nothing_to_edit(strong)
-    return Saved(files, left_out, (empty,) if empty else ())
+    return Saved(files, left_out, tuple(dict.fromkeys([*lost, *([empty] if empty else [])])))

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import html
+import json
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
 import pydicom
 import pytest
-from dicom_files import exported
+from dicom_files import FILES, exported
 from export_cases import AXIAL, case_suggestion, write_series
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
+from typer.testing import CliRunner
 
 import medcontour as mc
+from medcontour.cli.app import app
 from medcontour.formats.dicom.header import sources
 from medcontour.scan import Scan
 
@@ -49,6 +54,18 @@ def scan_of(folder: Path, character_set: str, raw: bytes) -> Scan:
     return mc.read_scan(path)
 
 
+def declared_scan(folder: Path, character_set: str) -> Scan:
+    sets, text = character_set.split("\\"), DECLARED[character_set]
+    path = write_series(AXIAL, folder / "ct")
+    for file in path.iterdir():
+        dataset = pydicom.dcmread(file)
+        dataset.SpecificCharacterSet = sets if len(sets) > 1 else sets[0]
+        dataset.PatientName, dataset.ReferringPhysicianName = text, ""
+        dataset.save_as(file)
+    assert str(pydicom.dcmread(next(path.iterdir())).PatientName) == text
+    return mc.read_scan(path)
+
+
 def padded(raw: bytes) -> bytes:
     return raw + b" " * (len(raw) % 2)
 
@@ -64,18 +81,10 @@ def raw_name(dataset: Dataset) -> bytes:
 def test_a_name_of_a_declared_set_is_the_same_name(
     character_set: str, name: str, tmp_path: Path
 ) -> None:
-    text = DECLARED[character_set]
-    sets = character_set.split("\\")
-    source = write_series(AXIAL, tmp_path / "ct")
-    for file in source.iterdir():
-        dataset = pydicom.dcmread(file)
-        dataset.SpecificCharacterSet = sets if len(sets) > 1 else sets[0]
-        dataset.PatientName, dataset.ReferringPhysicianName = text, ""
-        dataset.save_as(file)
-    assert str(pydicom.dcmread(next(source.iterdir())).PatientName) == text
-    scan = mc.read_scan(source)
+    scan = declared_scan(tmp_path, character_set)
     written = exported(name, case_suggestion(scan, AXIAL), scan, tmp_path)
-    assert str(written.PatientName) == text
+    assert str(written.PatientName) == DECLARED[character_set]
+    assert mc.exporters()[name].leaves_empty(scan) is None
 
 
 @pytest.mark.parametrize("name", ["rtstruct", "seg"])
@@ -144,3 +153,66 @@ def test_deidentification_is_said_where_it_is_whole(
 @pytest.fixture(scope="module")
 def shared_scan(tmp_path_factory: pytest.TempPathFactory) -> Scan:
     return mc.read_scan(write_series(AXIAL, tmp_path_factory.mktemp("identity")))
+
+
+def lost_in(folder: Path) -> Scan:
+    """A series with a name and a procedure that its character set does not read, and a bad date."""
+    path = write_series(AXIAL, folder / "ct")
+    raw = padded(b"\x1b$B;3ED\x1b(B")
+    for file in path.iterdir():
+        dataset = pydicom.dcmread(file)
+        dataset.SpecificCharacterSet = ""
+        dataset._dict[NAME] = RawDataElement(NAME, "PN", len(raw), raw, 0, False, True)
+        item = Dataset()
+        item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = "1", "99X", raw.decode()
+        dataset.ProcedureCodeSequence = [item]
+        dataset.PatientSex = "W"
+        dataset.save_as(file)
+    return mc.read_scan(path)
+
+
+EMPTY = {"PatientName", "PatientSex", "ProcedureCodeSequence"}
+
+
+@pytest.mark.parametrize("name", ["rtstruct", "seg"])
+def test_what_is_left_empty_is_named_and_not_repeated(name: str, tmp_path: Path) -> None:
+    scan = lost_in(tmp_path)
+    suggestion = replace(case_suggestion(scan, AXIAL), source=scan)
+    saved = suggestion.save(tmp_path / "out", [name, "report"])
+    [note] = saved.notes
+    written = pydicom.dcmread(tmp_path / "out" / FILES[name])
+    assert {each for each in EMPTY if not written.get(each)} == EMPTY
+    assert {part.strip(" .") for part in note.partition(":")[2].split(",")} == EMPTY
+    assert ";3ED" not in note
+    assert note in json.loads((tmp_path / "out" / "suggestion.json").read_text())["notes"]
+    assert note in html.unescape((tmp_path / "out" / "report.html").read_text())
+
+
+def test_what_is_left_empty_is_named_by_convert_and_only_for_dicom(tmp_path: Path) -> None:
+    scan = lost_in(tmp_path)
+    out = tmp_path / "out"
+    suggestion = replace(case_suggestion(scan, AXIAL), source=scan)
+    assert not suggestion.save(out, ["labelmap"]).notes
+    for to, said in (("rtstruct", True), ("labelmap", False)):
+        line = ["convert", str(out), "--to", to, "--out", str(tmp_path / f"{to}.nii.gz")]
+        done = CliRunner().invoke(app, [*line, "--scan", str(tmp_path / "ct")])
+        assert done.exit_code == 0, done.output
+        assert (all(each in done.output for each in EMPTY)) is said
+
+
+def test_a_sequence_of_bytes_that_nobody_can_read_is_left_out_whole(tmp_path: Path) -> None:
+    path = write_series(AXIAL, tmp_path / "ct")
+    for file in path.iterdir():
+        dataset = pydicom.dcmread(file)
+        item = Dataset()
+        item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = "1", "99X", "Schädel"
+        dataset.SpecificCharacterSet = "ISO_IR 100"
+        dataset.ProcedureCodeSequence = [item]
+        dataset.save_as(file)
+        dataset = pydicom.dcmread(file)
+        del dataset.SpecificCharacterSet
+        dataset.save_as(file)
+    scan = mc.read_scan(path)
+    written = exported("rtstruct", case_suggestion(scan, AXIAL), scan, tmp_path)
+    assert "ProcedureCodeSequence" not in written
+    assert "ProcedureCodeSequence" in str(mc.exporters()["rtstruct"].leaves_empty(scan))

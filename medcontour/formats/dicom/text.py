@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pydicom.charset import python_encoding
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
@@ -22,7 +24,8 @@ def carry_text(written: Dataset, source: Dataset) -> None:
     the same text in it. Where the source has letters outside ASCII and declares no character set,
     an unknown one, or one of single bytes for what is UTF-8, nobody knows what they are: the
     object then declares what the source declares and holds the source's own bytes, and our own
-    text in it is in ASCII. What the declared set cannot read is left empty: it is lost already.
+    text in it is in ASCII. What the declared set cannot read is left empty: it is lost already. A
+    sequence that holds such text, or such bytes, is left out whole. `left_empty` names both.
 
     Parameters
     ----------
@@ -34,13 +37,26 @@ def carry_text(written: Dataset, source: Dataset) -> None:
     declared = _declared(source)
     copied = [each for each in written if each.VR in _TEXT and each.tag in source]
     for element in copied:
-        # Of an escape sequence that the declared set does not have, pydicom reads a part.
-        if any(_LOST in text or _ESCAPE in text for text in _texts(element)):
+        if _is_lost(element):
             element.value = ""
+    inside = {each.tag: list(_nested(each)) for each in written if _is_copied(each, source)}
+    for tag in [tag for tag, texts in inside.items() if any(map(_is_lost, texts))]:
+        del written[tag], inside[tag]
     single = _single_bytes(declared)
     if single is None:
         return
-    raws = {each.tag: (each.VR, "\\".join(_texts(each)).encode(single)) for each in copied}
+
+    def raw_of(element: DataElement) -> bytes:
+        return "\\".join(_texts(element)).encode(single)
+
+    raws = {each.tag: (each.VR, raw_of(each)) for each in copied}
+    unsure = [
+        tag
+        for tag, texts in inside.items()
+        if any(_unsure(raw_of(each), declared) for each in texts)
+    ]
+    for tag in unsure:
+        del written[tag]
     if not any(_unsure(raw, declared) for _, raw in raws.values()):
         return
     _to_ascii(written)
@@ -51,6 +67,22 @@ def carry_text(written: Dataset, source: Dataset) -> None:
         written.SpecificCharacterSet = source.SpecificCharacterSet
     else:
         del written.SpecificCharacterSet
+
+
+def _is_copied(element: DataElement, source: Dataset) -> bool:
+    """Whether an element is a sequence of the source's."""
+    return element.VR == "SQ" and element.tag in source and source[element.tag] == element
+
+
+def _nested(sequence: DataElement) -> Iterator[DataElement]:
+    """Give the text attributes in a sequence, at any depth."""
+    return (each for item in sequence.value for each in item.iterall() if each.VR in _TEXT)
+
+
+def _is_lost(element: DataElement) -> bool:
+    """Whether the declared set does not have what was read."""
+    # Of an escape sequence that the declared set does not have, pydicom reads a part.
+    return any(_LOST in text or _ESCAPE in text for text in _texts(element))
 
 
 def _declared(source: Dataset) -> list[str]:

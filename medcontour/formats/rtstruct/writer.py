@@ -29,6 +29,7 @@ from medcontour.formats.dicom.header import (
     sources,
 )
 from medcontour.formats.dicom.identity import object_uid
+from medcontour.formats.dicom.left_empty import left_empty
 from medcontour.formats.dicom.text import carry_text
 from medcontour.formats.labels import Kind, Label, structures
 from medcontour.results.exporter import Exporter, NothingToWrite
@@ -205,4 +206,4 @@ def _refuses(scan: Scan) -> str | None:
     return lacking(scan)
 
 
-exporter = Exporter(NAME, "rtstruct.dcm", write, _refuses)
+exporter = Exporter(NAME, "rtstruct.dcm", write, _refuses, leaves_empty=left_empty)

@@ -35,6 +35,7 @@ from medcontour.formats.dicom.header import (
     sources,
 )
 from medcontour.formats.dicom.identity import object_uid
+from medcontour.formats.dicom.left_empty import left_empty
 from medcontour.formats.dicom.text import carry_text
 from medcontour.formats.labels import CATEGORY, TYPE, Label
 from medcontour.formats.rasterise import Volume, label_coverage, label_masks
@@ -231,10 +232,20 @@ def _refuses(scan: Scan) -> str | None:
     return None
 
 
-exporter = Exporter("seg", "seg.dcm", write, _refuses)
+exporter = Exporter("seg", "seg.dcm", write, _refuses, leaves_empty=left_empty)
 labelmap_exporter = Exporter(
-    "seg-labelmap", "seg_labelmap.dcm", write_labelmap, _refuses, by_default=on_request
+    "seg-labelmap",
+    "seg_labelmap.dcm",
+    write_labelmap,
+    _refuses,
+    by_default=on_request,
+    leaves_empty=left_empty,
 )
 fractional_exporter = Exporter(
-    "seg-fractional", "seg_fractional.dcm", write_fractional, _refuses, by_default=on_request
+    "seg-fractional",
+    "seg_fractional.dcm",
+    write_fractional,
+    _refuses,
+    by_default=on_request,
+    leaves_empty=left_empty,
 )
