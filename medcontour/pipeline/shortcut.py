@@ -16,9 +16,33 @@ from medcontour.shortcuts import ShortcutShares, filled_in, find_marks, shortcut
 
 __all__ = ["ShortcutCheck", "check_shortcut", "shortcut_notes"]
 
-LEAST_ON_MARKS, BY_CHANCE = 0.25, 0.05
-LEAST_OUTSIDE = 0.5
-LEAST_FALL = 0.2
+
+@dataclass(frozen=True)
+class WarningConstants:
+    """From where on a shortcut is warned of (`docs/concepts/shortcuts.md`). Chosen by hand.
+
+    Attributes
+    ----------
+    on_marks
+        Share of the evidence that lies on marks.
+    p_value
+        The largest share of the contour's possible places that hold as much: the usual level.
+    outside
+        Share of the evidence that lies outside the body.
+    fall
+        Of the probability with the marks filled in.
+    elsewhere
+        The share of that fall that filling in elsewhere has to stay below.
+    """
+
+    on_marks: float = 0.25
+    p_value: float = 0.05
+    outside: float = 0.5
+    fall: float = 0.2
+    elsewhere: float = 0.5
+
+
+WARNED = WarningConstants()
 
 LIES_ON, OUTSIDE, HANGS_ON = "lies on ", "lies outside the body", "score hangs on "
 
@@ -56,19 +80,19 @@ class ShortcutCheck:
         """A sentence for each shortcut there may be, by its short name."""
         found = {}
         on, out = self.shares.marks, self.shares.outside_body
-        if self.marks and on.share >= LEAST_ON_MARKS and on.p_value <= BY_CHANCE:
+        if self.marks and on.share >= WARNED.on_marks and on.p_value <= WARNED.p_value:
             found[LIES_ON + self.marks] = (
                 f"The evidence lies on {self.marks}: {on.share:.0%} of the contour, where chance "
                 f"gives {on.chance:.0%}; the classifier may have learnt a shortcut."
             )
-        if out.share >= LEAST_OUTSIDE:
+        if out.share >= WARNED.outside:
             found[OUTSIDE] = (
                 f"The evidence lies outside the body: {out.share:.0%} of the contour; the "
                 "classifier may go by something that is not the patient."
             )
         if self.without_marks is not None and self.elsewhere is not None:
             fall, other = self.score - self.without_marks, self.score - self.elsewhere
-            if fall >= LEAST_FALL and other < fall / 2:
+            if fall >= WARNED.fall and other < WARNED.elsewhere * fall:
                 found[HANGS_ON + self.marks] = (
                     f"The score hangs on {self.marks}: filled in from their surroundings the "
                     f"probability is {self.without_marks:.2f}, and with as much filled in "

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
 __all__ = ["body_mask"]
 
-AIR_SHARE = 0.08
-LEAST_BODY = 0.05
-LEAST_PIECE = 0.1
+
+@dataclass(frozen=True)
+class BodyConstants:
+    """What is body. Chosen by hand.
+
+    Attributes
+    ----------
+    dark
+        Values up to this share of the range (0.5th to 99.5th percentile) may be surround.
+    least_body
+        Share of the image: where less would be body, the rule does not suit the image.
+    least_piece
+        Share of the largest piece's area from which a piece belongs to the body.
+    """
+
+    dark: float = 0.08
+    least_body: float = 0.05
+    least_piece: float = 0.1
+
+
+BODY = BodyConstants()
 
 
 def body_mask(
@@ -46,11 +66,11 @@ def body_mask(
     if measured is None or not measured.any():
         measured = np.ones(plane.shape, dtype=bool)
     low, high = np.percentile(plane[measured], (0.5, 99.5))
-    dark = (plane <= low + AIR_SHARE * (high - low)) | ~measured
+    dark = (plane <= low + BODY.dark * (high - low)) | ~measured
     regions, _ = ndimage.label(dark)
     border = np.unique(np.concatenate([regions[0], regions[-1], regions[:, 0], regions[:, -1]]))
     pieces, _ = ndimage.label(~np.isin(regions, border[border > 0]) & measured)
     sizes = np.bincount(pieces.ravel())
     sizes[0] = 0
-    body: npt.NDArray[np.bool_] = (sizes >= max(1, LEAST_PIECE * sizes.max()))[pieces]
-    return body if body.mean() >= LEAST_BODY else measured
+    body: npt.NDArray[np.bool_] = (sizes >= max(1, BODY.least_piece * sizes.max()))[pieces]
+    return body if body.mean() >= BODY.least_body else measured

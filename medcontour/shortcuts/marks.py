@@ -14,23 +14,40 @@ __all__ = ["Marks", "find_marks"]
 
 BoolArray = npt.NDArray[np.bool_]
 
-COLOURED = 0.15
-"""Largest less smallest channel, as a share of the image's range, of what is coloured."""
 
-MOSTLY_GREY = 0.3
-"""Where more of the image is coloured than that, colour is the image's own."""
+@dataclass(frozen=True)
+class MarkConstants:
+    """What is taken for a colour overlay, for metal, and for one mark.
 
-AIR_HU = -500.0
-"""Values below that are Hounsfield units, also where nothing says so: no picture has such."""
+    Where no other source is named, values were chosen by hand.
 
-METAL_HU = 3000.0
-"""Above enamel; most scanners end at 3071."""
+    Attributes
+    ----------
+    coloured
+        Largest less smallest channel of what is coloured, as a share of the image's range.
+    mostly_grey
+        Where more than this share of the image is coloured, colour is the image's own.
+    air_hu
+        Values below that are Hounsfield units, also where nothing says so: no picture has such.
+        Half way between water (0) and air (-1000), by which the unit is defined.
+    metal_hu
+        Above enamel; most scanners end at 3071, the largest of 12 bits less 1024.
+    small
+        Share of the image that one piece of metal may take.
+    gap_share, least_gap
+        Half the gaps between strokes that a mark spans, as a share of the shorter side, or pixels.
+    """
 
-SMALL = 0.02
-"""Share of the image that one piece of metal may take."""
+    coloured: float = 0.15
+    mostly_grey: float = 0.3
+    air_hu: float = -500.0
+    metal_hu: float = 3000.0
+    small: float = 0.02
+    gap_share: float = 0.015
+    least_gap: int = 3
 
-GAP_SHARE, LEAST_GAP = 0.015, 3
-"""Half the gaps between strokes that a mark spans, as a share of the shorter side, or pixels."""
+
+MARKS = MarkConstants()
 
 
 @dataclass(frozen=True)
@@ -63,7 +80,7 @@ class Marks:
         pixels = self.pixels
         if not pixels.any():
             return pixels
-        gap = max(LEAST_GAP, GAP_SHARE * min(pixels.shape))
+        gap = max(MARKS.least_gap, MARKS.gap_share * min(pixels.shape))
         # Beyond the border lies nothing: distances are taken on a wider ground.
         wide = np.pad(pixels, int(gap) + 2)
         near = ndimage.distance_transform_edt(~wide) <= gap
@@ -103,7 +120,7 @@ def find_marks(plane: npt.NDArray[np.float32], modality: str = "OT") -> Marks:
     """
     nothing = np.zeros(plane.shape[:2], bool)
     grey = plane if plane.ndim == 2 else plane.mean(-1)
-    hounsfield = modality == "CT" or (modality == "OT" and float(grey.min()) < AIR_HU)
+    hounsfield = modality == "CT" or (modality == "OT" and float(grey.min()) < MARKS.air_hu)
     return Marks(
         strokes=find_strokes(grey, strict=hounsfield),
         colour=_coloured(plane) if plane.ndim == 3 else nothing,
@@ -113,16 +130,16 @@ def find_marks(plane: npt.NDArray[np.float32], modality: str = "OT") -> Marks:
 
 def _coloured(plane: npt.NDArray[np.float32]) -> BoolArray:
     span = float(np.ptp(plane))
-    coloured = np.ptp(plane, axis=-1) > COLOURED * span
+    coloured = np.ptp(plane, axis=-1) > MARKS.coloured * span
     coloured = ndimage.binary_opening(coloured, np.ones((2, 2), bool))  # a codec's specks
-    if not 0 < coloured.mean() <= MOSTLY_GREY:
+    if not 0 < coloured.mean() <= MARKS.mostly_grey:
         return np.zeros(coloured.shape, bool)
     return np.asarray(ndimage.binary_dilation(coloured))
 
 
 def _metal(grey: npt.NDArray[np.float32]) -> BoolArray:
-    pieces, _ = ndimage.label(grey >= METAL_HU)
+    pieces, _ = ndimage.label(grey >= MARKS.metal_hu)
     sizes = np.bincount(pieces.ravel())
-    small = sizes <= SMALL * grey.size
+    small = sizes <= MARKS.small * grey.size
     small[0] = False
     return np.asarray(ndimage.binary_dilation(small[pieces]))
