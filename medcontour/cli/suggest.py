@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import medcontour as mc
-from medcontour import pipeline, results
+from medcontour import edits, pipeline, results
 from medcontour.cli.app import app
 from medcontour.cli.archive import formats_to_push, push_written, tell_stored
 from medcontour.cli.formats import chosen_formats
@@ -82,6 +82,7 @@ def suggest(
         medcontour suggest sample_data/ct_study --classifier sample_data/nodule_classifier --out out
     """
     formats = chosen_formats(export)
+    edits.check_no_edit(out)
     pushed = formats_to_push(formats, scan) if push else []
     loaded = mc.load_classifier(classifier, labels=names(labels), outputs=outputs, device=device)
     with progress_bars(quiet=as_json) as progress:

@@ -2,12 +2,13 @@ from .edit_report import EditReport, FindingEdit
 from .job import Refined, refine, scan_of
 from .picture import write_pictures
 from .resume import resume
-from .written import check_out, write_report
+from .written import check_no_edit, check_out, write_report
 
 __all__ = [
     "EditReport",
     "FindingEdit",
     "Refined",
+    "check_no_edit",
     "check_out",
     "refine",
     "resume",

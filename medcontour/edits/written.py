@@ -10,7 +10,7 @@ from medcontour.edits.picture import write_pictures
 from medcontour.errors import MedcontourError
 from medcontour.files import replacing
 
-__all__ = ["check_out", "write_report"]
+__all__ = ["check_no_edit", "check_out", "write_report"]
 
 
 def check_out(
@@ -33,6 +33,20 @@ def check_out(
                 f"{out} holds the {what} that is read and would be written over; choose another "
                 "folder."
             )
+
+
+def check_no_edit(out: str | os.PathLike[str]) -> None:
+    """Refuse to write a new suggestion where an edit stands.
+
+    Raises
+    ------
+    MedcontourError
+        When the folder `out` holds the report of an edit.
+    """
+    if (Path(out).expanduser() / "edit_report.json").exists():
+        raise MedcontourError(
+            f"{out} holds a reader's edit and would be written over; choose another folder."
+        )
 
 
 def _is_result(path: Path) -> bool:

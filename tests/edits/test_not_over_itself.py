@@ -74,3 +74,17 @@ def test_what_an_earlier_run_left_is_named(out: Path, tmp_path: Path) -> None:
     scan = mc.read_scan(tmp_path / "ct")
     saved = smooth_suggestion(scan).save(out, ["labelmap"])
     assert "rtstruct.dcm there is of an earlier run" in saved.left_out["rtstruct"]
+
+
+def test_a_new_suggestion_is_never_written_over_an_edit(out: Path, tmp_path: Path) -> None:
+    scan, refined = str(tmp_path / "ct"), tmp_path / "refined"
+    line = ["refine", str(out), str(moved(out / "rtstruct.dcm")), "--scan", scan]
+    for _ in range(2):  # the next edit may go there
+        done = CliRunner().invoke(app, [*line, "--out", str(refined)], catch_exceptions=False)
+        assert done.exit_code == 0
+    before = {p: p.read_bytes() for p in refined.iterdir() if p.is_file()}
+    line = ["suggest", scan, "--classifier", str(tmp_path / "none"), "--out", str(refined)]
+    done = CliRunner().invoke(app, line)
+    assert isinstance(done.exception, MedcontourError)
+    assert "holds a reader's edit" in str(done.exception)
+    assert {p: p.read_bytes() for p in before} == before
