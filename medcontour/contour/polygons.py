@@ -17,6 +17,7 @@ __all__ = [
     "distances",
     "keyhole",
     "mask_polygons",
+    "overlap",
     "polygon_area",
     "region",
     "union",
@@ -46,6 +47,19 @@ def region(polygon: npt.ArrayLike) -> MultiPolygon:
 def union(regions: Iterable[MultiPolygon]) -> MultiPolygon:
     """All that lies in any of the regions."""
     return _areal(shapely.union_all(list(regions)))
+
+
+def overlap(one: MultiPolygon, other: MultiPolygon) -> float:
+    """Intersection over union of two regions of one plane; 0 where both are empty.
+
+    Examples
+    --------
+    >>> overlap(region([[0, 0], [2, 0], [2, 1], [0, 1]]), region([[1, 0], [3, 0], [3, 1], [1, 1]]))
+    0.3333333333333333
+    """
+    common = float(shapely.intersection(one, other).area)
+    both = float(one.area + other.area) - common
+    return common / both if both else 0.0
 
 
 def polygon_area(polygon: npt.ArrayLike) -> float:

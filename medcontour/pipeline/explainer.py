@@ -65,13 +65,11 @@ class Explainer:
         """Give each slice's finding, and what to show of it."""
         geometry = plane_geometry(self.scan)
         preset = preset_of(self.settings)
-        background, names, cost = self.backgrounds(batch)
-        perturbation = Perturbation(batch.inputs, background, batch.points, geometry, batch.most)
-        of_target = TargetObjective(self.classifier.score, batch.inputs, background, self.target)
+        perturbation, of_target, names, cost = self.problem(batch)
         embedding = EmbeddingObjective(
             self.classifier.embed,
             batch.inputs,
-            background,
+            perturbation.background,
             normalise=preset.normalise,
         )
         objective: Objective = embedding if self.settings.objective == "embedding" else of_target
@@ -152,6 +150,14 @@ class Explainer:
             outliner=outliner(self.settings.outline),
         )
         return [offer.best for offer in offers], costs.index_add_(0, which, spent)
+
+    def problem(self, batch: PlaneBatch) -> tuple[Perturbation, TargetObjective, list[str], float]:
+        """What is asked of the classifier, the backgrounds' names and what choosing them cost."""
+        background, names, cost = self.backgrounds(batch)
+        geometry = plane_geometry(self.scan)
+        perturbation = Perturbation(batch.inputs, background, batch.points, geometry, batch.most)
+        of_target = TargetObjective(self.classifier.score, batch.inputs, background, self.target)
+        return perturbation, of_target, names, cost
 
     @torch.no_grad()
     def backgrounds(self, batch: PlaneBatch) -> tuple[Tensor, list[str], float]:

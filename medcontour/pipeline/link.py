@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import shapely
-from shapely import MultiPolygon
 
-from medcontour.contour.polygons import region
+from medcontour.contour.polygons import overlap, region
 from medcontour.scan import Scan
 
 __all__ = ["LINKING", "Extent", "Linking", "heights", "in_plane", "link"]
@@ -115,12 +114,6 @@ def link(
                 objects[n] = joined
     by_slice = {tuple(sorted(own, key=lambda n: extents[n].slice)) for own in objects}
     return sorted(by_slice, key=lambda own: (extents[own[0]].slice, own))
-
-
-def overlap(one: MultiPolygon, other: MultiPolygon) -> float:
-    """Intersection over union; 0 where both are empty."""
-    both = float(shapely.union(one, other).area)
-    return float(shapely.intersection(one, other).area) / both if both else 0.0
 
 
 def heights(scan: Scan) -> FloatArray:

@@ -1,0 +1,72 @@
+"""What the outlines of a stack need of its images and its classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from medcontour.contour import Shape
+from medcontour.outline import Outline, outliner
+from medcontour.pipeline.explainer import Explainer
+from medcontour.pipeline.outlines import with_classifier
+from medcontour.pipeline.planes import plane_batches, plane_geometry
+
+__all__ = ["StackImages"]
+
+BATCH = 8
+
+
+@dataclass(frozen=True)
+class StackImages:
+    """The slices of an explainer's scan."""
+
+    explainer: Explainer
+
+    def boundaries(
+        self, slices: Sequence[int], curves: Sequence[Shape], polarity: Sequence[float], most: int
+    ) -> list[list[Outline]]:
+        """Clear boundaries near a curve on each of some slices; no classifier is run."""
+        found: list[list[Outline]] = []
+        scan = self.explainer.scan
+        follow = outliner(self.explainer.settings.outline)
+        for first in range(0, len(slices), BATCH):
+            part = slice(first, first + BATCH)
+            measured = None
+            if scan.measured is not None:
+                measured = torch.from_numpy(scan.measured[list(slices[part])])
+            offered = follow(
+                torch.from_numpy(np.stack([self.explainer.grey(k) for k in slices[part]])),
+                plane_geometry(scan),
+                curves[first].cat(curves[part]),
+                torch.tensor(polarity[part]),
+                most=most,
+                measured=measured,
+            )
+            found += [[outline for outline in some if outline.clear] for some in offered]
+        return found
+
+    def energies(
+        self, slices: Sequence[int], outlines: Sequence[Sequence[Outline]]
+    ) -> tuple[list[list[float]], list[float]]:
+        """What speaks against some outlines on each slice, the classifier heard; evaluations."""
+        explainer = self.explainer
+        energies: list[list[float]] = [[] for _ in slices]
+        costs = [0.0 for _ in slices]
+        used = sorted({k for k, some in zip(slices, outlines, strict=True) if some})
+        for batch in plane_batches(explainer.scan, explainer.classifier, used, BATCH):
+            perturbation, of_target, _, background = explainer.problem(batch)
+            own = [n for n, k in enumerate(slices) if k in batch.slices and outlines[n]]
+            which = torch.tensor([batch.slices.index(slices[n]) for n in own])
+            heard = with_classifier(
+                perturbation,
+                of_target,
+                [outlines[n] for n in own],
+                which.to(perturbation.images.device),
+            )
+            for n, some in zip(own, heard, strict=True):
+                shared = sum(slices[m] == slices[n] for m in own)
+                energies[n], costs[n] = some, len(some) / 2 + background / shared
+        return energies, costs
