@@ -98,9 +98,9 @@ def look_at(data: Path, file: str, classifier: Classifier) -> Case | None:
     """Run the main job on one image; None where the classifier does not call it lesion."""
     scan = mc.read_scan(data / "images" / file)
     suggestion = mc.suggest(scan, classifier, seed=SEED)
-    if not suggestion.findings:
+    if not suggestion.slices:
         return None
-    finding = suggestion.findings[0]
+    finding = suggestion.slices[0]
     evidence = finding.evidence_contours[0]
     batch = next(plane_batches(scan, classifier, [0], 1))
     return Case(

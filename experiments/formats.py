@@ -130,7 +130,7 @@ def plastimatch(made: Made) -> str:
         f"--output-prefix {out} --prefix-format nrrd"
     )
     subprocess.run(command.split(), capture_output=True, check=True)
-    found = made.on_grid(sitk.ReadImage(str(out / "nodule.nrrd")))
+    found = made.on_grid(sitk.ReadImage(str(out / "nodule 1.nrrd")))
     return f"{dice(found, made.truth):.4f}"
 
 
@@ -213,7 +213,7 @@ def seg_nrrd(made: Made) -> str:
         return sentence
     path = made.write("nrrd")
     read = slicerio.read_segmentation(str(path))
-    assert [segment["name"] for segment in read["segments"]] == ["nodule"]
+    assert [segment["name"] for segment in read["segments"]] == ["nodule 1"]
     return f"{dice(made.on_grid(sitk.ReadImage(str(path))), made.truth):.4f}"
 
 

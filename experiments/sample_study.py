@@ -39,7 +39,7 @@ from localisation import (
 import medcontour as mc
 from medcontour.classifier import Classifier, target_index
 from medcontour.pipeline.planes import plane_batches, plane_geometry
-from medcontour.results import Finding
+from medcontour.results import FindingSlice as Finding
 from medcontour.scan import Scan
 
 SAMPLE = Path(__file__).resolve().parents[1] / "sample_data"
@@ -260,7 +260,7 @@ def main() -> None:
     described = json.loads(args.truth.with_name("nodules.json").read_text(encoding="utf-8"))
     touching = {n["label"] for n in described["nodules"] if n["touches_vessel"]}
     slices = slice(*(int(end) for end in args.slices.split(":"))) if args.slices else slice(None)
-    findings = mc.suggest(scan, classifier, slices=args.slices, seed=SEED, progress=say).findings
+    findings = mc.suggest(scan, classifier, slices=args.slices, seed=SEED, progress=say).slices
     cases = [
         look_at(finding, labels[finding.slice], scan, classifier)
         for finding in findings

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from edits import AXIAL, smooth_suggestion, write_series
+from edits import AXIAL, smooth_suggestion, with_slices, write_series
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -67,8 +67,10 @@ def suggestion(tmp_path_factory: pytest.TempPathFactory) -> mc.Suggestion:
 def test_group_15_hostile_labels_are_files_structures_and_come_back(
     suggestion: mc.Suggestion, tmp_path: Path
 ) -> None:
-    finding = suggestion.findings[0]
-    named = replace(suggestion, findings=tuple(replace(finding, label=text) for text in HOSTILE))
+    finding = suggestion.slices[0]
+    named = with_slices(
+        suggestion, suggestion.source, *(replace(finding, label=text) for text in HOSTILE)
+    )
     formats = ["markups", "rtstruct", "seg", "nrrd", "labelmap", "coco"]
     saved = named.save(tmp_path / "out", formats)
     assert not saved.left_out

@@ -11,6 +11,7 @@ from rich.markup import escape
 
 import medcontour as mc
 from medcontour.cli.app import app
+from medcontour.cli.options import MergeOption
 from medcontour.errors import MedcontourError
 from medcontour.privacy import discreet
 from medcontour.results.exporter import find_exporter, format_names
@@ -31,6 +32,7 @@ def convert(
         bool,
         typer.Option("--include-weak", help="Write contours no better than chance as well."),
     ] = False,
+    merge_findings: MergeOption = False,
 ) -> None:
     """Write a suggestion in another format."""
     from medcontour.results.save import nothing_to_edit
@@ -45,7 +47,9 @@ def convert(
     read = mc.read_scan(where, series=loaded.scan.series_instance_uid)
     found = find_exporter(to)
     # As in a result folder: what people read shows every finding, marked.
-    exported = loaded.for_export(include_weak=include_weak or found.for_people)
+    exported = loaded.for_export(
+        include_weak=include_weak or found.for_people, merge_findings=merge_findings
+    )
     mc.export(exported, read, to, out)
     console = Console(highlight=False, soft_wrap=True)
     empty = None if found.for_people else nothing_to_edit(exported)

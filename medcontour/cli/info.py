@@ -87,17 +87,19 @@ def _classifier(path: Path) -> dict[str, Any]:
 def _suggestion(suggestion: mc.Suggestion) -> dict[str, Any]:
     if not suggestion.scan.shape:
         raise MedcontourError("The suggestion names no scan; run `medcontour suggest` again.")
-    statuses = [finding.status for finding in suggestion.findings]
     return {
         "kind": "suggestion",
         "modality": suggestion.scan.modality,
         "shape": list(suggestion.scan.shape),
         "classifier": suggestion.classifier.name,
         "target": suggestion.classifier.target_name,
-        "findings": len(statuses),
+        "findings": len(suggestion),
         "suggested": sum(finding.suggested for finding in suggestion.findings),
-        "deletion_keeps_the_class": statuses.count("suggested, deletion keeps the class"),
-        "slices": [finding.slice for finding in suggestion.findings],
+        "deletion_keeps_the_class": sum(
+            finding.status == "suggested, deletion keeps the class"
+            for finding in suggestion.findings
+        ),
+        "slices": sorted({part.slice for part in suggestion.slices}),
         "edited": suggestion.edited,
         "run": suggestion.run,
     }

@@ -22,6 +22,7 @@ __all__ = [
     "DeviceOption",
     "JsonOption",
     "LabelsOption",
+    "MergeOption",
     "OutOption",
     "OutputsOption",
     "ScanArgument",
@@ -70,6 +71,14 @@ SeriesOption = Annotated[
     str | None, typer.Option(help="SeriesInstanceUID, where a folder holds several.")
 ]
 DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")]
+MergeOption = Annotated[
+    bool,
+    typer.Option(
+        "--merge-findings",
+        help="Write one structure a class instead of one a finding. suggestion.json keeps them "
+        "apart.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 PANEL = "What is looked for, and how"

@@ -17,7 +17,7 @@ from medcontour import edits, results
 from medcontour.cli.app import app
 from medcontour.cli.archive import formats_to_push, push_written, tell_stored
 from medcontour.cli.formats import chosen_formats
-from medcontour.cli.options import LabelsOption, OutputsOption, names
+from medcontour.cli.options import LabelsOption, MergeOption, OutputsOption, names
 from medcontour.cli.progress import progress_bars
 from medcontour.errors import MedcontourError
 from medcontour.files import make_folder
@@ -72,6 +72,7 @@ def refine(
             "of (a body, other organs) too; by default a note names them.",
         ),
     ] = False,
+    merge_findings: MergeOption = False,
     push: Annotated[
         bool,
         typer.Option(
@@ -118,10 +119,11 @@ def refine(
         with progress_bars(quiet=as_json) as progress:
             again = edits.resume(refined.suggestion, loaded, progress)
     make_folder(out)
-    saved = refined.suggestion.save(out, formats)
+    saved = refined.suggestion.save(out, formats, merge_findings=merge_findings)
     files = [*saved.files, *edits.write_report(refined, out)]
     if again is not None:
-        files += [f"resumed/{name}" for name in again.save(out / "resumed", formats).files]
+        resumed = again.save(out / "resumed", formats, merge_findings=merge_findings)
+        files += [f"resumed/{name}" for name in resumed.files]
     stored = push_written(saved, out, where) if push else None
     if as_json:
         document: dict[str, Any] = json.loads(refined.report.to_json())

@@ -22,6 +22,7 @@ from medcontour.cli.options import (
     DeviceOption,
     JsonOption,
     LabelsOption,
+    MergeOption,
     OutOption,
     OutputsOption,
     ScanArgument,
@@ -61,6 +62,7 @@ def suggest(
         bool,
         typer.Option("--include-weak", help="Export contours no better than chance as well."),
     ] = False,
+    merge_findings: MergeOption = False,
     series: SeriesOption = None,
     push: Annotated[
         bool,
@@ -94,7 +96,9 @@ def suggest(
     make_folder(out)
     with progress_bars(quiet=as_json) as progress:
         suggestion = pipeline.suggest_with(read, loaded, settings, progress)
-    saved = suggestion.save(out, formats=formats, include_weak=include_weak)
+    saved = suggestion.save(
+        out, formats=formats, include_weak=include_weak, merge_findings=merge_findings
+    )
     stored = push_written(saved, out, scan) if push else None
     if as_json:
         print(json.dumps(_document(suggestion, saved, out, stored)))
@@ -109,11 +113,21 @@ def _document(
 ) -> dict[str, object]:
     findings = [
         {
-            "slice": finding.slice,
+            "number": finding.number,
             "label": finding.label,
             "score": finding.score,
             "status": finding.status,
-            "p_value": finding.evidence.p_value if finding.evidence else None,
+            "volume_mm3": finding.volume_mm3,
+            "longest_diameter_mm": finding.longest_diameter_mm,
+            "slices": [
+                {
+                    "slice": part.slice,
+                    "score": part.score,
+                    "status": part.status,
+                    "p_value": part.evidence.p_value if part.evidence else None,
+                }
+                for part in finding.slices
+            ],
         }
         for finding in suggestion.findings
     ]
@@ -143,23 +157,11 @@ def _tell(
             f"{suggestion.slice_scores[best]:.2f}, on slice {best}."
         )
     else:
-        table = Table("slice", "class", "score", "evidence p", "evidence", "outline", "status")
-        unit = "mm2" if suggestion.scan.units == "mm" else "px"
-        for finding in suggestion.findings:
-            table.add_row(
-                str(finding.slice),
-                escape(finding.label),
-                f"{finding.score:.3f}",
-                f"{finding.evidence.p_value:.2f}" if finding.evidence else "–",
-                ", ".join(f"{c.area_mm2:.0f} {unit}" for c in finding.evidence_contours),
-                ", ".join(f"{c.area_mm2:.0f} {unit}" for c in finding.outlines) or "none",
-                finding.status,
-            )
-        console.print(table)
+        console.print(_table(suggestion))
         weak = sum(not finding.exported for finding in suggestion.findings)
         if weak and not include_weak:
             console.print(
-                f"{weak} of {len(suggestion.findings)} are no better than chance or collapsed: "
+                f"{weak} of {len(suggestion)} are no better than chance or collapsed: "
                 "marked in the report and left out of the exports (--include-weak keeps them)."
             )
     for note in (*suggestion.notes, *saved.notes):
@@ -167,3 +169,22 @@ def _tell(
     for format_name, reason in saved.left_out.items():
         console.print(f"Left out {format_name}: {escape(reason)}")
     console.print(f"Wrote {', '.join(saved.files)} in {escape(discreet(str(out)))}.")
+
+
+def _table(suggestion: mc.Suggestion) -> Table:
+    """One line a finding."""
+    unit = "mm" if suggestion.scan.units == "mm" else "px"
+    table = Table("finding", "slices", "score", "p", f"longest, {unit}", "volume, mm3", "status")
+    for finding in suggestion.findings:
+        p_values = [part.evidence.p_value for part in finding.slices if part.evidence]
+        longest, volume = finding.longest_diameter_mm, finding.volume_mm3
+        table.add_row(
+            escape(finding.name),
+            ", ".join(str(part.slice) for part in finding.slices),
+            f"{finding.score:.3f}",
+            f"{min(p_values):.2f}" if p_values else "–",
+            "no outline" if longest is None else f"{longest:.1f}",
+            "–" if volume is None else f"{volume:.0f}",
+            finding.status,
+        )
+    return table

@@ -19,18 +19,42 @@ from medcontour.scan import Scan
 
 __all__ = ["Fitted", "fit_outline"]
 
-ENOUGH = 0.95
-"""Dice of the fit with the edit that is reached, or more curves are tried."""
 
-MOST = 8
-FINE = 96
-"""Pixels along the longer side of an outline that is cut into parts."""
+@dataclass(frozen=True)
+class FitConstants:
+    """How curves are fitted to an edited outline. Chosen by hand.
 
-SPECK = 6
-"""Pixels up to which an outline is fitted without a frame."""
+    Attributes
+    ----------
+    enough
+        Dice of the fit with the edit that is reached, or more curves are tried.
+    most
+        Curves at most.
+    fine
+        Pixels along the longer side of an outline that is cut into parts.
+    points
+        Places that a part has at least on average, or the outline is not cut into so many.
+    least_part
+        Places of which a part has a curve.
+    speck
+        Pixels up to which an outline is fitted without a frame.
+    corners
+        Of the polygon by which a curve's Dice is measured.
+    sectors
+        Directions in which it is measured how nearly a part is a star.
+    """
 
-CORNERS = 256
-SECTORS = 36
+    enough: float = 0.95
+    most: int = 8
+    fine: int = 96
+    points: int = 10
+    least_part: int = 4
+    speck: int = 6
+    corners: int = 256
+    sectors: int = 36
+
+
+FIT = FitConstants()
 
 
 @dataclass(frozen=True)
@@ -47,7 +71,7 @@ class Fitted:
 
 
 def fit_outline(
-    polygon_index: FloatArray, scan: Scan, *, harmonics: int = 5, enough: float = ENOUGH
+    polygon_index: FloatArray, scan: Scan, *, harmonics: int = 5, enough: float = FIT.enough
 ) -> Fitted:
     """Fit one star-convex curve to an outline, or as many as it takes to reach a Dice of 0.95.
 
@@ -71,9 +95,9 @@ def fit_outline(
     corners = plane.from_index(torch.from_numpy(np.asarray(polygon_index, dtype=np.float64)))
     whole = region(corners.numpy())
     row, column = scan.pixel_spacing
-    speck = SPECK * row * column / plane.unit_mm**2
+    speck = FIT.speck * row * column / plane.unit_mm**2
     best: Fitted | None = None
-    for count in range(1, MOST + 1):
+    for count in range(1, FIT.most + 1):
         curves = (
             _one(whole, corners, harmonics, speck)
             if count == 1
@@ -81,7 +105,7 @@ def fit_outline(
         )
         if not curves:
             continue
-        drawn = union(region(curve.polygon(CORNERS)[0].numpy()) for curve in curves)
+        drawn = union(region(curve.polygon(FIT.corners)[0].numpy()) for curve in curves)
         dice = 2 * drawn.intersection(whole).area / (drawn.area + whole.area)
         curves.sort(key=lambda curve: -float(curve.area()))
         if best is None or dice > best.dice:
@@ -111,17 +135,17 @@ def _parts(whole: MultiPolygon, count: int, harmonics: int, enough: float) -> li
     None where the parts are so far from stars that no fit would be near enough.
     """
     left, top, right, bottom = whole.bounds
-    step = max(right - left, bottom - top) / FINE
+    step = max(right - left, bottom - top) / FIT.fine
     columns, rows = (int(np.ceil(side / step)) + 2 for side in (right - left, bottom - top))
     x, y = np.meshgrid(
         left + (np.arange(columns) - 0.5) * step, top + (np.arange(rows) - 0.5) * step
     )
     inside = shapely.contains_xy(whole, x, y)
     points = np.stack([x[inside], y[inside]], 1)
-    if len(points) < 10 * count:
+    if len(points) < FIT.points * count:
         return []
     middles, which = kmeans2(points, count, minit="++", seed=0)
-    if count < MOST and _starlike(points, middles, which) < enough:
+    if count < FIT.most and _starlike(points, middles, which) < enough:
         return []
     part_of: npt.NDArray[np.int64] = np.full(inside.shape, -1)
     part_of[inside] = which
@@ -130,7 +154,7 @@ def _parts(whole: MultiPolygon, count: int, harmonics: int, enough: float) -> li
     curves = []
     for number in range(count):
         mask = part_of == number
-        if mask.sum() < 4:
+        if mask.sum() < FIT.least_part:
             continue
         small = fit_mask(torch.from_numpy(mask), grid, harmonics=harmonics, frame=False)
         curves.append(_moved(small, grid.unit_mm * step, middle))
@@ -145,10 +169,11 @@ def _starlike(points: FloatArray, middles: FloatArray, which: npt.NDArray[np.int
     offsets = points - middles[which]
     rho = np.linalg.norm(offsets, axis=1)
     turn = np.arctan2(offsets[:, 1], offsets[:, 0]) / (2 * np.pi) + 0.5
-    sector = which * SECTORS + np.minimum((turn * SECTORS).astype(int), SECTORS - 1)
-    counts = np.bincount(sector, minlength=SECTORS * len(middles))
+    sector = np.minimum((turn * FIT.sectors).astype(int), FIT.sectors - 1)
+    sector = which * FIT.sectors + sector
+    counts = np.bincount(sector, minlength=FIT.sectors * len(middles))
     spacing = np.diff(np.unique(points[:, 0])).min()
-    reach = np.sqrt(2 * counts * spacing**2 / (2 * np.pi / SECTORS)) + spacing
+    reach = np.sqrt(2 * counts * spacing**2 / (2 * np.pi / FIT.sectors)) + spacing
     return float((rho <= reach[sector]).mean())
 
 

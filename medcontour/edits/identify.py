@@ -17,17 +17,30 @@ from medcontour.formats.shapes import EditedShape
 
 __all__ = ["Known", "identify", "region_of"]
 
-LEAST_OVERLAP = 0.25
-"""Dice from which a shape of an unknown name and number is taken for a suggested structure."""
 
-WITH_NUMBER = 0.2
-"""How much is enough where the number is the structure's own."""
+@dataclass(frozen=True)
+class MatchConstants:
+    """The overlaps (Dice) by which a shape is known. Chosen by hand.
 
-CLEAR = 0.8
-"""Dice from which a shape is known by it before its number and a name that was changed."""
+    Attributes
+    ----------
+    least
+        From which a shape of an unknown name and number is taken for a suggested structure.
+    with_number
+        How much is enough where the number is the structure's own.
+    clear
+        From which a shape is known by it before its number and a name that was changed.
+    apart
+        How much more than with any other structure that must be.
+    """
 
-APART = 0.2
-"""How much more than with any other structure it must be."""
+    least: float = 0.25
+    with_number: float = 0.2
+    clear: float = 0.8
+    apart: float = 0.2
+
+
+OVERLAP = MatchConstants()
 
 
 @dataclass(frozen=True)
@@ -165,15 +178,15 @@ def _likely(
     if named and (alone or one_of_slice or kind):
         return best(named)
     order = sorted(free.values(), reverse=True)
-    if order and order[0] >= CLEAR and order[0] - sum(order[1:2]) >= APART:
+    if order and order[0] >= OVERLAP.clear and order[0] - sum(order[1:2]) >= OVERLAP.apart:
         return max(free, key=free.__getitem__)
     nameless = not group.name
-    if numbered and (nameless or overlaps.get(best(numbered), 0.0) >= WITH_NUMBER):
+    if numbered and (nameless or overlaps.get(best(numbered), 0.0) >= OVERLAP.with_number):
         return best(numbered)
     if found := named or of_kind(names.likely(group.name)):
         return best(found)
     top = max(free, key=free.__getitem__, default=None)
-    return top if top is not None and free[top] >= LEAST_OVERLAP else None
+    return top if top is not None and free[top] >= OVERLAP.least else None
 
 
 def _own_key(
@@ -194,8 +207,10 @@ def _own_key(
     if own and group.key not in exact[i]:
         return own[0]
     evidence = [key for key in exact[i] if key[1] == "evidence" != suggested.editable]
-    if shape.values is not None or group.key in exact[i] or not evidence:
+    if group.key in exact[i]:
         return group.key
+    if shape.values is not None or not evidence:
+        return _beside(i, group, groups, shapes, exact, suggested)
     if group.key is None or group.key[1] == "evidence":
         return evidence[0]
     others = [j for g in groups if g is not group for j in g.places]
@@ -203,6 +218,41 @@ def _own_key(
     here = [j for j in group.places if shapes[j].slice == shape.slice and j != i]
     gone = not any(group.key in exact[j] for j in others if shapes[j].slice == shape.slice)
     return group.key if again and gone and not here else evidence[0]
+
+
+def _beside(
+    i: int,
+    group: _Group,
+    groups: Sequence[_Group],
+    shapes: Sequence[EditedShape],
+    exact: Sequence[Counter[Key]],
+    suggested: Suggested,
+) -> Key | None:
+    """The finding that a changed shape lies on, where it is not its group's.
+
+    Files that call all findings of a class one name say no more than the class: each shape is of
+    the finding that it overlaps, and a new one of the class where it overlaps none.
+    """
+    key, shape = group.key, shapes[i]
+    if key is None or key[1] != suggested.editable:
+        return key
+    of_class = key[0] not in suggested.labels
+    merged = of_class or suggested.is_category(group.name)
+    if not merged and (_overlap([shape], key, suggested) > 0 or group.name):
+        return key
+    there = {k for j, own in enumerate(exact) if shapes[j].slice == shape.slice for k in own}
+    free = {
+        k: _overlap([shape], k, suggested)
+        for k in suggested.on_slice(shape.slice)
+        if k[1] == suggested.editable and k not in there
+    }
+    best = max(free, key=free.__getitem__, default=None)
+    if best is not None and free[best] > 0:
+        return best
+    if not merged:
+        return key
+    name = key[0] if of_class else suggested.labels[key[0]].category
+    return (name, suggested.editable)
 
 
 def _overlap(shapes: Sequence[EditedShape], key: Key, suggested: Suggested) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,13 +19,21 @@ from medcontour.formats.dicom.written import written_objects
 from medcontour.formats.labels import labels
 from medcontour.formats.place import plane_mm
 from medcontour.formats.reader import read_edited
-from medcontour.results import Finding, ObjectReference, PlacedContour, Suggestion
+from medcontour.pipeline.findings import linked_slices
+from medcontour.results import (
+    Finding,
+    FindingSlice,
+    ObjectReference,
+    PlacedContour,
+    Suggestion,
+    make_finding,
+)
 from medcontour.scan import Scan, read_scan
 
 if TYPE_CHECKING:
     from medcontour.edits.fitted import Fitted
 
-__all__ = ["Refined", "changed_findings", "refine", "scan_of"]
+__all__ = ["Refined", "changed_slices", "refine", "scan_of"]
 
 HARMONICS = 5
 
@@ -53,12 +61,12 @@ class Refined:
     before: Suggestion
 
 
-def changed_findings(edited: Suggestion) -> tuple[Finding, ...]:
-    """Give the findings that have an outline of the reader's."""
+def changed_slices(edited: Suggestion) -> tuple[FindingSlice, ...]:
+    """Give the findings' slices that have an outline of the reader's."""
     return tuple(
-        finding
-        for finding in edited.findings
-        if any("edit" in contour.quality for contour in finding.outlines)
+        part
+        for part in edited.slices
+        if any("edit" in contour.quality for contour in part.outlines)
     )
 
 
@@ -135,7 +143,6 @@ def refine(
         settings=settings,
         edited=suggestion.edited or report.changed,
         predecessors=predecessors if report.changed else suggestion.predecessors,
-        views=(),
         source=scan,
     )
     return Refined(after, report, suggestion)
@@ -217,47 +224,126 @@ def _findings(
     outlines: Sequence[Sequence[PlacedContour]],
     scan: Scan,
 ) -> list[Finding]:
+    """The findings after the edit: those that were, less what is gone, and the reader's own."""
     by_place: dict[tuple[str, int], tuple[SliceEdit, Sequence[PlacedContour]]] = {
         (edit.label, edit.slice): (edit, drawn)
         for edit, drawn in zip(matched.edits, outlines, strict=True)
     }
-    called = {f.label: label.name for label in labels(suggestion) for f in label.findings}
-    findings = []
-    seen: dict[tuple[str, int], int] = defaultdict(int)
-    for finding in suggestion.findings:
-        key = called[finding.label], finding.slice
-        edit, drawn = by_place.get(key, (None, ()))
-        seen[key] += 1
-        if edit is None or not edit.changed:
-            findings.append(finding)
-            continue
-        own = drawn if seen[key] == 1 else ()  # a label's outlines on a slice are one edit
-        note = finding.note
-        if edit.deleted:
-            note = f"{note} The reader removed {_count(len(edit.deleted))}.".strip()
-        findings.append(replace(finding, outlines=tuple(own), note=note))
-    for key, (edit, drawn) in by_place.items():
-        if key not in seen and drawn:
-            findings.append(_drawn_finding(edit, drawn, suggestion, scan))
-    return sorted(findings, key=lambda f: f.slice)
+    findings: list[Finding] = []
+    for label in labels(suggestion):
+        parts = []
+        for k in sorted({part.slice for part in label.finding.slices}):
+            own = [part for part in label.finding.slices if part.slice == k]
+            edit, drawn = by_place.pop((label.name, k), (None, ()))
+            parts += own if edit is None or not edit.changed else _edited(own, edit, drawn)
+        mine = sorted((place for place in by_place if place[0] == label.name), key=lambda p: p[1])
+        for place in mine:  # on slices where it was not suggested
+            edit, drawn = by_place.pop(place)
+            if drawn:
+                parts.append(_drawn(edit, label.finding.label, drawn, suggestion, scan))
+        findings.append(make_finding(parts, label.finding.number, scan, label.finding.id))
+    fresh = _new_findings(by_place, findings, suggestion, scan)  # some carry on one of `findings`
+    return [*findings, *fresh]
 
 
-def _drawn_finding(
-    edit: SliceEdit, drawn: Sequence[PlacedContour], suggestion: Suggestion, scan: Scan
-) -> Finding:
-    """A finding that the classifier did not make."""
-    asked = edit.slice in suggestion.slice_scores
-    return Finding(
+def _edited(
+    own: Sequence[FindingSlice], edit: SliceEdit, drawn: Sequence[PlacedContour]
+) -> list[FindingSlice]:
+    """One slice of a finding as the reader left it; its outlines are one edit."""
+    first, *others = own
+    note = first.note
+    if edit.deleted:
+        note = f"{note} The reader removed {_count(len(edit.deleted))}.".strip()
+    changed = replace(first, outlines=tuple(drawn), note=note)
+    return [changed, *(replace(part, outlines=()) for part in others)]
+
+
+def _new_findings(
+    left: Mapping[tuple[str, int], tuple[SliceEdit, Sequence[PlacedContour]]],
+    findings: list[Finding],
+    suggestion: Suggestion,
+    scan: Scan,
+) -> list[Finding]:
+    """Findings that the reader drew: one of each name, or what hangs together of a class.
+
+    What carries on a finding of the class on the next slice is joined to it, in `findings`.
+    """
+    named: dict[str, list[FindingSlice]] = defaultdict(list)
+    categories = {label.category: label.finding.label for label in labels(suggestion)}
+    for (name, _), (edit, drawn) in left.items():
+        if drawn:
+            # Each curve of a class may be another object.
+            each = [[curve] for curve in drawn] if name in categories else [drawn]
+            label = categories.get(name, name)
+            named[name] += [_drawn(edit, label, own, suggestion, scan) for own in each]
+    number = max((finding.number or 0 for finding in findings), default=0)
+    fresh = []
+    for name, parts in named.items():
+        groups = _joined(parts, findings, scan) if name in categories else [parts]
+        for group in groups:
+            number += 1
+            fresh.append(make_finding(group, number, scan))
+    return fresh
+
+
+def _joined(
+    parts: Sequence[FindingSlice], findings: list[Finding], scan: Scan
+) -> list[list[FindingSlice]]:
+    """Groups of new slices that hang together; those that a finding goes on in are put there."""
+    owners = [
+        (place, part)
+        for place, finding in enumerate(findings)
+        if finding.label == parts[0].label
+        for part in finding.slices
+        if part.outlines
+    ]
+    groups = []
+    for group in linked_slices([*(part for _, part in owners), *parts], scan):
+        new = [parts[n - len(owners)] for n in group if n >= len(owners)]
+        of = [owners[n] for n in group if n < len(owners)]
+        if new and of:
+            place, _ = min(of, key=lambda own: min(abs(own[1].slice - p.slice) for p in new))
+            owner = findings[place]
+            whole = _gone_on(owner.slices, new)
+            findings[place] = make_finding(whole, owner.number, scan, owner.id)
+        elif new:
+            groups.append(new)
+    return groups
+
+
+def _gone_on(slices: Sequence[FindingSlice], new: Sequence[FindingSlice]) -> list[FindingSlice]:
+    """The slices of a finding with new ones; one that the reader had emptied takes its outlines."""
+    parts = list(slices)
+    for part in new:
+        emptied = (n for n, p in enumerate(parts) if p.slice == part.slice and not p.outlines)
+        place = next(emptied, None)
+        if place is None:
+            parts.append(part)
+        else:
+            parts[place] = replace(parts[place], outlines=part.outlines)
+    return parts
+
+
+def _drawn(
+    edit: SliceEdit,
+    label: str,
+    drawn: Sequence[PlacedContour],
+    suggestion: Suggestion,
+    scan: Scan,
+) -> FindingSlice:
+    """A slice of a finding that the classifier did not make."""
+    looked_at = edit.slice in suggestion.slice_scores
+    return FindingSlice(
         slice=edit.slice,
         sop_instance_uid=scan.sop_instance_uids[edit.slice] if scan.sop_instance_uids else None,
-        label=edit.label,
+        label=label,
         score=suggestion.slice_scores.get(edit.slice, 0.0),
         status="drawn by a reader",
         evidence=None,
         evidence_contours=(),
         outlines=tuple(drawn),
         note="Drawn by a reader; nothing was suggested here."
-        + ("" if asked else " The classifier was not asked about this slice: score 0."),
+        + ("" if looked_at else " The classifier did not look at this slice: score 0."),
     )
 
 

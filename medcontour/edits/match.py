@@ -71,7 +71,7 @@ def match(
     unsure = _unsure(edited, known, suggested, names, numbers)
     edits = []
     for label in suggested.labels.values():
-        for k in sorted({finding.slice for finding in label.findings}):
+        for k in sorted({part.slice for part in label.finding.slices}):
             here = _without_copies(mine.pop((label.name, k), []), label, k, suggested, notes)
             kept = (label.name, k) in unsure
             hidden = painted.hidden(k)
@@ -100,31 +100,48 @@ def _is_evidence(key: Key, suggested: Suggested) -> bool:
 
 
 def _called(suggested: Suggested, suggestion: Suggestion) -> list[tuple[Key, str]]:
-    """What files call the structures. The target is known also where it was not found."""
+    """What files call the structures: by finding, and by class where that is all they say.
+
+    The target is known also where it was not found.
+    """
     called: list[tuple[Key, str]] = []
     editable = suggested.editable
     for label in suggested.labels.values():
         called.append(((label.name, editable), label.name))
         called.append(((label.name, "evidence"), label.called("evidence")))
     target = " ".join(suggestion.classifier.target_name.split())
-    if target and target not in suggested.labels:
-        called.append(((target, editable), target))
+    for name in dict.fromkeys((*suggested.categories, target)):
+        if name and name not in suggested.labels:
+            called.append(((name, editable), name))
     return called
 
 
 def _numbers(suggestion: Suggestion, edited: Edited) -> dict[int, list[Key]]:
     """The structures that a number stands for in our files of a format.
 
-    The exports leave weak findings out unless asked for: a number may be of either.
+    The exports leave weak findings out unless asked for: a number may be of either. Label maps
+    hold the findings' own numbers, segments are counted.
     """
     numbers: dict[int, list[Key]] = defaultdict(list)
     for version in (suggestion.for_export(), suggestion):
+        every = labels(version)
+        counted: list[tuple[int, Key]] = []
         if edited.numbered == "structures":
             keys = [(label.name, kind) for label, kind, _ in structures(version)]
+            counted += enumerate(keys, start=1)
+        elif edited.numbered == "categories":
+            names = list(dict.fromkeys(label.category for label in every))
+            for place, kind in enumerate(KINDS):
+                for label in every:
+                    number = names.index(label.category) + 1 + place * len(names)
+                    counted.append((number, (label.name, kind)))
         else:
-            kinds = KINDS if edited.numbered == "categories" else (suggestion.editable,)
-            keys = [(label.name, kind) for kind in kinds for label in labels(version)]
-        for number, key in enumerate(keys, start=1):
+            counted += [(label.value, (label.name, suggestion.editable)) for label in every]
+            counted += [
+                (number, (label.name, suggestion.editable))
+                for number, label in enumerate(every, start=1)
+            ]
+        for number, key in counted:
             if key not in numbers[number]:
                 numbers[number].append(key)
     return dict(numbers)

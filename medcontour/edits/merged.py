@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
+from scipy import ndimage
 
 from medcontour.edits.suggested import Painted, Suggested
 from medcontour.formats.labels import KINDS
@@ -32,7 +33,29 @@ def apart(
         What was suggested.
     """
     for shape in shapes:
-        yield from _parts(shape, painted, suggested) or [shape]
+        yield from (
+            _parts(shape, painted, suggested) or _patches(shape, painted, suggested) or [shape]
+        )
+
+
+def _patches(shape: EditedShape, painted: Painted, suggested: Suggested) -> list[EditedShape]:
+    """Each patch by itself of a mask that is changed and called by the class alone."""
+    k, values = shape.slice, shape.values
+    if values is None or not suggested.is_category(shape.name):
+        return []
+    hidden = painted.hidden(k, but=shape)
+    if any(suggested.is_mask_of(values, key, k, hidden) for key in suggested.on_slice(k)):
+        return []
+    patches, count = ndimage.label(values >= 0.5)
+    if count < 2:
+        return []
+    found = []
+    for number in range(1, count + 1):
+        patch = patches == number
+        # Fractions beside a patch still say where its boundary lies.
+        near = ndimage.binary_dilation(patch, np.ones((3, 3))) & (patch | (values < 0.5))
+        found.append(replace(shape, values=np.where(near, values, np.float32(0))))
+    return found
 
 
 def _parts(shape: EditedShape, painted: Painted, suggested: Suggested) -> list[EditedShape]:

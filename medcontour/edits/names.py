@@ -7,16 +7,16 @@ from collections.abc import Iterable
 
 from medcontour.formats.labels import Kind
 
-__all__ = ["Key", "Names"]
+__all__ = ["Key", "Names", "plain"]
 
 Key = tuple[str, Kind]
-"""A suggested structure: its label and which of the label's two kinds of curves."""
+"""A suggested structure: the finding's name and which of its two kinds of curves."""
 
 SHORTEST = 8
 """Letters of a name that was cut and still says something."""
 
 _OF_SLICE = re.compile(r"^(.*?) slice \d+(?: \d+)?$")
-_COPY = re.compile(r"^(.*?)(?: (?:copy|\d+))+$")
+_COPY = re.compile(r"^(.*) (?:copy|\d+)$")
 
 
 class Names:
@@ -39,33 +39,36 @@ class Names:
     def __init__(self, called: Iterable[tuple[Key, str]]) -> None:
         self._called: dict[str, list[Key]] = {}
         for key, name in called:
-            self._called.setdefault(_plain(name), []).append(key)
-            self._called.setdefault(_plain(name[:64]), []).append(key)  # DICOM's LO
+            self._called.setdefault(plain(name), []).append(key)
+            self._called.setdefault(plain(name[:64]), []).append(key)  # DICOM's LO
 
     def own(self, name: str) -> list[Key]:
         """Structures that are called so, but for blanks, case and a curve's ``slice K``."""
-        plain = _plain(name)
-        of_slice = _OF_SLICE.match(plain)
-        return self._find(plain) or (self._find(of_slice[1]) if of_slice else [])
+        words = plain(name)
+        of_slice = _OF_SLICE.match(words)
+        return self._find(words) or (self._find(of_slice[1]) if of_slice else [])
 
     def likely(self, name: str) -> list[Key]:
         """Structures that are called so but for a number or ``copy`` behind, or a cut."""
-        plain = _plain(name)
-        if copy := _COPY.match(plain):
-            of_slice = _OF_SLICE.match(copy[1])
-            found = self._find(copy[1]) or (self._find(of_slice[1]) if of_slice else [])
+        words = plain(name)
+        rest = words
+        while copy := _COPY.match(rest):
+            rest = copy[1]
+            of_slice = _OF_SLICE.match(rest)
+            found = self._find(rest) or (self._find(of_slice[1]) if of_slice else [])
             if found:
                 return found
-        if len(plain) < SHORTEST:
+        if len(words) < SHORTEST:
             return []
         cut = [
-            key for whole, keys in self._called.items() if whole.startswith(plain) for key in keys
+            key for whole, keys in self._called.items() if whole.startswith(words) for key in keys
         ]
         return list(dict.fromkeys(cut))
 
-    def _find(self, plain: str) -> list[Key]:
-        return list(dict.fromkeys(self._called.get(plain, [])))
+    def _find(self, words: str) -> list[Key]:
+        return list(dict.fromkeys(self._called.get(words, [])))
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """Words of a name in small letters, with blanks between."""
     return re.sub(r"[\W_]+", " ", name).strip().casefold()

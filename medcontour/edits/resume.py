@@ -9,13 +9,14 @@ from torch import Tensor
 
 from medcontour.classifier import Classifier
 from medcontour.contour.polygons import region
-from medcontour.edits.job import changed_findings
+from medcontour.edits.job import changed_slices
 from medcontour.errors import MedcontourError
+from medcontour.pipeline.findings import linked_findings
 from medcontour.pipeline.from_start import explain_from, start_curve
 from medcontour.pipeline.planes import plane_geometry
 from medcontour.pipeline.settings import DEFAULTS, Settings
 from medcontour.progress import Progress
-from medcontour.results import Finding, PlacedContour, Suggestion, Views
+from medcontour.results import FindingSlice, PlacedContour, Suggestion
 from medcontour.scan import Scan
 
 __all__ = ["resume"]
@@ -26,7 +27,7 @@ def resume(
 ) -> Suggestion:
     """Look for new evidence from each edited outline on, and follow the image from there again.
 
-    Each finding that the reader changed is looked at by itself, with the suggestion's own
+    Each slice that the reader changed is looked at by itself, with the suggestion's own
     settings: the search starts at the curve fitted to its largest outline. The edit is not
     touched: what comes out stands in a suggestion of its own.
 
@@ -42,7 +43,7 @@ def resume(
     Returns
     -------
     Suggestion
-        The new findings alone, one for each changed finding that still has an outline; not
+        The new findings alone, of the changed slices that still have an outline; not
         `edited`, since nobody has touched them.
 
     Raises
@@ -59,30 +60,28 @@ def resume(
             f"{reference.name}, and the classifier given has {classifier.weights_sha256[:12]}; "
             "give the same one."
         )
-    changed = [f for f in changed_findings(edited) if f.label == reference.target_name]
+    changed = [f for f in changed_slices(edited) if f.label == reference.target_name]
     if not changed:
         raise MedcontourError(
             f"No outline of {reference.target_name} was changed, so there is nothing to resume "
             "from; leave --resume out."
         )
-    done, views = [], []
-    for number, finding in enumerate(changed):
-        outline = max(finding.outlines, key=lambda c: c.area_mm2)
-        fresh, view = _again(edited, scan, classifier, finding, outline)
-        done.append(fresh)
-        views.append(view)
+    done = []
+    for number, part in enumerate(changed):
+        outline = max(part.outlines, key=lambda c: c.area_mm2)
+        done.append(_again(edited, scan, classifier, part, outline))
         if progress:
             progress("optimise", number + 1, len(changed))
-    return replace(edited, findings=tuple(done), views=tuple(views), edited=False, source=scan)
+    return replace(edited, findings=linked_findings(done, scan), edited=False, source=scan)
 
 
 def _again(
     suggestion: Suggestion,
     scan: Scan,
     classifier: Classifier,
-    finding: Finding,
+    part: FindingSlice,
     outline: PlacedContour,
-) -> tuple[Finding, Views]:
+) -> FindingSlice:
     outliner = suggestion.settings.get("outline")
     if outliner in ("none", "edited"):
         outliner = DEFAULTS.outline
@@ -92,7 +91,7 @@ def _again(
         scan,
         classifier,
         classifier.labels.index(suggestion.classifier.target_name),
-        finding.slice,
+        part.slice,
         start_curve(_largest_part(outline, scan), settings),
         settings,
     )

@@ -1,4 +1,4 @@
-"""What became of one label's outlines on one slice."""
+"""What became of one finding's outlines on one slice."""
 
 from __future__ import annotations
 
@@ -52,12 +52,13 @@ class Drawn:
 
 @dataclass(frozen=True)
 class SliceEdit:
-    """What became of one label's outlines on one slice.
+    """What became of one finding's outlines on one slice.
 
     Attributes
     ----------
     label
-        The suggestion's label, or the file's own name of a shape that was not suggested.
+        The finding's name; the class, for a shape of it that is of no finding; or the file's own
+        name of a shape that nothing was suggested of.
     slice
         Index of the slice.
     before
@@ -98,13 +99,13 @@ def edit_of_slice(
     `hidden` are the pixels that other masks of the file cover.
     """
     key, scan = (label.name, suggested.editable), suggested.scan
-    findings = [f for f in label.findings if f.slice == k]
+    here = [part for part in label.finding.slices if part.slice == k]
     before = suggested.contours(key, k)
     shapes = [each.shape for each in known]
     untouched = tuple(Drawn("unchanged", c.polygon_lps_mm, c) for c in before)
     if not shapes:
         # What was never in the file cannot have been removed from it.
-        absent = not edited.complete or not any(f.exported for f in findings)
+        absent = not edited.complete or not any(part.exported for part in here)
         if not before:
             return None
         if absent or (_is_of_voxels(edited) and not (suggested.mask(key, k) & ~hidden).any()):

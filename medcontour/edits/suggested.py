@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
@@ -13,7 +14,7 @@ from scipy.spatial.distance import cdist
 from shapely import LinearRing, MultiPolygon
 
 from medcontour.contour.polygons import deviation_mm, distances, region, union
-from medcontour.edits.names import Key
+from medcontour.edits.names import Key, plain
 from medcontour.formats import Label, labels
 from medcontour.formats.labels import KINDS
 from medcontour.formats.markups.writer import control_points
@@ -25,18 +26,34 @@ from medcontour.scan import Scan
 
 __all__ = ["Painted", "Suggested", "is_as_drawn", "placed_region", "same_fractions"]
 
-LEAST_MM = 0.01
-ROUNDED = 0.1
-"""Pixels within which a curve is the suggested one: others round what they write, and nobody
-draws so little."""
 
-SPLINE_MM = 0.2
-"""How near the spline through points on a curve comes to it, and still stands for it."""
+@dataclass(frozen=True)
+class SameConstants:
+    """Within what a shape of a file is the suggested one. Chosen by hand.
 
-FRACTION = 0.02
-"""How far a fraction may be from what a contour covers: files hold steps of 1/255 or so."""
+    Attributes
+    ----------
+    point_mm
+        In mm: points that are written with decimals come back as near.
+    pixels
+        In pixels of the finer spacing: other programs round what they write, and nobody draws so
+        little.
+    spline_mm
+        In mm: how near the spline through points on a curve comes to it, and still stands for it.
+    fraction
+        How far a fraction may be from what a contour covers: files hold steps of 1/255 or so.
+    rounding
+        A share of a pixel that is no more than rounding of what a contour covers.
+    """
 
-WHOLE = 1e-6
+    point_mm: float = 0.01
+    pixels: float = 0.1
+    spline_mm: float = 0.2
+    fraction: float = 0.02
+    rounding: float = 1e-6
+
+
+SAME = SameConstants()
 
 
 class Suggested:
@@ -45,7 +62,9 @@ class Suggested:
     Attributes
     ----------
     labels
-        By name.
+        By name, one for each finding.
+    categories
+        Names of the classes.
     keys
         The structures that have contours, in the order of formats of curves.
     editable
@@ -55,6 +74,7 @@ class Suggested:
     def __init__(self, suggestion: Suggestion, scan: Scan) -> None:
         self.scan = scan
         self.labels: dict[str, Label] = {label.name: label for label in labels(suggestion)}
+        self.categories = frozenset(label.category for label in self.labels.values())
         self.editable = suggestion.editable
         self._contours: dict[Key, dict[int, list[PlacedContour]]] = {}
         for label in self.labels.values():
@@ -72,6 +92,10 @@ class Suggested:
     def contours(self, key: Key, k: int) -> list[PlacedContour]:
         """A structure's contours on slice `k`."""
         return self._contours.get(key, {}).get(k, [])
+
+    def is_category(self, name: str) -> bool:
+        """Whether a name in a file is that of a class, but for blanks and case."""
+        return plain(name) in {plain(category) for category in self.categories}
 
     def on_slice(self, k: int) -> list[Key]:
         """The structures that slice `k` holds."""
@@ -108,7 +132,7 @@ class Suggested:
     def fillings(self, key: Key, k: int) -> tuple[Mask, ...]:
         """A structure's pixels on slice `k` by each rule: ours, touched, covered, half covered."""
         share = self.coverage(key, k)
-        return self.mask(key, k), share > WHOLE, share > 1 - WHOLE, share >= 0.5
+        return self.mask(key, k), share > SAME.rounding, share > 1 - SAME.rounding, share >= 0.5
 
     def _none(self) -> Mask:
         return np.zeros((self.scan.rows, self.scan.columns), dtype=np.bool_)
@@ -166,7 +190,7 @@ def same_fractions(
     there = slice(None) if near is None else near
     if not ((values > 0) & (values < 1))[there].any():
         return False
-    return bool(np.abs(values - coverage)[there].max() <= FRACTION)
+    return bool(np.abs(values - coverage)[there].max() <= SAME.fraction)
 
 
 def is_as_drawn(shape: EditedShape, contour: PlacedContour, scan: Scan) -> bool:
@@ -179,9 +203,9 @@ def is_as_drawn(shape: EditedShape, contour: PlacedContour, scan: Scan) -> bool:
     k = shape.slice
     if k != contour.slice:
         return False
-    near = max(LEAST_MM, ROUNDED * min(scan.pixel_spacing))
+    near = max(SAME.point_mm, SAME.pixels * min(scan.pixel_spacing))
     edited, before = (plane_mm(p, scan, k) for p in (shape.polygon_lps_mm, contour.polygon_lps_mm))
-    if len(edited) == len(before) and np.abs(edited - before).max() <= LEAST_MM:
+    if len(edited) == len(before) and np.abs(edited - before).max() <= SAME.point_mm:
         return True
     reach = np.abs(edited.max(0) - before.max(0)).max(), np.abs(edited.min(0) - before.min(0)).max()
     if shape.handles_lps_mm is None:
@@ -191,9 +215,9 @@ def is_as_drawn(shape: EditedShape, contour: PlacedContour, scan: Scan) -> bool:
     apart = cdist(handles, written)
     if max(apart.min(axis=0).max(), apart.min(axis=1).max()) <= near:
         return True
-    if max(reach) > SPLINE_MM or distances(handles, LinearRing(before)).max() > LEAST_MM:
+    if max(reach) > SAME.spline_mm or distances(handles, LinearRing(before)).max() > SAME.point_mm:
         return False
-    return deviation_mm(edited, before) <= SPLINE_MM
+    return deviation_mm(edited, before) <= SAME.spline_mm
 
 
 def placed_region(contour: PlacedContour, scan: Scan) -> MultiPolygon:

@@ -1,8 +1,8 @@
-"""The labels of a suggestion, with the value and the colours that every format gives them."""
+"""The structures of a suggestion, with the value and the colours that every format gives them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,8 +10,9 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
 from medcontour.files import one_line
+from medcontour.results.finding import Finding
 from medcontour.results.model import Suggestion
-from medcontour.results.parts import Finding, PlacedContour
+from medcontour.results.parts import PlacedContour
 
 __all__ = ["CATEGORY", "KINDS", "TYPE", "Kind", "Label", "labels", "structures"]
 
@@ -34,27 +35,29 @@ _PAIRS: tuple[tuple[RGB, RGB], ...] = (
 
 @dataclass(frozen=True)
 class Label:
-    """One label of a suggestion.
+    """One structure of the formats: a finding, or a class where findings were merged.
 
     Attributes
     ----------
     value
-        Its voxel value in label maps, and its segment number: from 1, in order of appearance.
+        Its voxel value in label maps: the finding's number.
     name
-        The findings' label on one line, without control characters and outer blanks; with a
-        number behind where another label comes to the same.
-    findings
-        The findings that carry it, by slice.
+        The finding's name (``nodule 1``) on one line, without control characters and outer blanks;
+        with a number behind where another comes to the same.
+    category
+        Name of the class, made plain in the same way.
+    finding
+        What it is of.
     """
 
     value: int
     name: str
-    findings: tuple[Finding, ...]
+    category: str
+    finding: Finding
 
     def contours(self, kind: Kind) -> Iterator[PlacedContour]:
         """Yield its contours of one kind, by slice."""
-        for finding in self.findings:
-            yield from finding.outlines if kind == "outline" else finding.evidence_contours
+        yield from self.finding.contours(kind)
 
     def called(self, kind: Kind) -> str:
         """Give the name of its structures and curves: ``NAME``, or ``NAME evidence``."""
@@ -66,20 +69,37 @@ class Label:
 
 
 def labels(suggestion: Suggestion) -> list[Label]:
-    """List the distinct labels of the findings, in order of appearance."""
+    """List what formats hold, one for each finding, in the findings' order."""
+    categories = _plain_names(f.label for f in suggestion.findings)
     found: list[Label] = []
-    for value, label in enumerate(dict.fromkeys(f.label for f in suggestion.findings), start=1):
-        name = plain = one_line(label) or f"label {value}"
+    taken: set[str] = set()
+    for place, finding in enumerate(suggestion.findings, start=1):
+        category = categories[finding.label]
+        name = plain = category if finding.number is None else f"{category} {finding.number}"
         number = 1
-        while name in (other.name for other in found):
+        while name in taken:
             number += 1
             name = f"{plain} {number}"
-        found.append(Label(value, name, tuple(f for f in suggestion.findings if f.label == label)))
+        taken.add(name)
+        found.append(Label(finding.number or place, name, category, finding))
     return found
 
 
+def _plain_names(texts: Iterable[str]) -> dict[str, str]:
+    """Each text on one line; those that come to the same are told apart by a number."""
+    names: dict[str, str] = {}
+    for value, text in enumerate(dict.fromkeys(texts), start=1):
+        name = plain = one_line(text) or f"label {value}"
+        number = 1
+        while name in names.values():
+            number += 1
+            name = f"{plain} {number}"
+        names[text] = name
+    return names
+
+
 def structures(suggestion: Suggestion) -> list[tuple[Label, Kind, list[PlacedContour]]]:
-    """List what formats of curves hold: of each label its outlines, then its evidence contours.
+    """List what formats of curves hold: of each finding its outlines, then its evidence contours.
 
     Their place in the list, from 1, is their number there. A kind without contours is left out.
     """

@@ -14,64 +14,82 @@ from medcontour.scan.scan import FileGrid, Scan
 
 __all__ = [
     "Mask",
+    "Planes",
     "Volume",
     "file_grid",
     "is_sheared",
     "label_coverage",
     "label_masks",
+    "label_type",
     "label_volume",
 ]
 
 Volume = npt.NDArray[Any]
+Planes = dict[int, npt.NDArray[Any]]
+"""(rows, columns) arrays by slice."""
 
 
-def label_masks(suggestion: Suggestion, scan: Scan) -> list[tuple[Label, Volume]]:
-    """Each label's voxels, of the kind of contour that is edited (`Suggestion.editable`).
+def label_masks(suggestion: Suggestion, scan: Scan) -> list[tuple[Label, Planes]]:
+    """Each structure's pixels, of the kind of contour that is edited (`Suggestion.editable`).
 
     Returns
     -------
-    (label, (slices, rows, columns) bool); labels without any voxel are left out.
+    (label, its (rows, columns) bool masks by slice); slices and labels without a pixel are left
+    out.
     """
     masks = []
     for label in labels(suggestion):
-        mask = np.zeros(scan.voxels.shape[:3], dtype=np.bool_)
+        planes: Planes = {}
         for contour in label.contours(suggestion.editable):
-            mask[contour.slice] |= pixel_mask(contour.polygon_lps_mm, scan, contour.slice)
-        if mask.any():
-            masks.append((label, mask))
+            mask = pixel_mask(contour.polygon_lps_mm, scan, contour.slice)
+            if mask.any():
+                planes[contour.slice] = planes.get(contour.slice, False) | mask
+        if planes:
+            masks.append((label, planes))
     return masks
 
 
-def label_coverage(suggestion: Suggestion, scan: Scan) -> list[tuple[Label, Volume]]:
-    """Share of each voxel that each label covers in its slice's plane.
+def label_coverage(suggestion: Suggestion, scan: Scan) -> list[tuple[Label, Planes]]:
+    """Share of each pixel that each structure covers in its slice's plane.
 
     Returns
     -------
-    (label, (slices, rows, columns) float32 in [0, 1]); labels that cover nothing are left out.
-    Where two curves of a label meet in a pixel, their shares are added, up to 1.
+    (label, its (rows, columns) float32 shares in [0, 1] by slice); what covers nothing is left
+    out. Where two curves of a label meet in a pixel, their shares are added, up to 1.
     """
     covered = []
     for label in labels(suggestion):
-        share = np.zeros(scan.voxels.shape[:3])
+        shares: Planes = {}
         for contour in label.contours(suggestion.editable):
-            share[contour.slice] += pixel_coverage(contour.polygon_lps_mm, scan, contour.slice)
+            share = pixel_coverage(contour.polygon_lps_mm, scan, contour.slice)
+            shares[contour.slice] = shares.get(contour.slice, 0.0) + share
         # What rounds to nothing in 255 steps would be an empty segment.
-        if share.max() > 0.5 / 255:
-            covered.append((label, np.minimum(share, 1).astype(np.float32)))
+        if any(share.max() > 0.5 / 255 for share in shares.values()):
+            covered.append(
+                (label, {k: np.minimum(s, 1).astype(np.float32) for k, s in shares.items()})
+            )
     return covered
 
 
-def label_volume(suggestion: Suggestion, scan: Scan) -> npt.NDArray[np.uint8]:
+def label_volume(suggestion: Suggestion, scan: Scan) -> Volume:
     """One volume of label values, 0 where there is none.
 
     Returns
     -------
-    (slices, rows, columns) uint8. Where labels overlap, the later one is seen.
+    (slices, rows, columns) uint8, or uint16 for more than 255 values. Where labels overlap, the
+    later one is seen.
     """
-    volume = np.zeros(scan.voxels.shape[:3], dtype=np.uint8)
-    for label, mask in label_masks(suggestion, scan):
-        volume[mask] = label.value
+    masks = label_masks(suggestion, scan)
+    volume = np.zeros(scan.voxels.shape[:3], dtype=label_type(masks))
+    for label, planes in masks:
+        for k, mask in planes.items():
+            volume[k][mask] = label.value
     return volume
+
+
+def label_type(masks: list[tuple[Label, Planes]]) -> type[np.uint8] | type[np.uint16]:
+    """The smallest type that holds all values."""
+    return np.uint16 if any(label.value > 255 for label, _ in masks) else np.uint8
 
 
 def file_grid(scan: Scan) -> FileGrid:

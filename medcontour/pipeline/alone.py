@@ -30,16 +30,23 @@ class Alone:
     ----------
     preserved, deleted
         Probability of the class with only this contour's inside kept, and with it alone removed.
+    random_preserved, random_deleted
+        The same, mean over the random places of its own placement test.
     p_value, chance_curves
-        Of its own placement test.
+        Of that test.
+    evaluations
+        What judging it cost.
     status
         What a finding of this contour alone would be called, or that it does not keep the class.
     """
 
     preserved: float
     deleted: float
+    random_preserved: float
+    random_deleted: float
     p_value: float
     chance_curves: int
+    evaluations: float
     status: Status | Literal["does not keep the class"]
 
 
@@ -58,7 +65,7 @@ def judged_alone(
     found: Found,
     places: Callable[[int], Tensor],
     seeds: list[int],
-) -> tuple[list[list[Alone]], Tensor]:
+) -> list[list[Alone]]:
     """Judge each contour of the slices that have several, all of them in one batch.
 
     Parameters
@@ -76,17 +83,14 @@ def judged_alone(
 
     Returns
     -------
-    tuple
-        For each slice its contours' own figures, empty where it has one; (B,) the evaluations
-        that they cost, which are the placement tests' and a half for each contour.
+    For each slice its contours' own figures, empty where it has one.
     """
     every, which = found.every()
     several = torch.tensor([len(c) > 1 for c in found.curves], device=which.device)[which]
     alone: list[list[Alone]] = [[] for _ in found.curves]
-    cost = torch.zeros(len(found.curves), device=which.device)
     rows = several.nonzero().flatten()
     if not len(rows):
-        return alone, cost
+        return alone
     curves, of = every[rows], which[rows]
     measured = judge_together(perturbation, objective, curves, len(rows), of)
     exact = measured
@@ -103,19 +107,25 @@ def judged_alone(
             places(index),
             seed=seeds[index],
         )
+        random = (test.preserved, test.deleted)
+        place = of.new_full((test.count,), index)
+        if objective is not of_target:
+            random = judge_together(perturbation, of_target, test.curves, test.count, place)
         alone[index].append(
             Alone(
                 preserved=kept[n],
                 deleted=gone[n],
+                random_preserved=of_target.probability(random[0], place).mean().item(),
+                random_deleted=of_target.probability(random[1], place).mean().item(),
                 p_value=test.p_value,
                 chance_curves=test.count,
+                evaluations=0.5 + test.evaluations,
                 status=status_of(gone[n], test.p_value)
                 if kept[n] > POSITIVE
                 else "does not keep the class",
             )
         )
-        cost[index] += 0.5 + test.evaluations
-    return alone, cost
+    return alone
 
 
 @torch.no_grad()

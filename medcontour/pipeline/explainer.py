@@ -13,7 +13,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from medcontour.classifier import Classifier
-from medcontour.contour import FourierContour, PlaneGeometry, Shape
+from medcontour.contour import FourierContour, Shape
 from medcontour.explain import (
     AUTOMATIC,
     BACKGROUNDS,
@@ -33,8 +33,8 @@ from medcontour.pipeline.outlines import offer_outlines
 from medcontour.pipeline.planes import PlaneBatch, plane_geometry
 from medcontour.pipeline.settings import Settings
 from medcontour.pipeline.shortcut import ShortcutCheck, check_shortcut
-from medcontour.results import Evidence, Finding, PlacedContour, Views
-from medcontour.results.status import Status
+from medcontour.results import Evidence, FindingSlice, PlacedContour, Views
+from medcontour.results.status import SUGGESTED, Status
 from medcontour.scan import Scan
 from medcontour.shortcuts import body_mask
 
@@ -46,6 +46,21 @@ LEAST_EFFECT = 0.1
 
 FAR_LARGER = 5.0
 """An outline of so many times its evidence may have run out into what surrounds the object."""
+
+
+@dataclass(frozen=True)
+class _Work:
+    """One batch, searched: what results are made of."""
+
+    batch: PlaneBatch
+    perturbation: Perturbation
+    objective: Objective
+    of_target: TargetObjective
+    embedding: EmbeddingObjective
+    fit: Found
+    backgrounds: Sequence[str]
+    idle: Sequence[int]
+    costs: Tensor  # (B,) evaluations beside the search: backgrounds and outlines
 
 
 @dataclass(frozen=True)
@@ -61,9 +76,8 @@ class Explainer:
 
     def explain(
         self, batch: PlaneBatch, scores: dict[int, float], step: Callable[[int, int], None]
-    ) -> Iterator[tuple[Finding, Views]]:
-        """Give each slice's finding, and what to show of it."""
-        geometry = plane_geometry(self.scan)
+    ) -> Iterator[FindingSlice]:
+        """Give what was found on each slice: one result, or one for each contour of its own."""
         preset = preset_of(self.settings)
         perturbation, of_target, names, cost = self.problem(batch)
         embedding = EmbeddingObjective(
@@ -74,7 +88,7 @@ class Explainer:
         )
         objective: Objective = embedding if self.settings.objective == "embedding" else of_target
         fit = search(perturbation, objective, preset, self.settings, self.area, step, self.start)
-        alone, judging = judged_alone(
+        alone = judged_alone(
             perturbation,
             objective,
             of_target,
@@ -85,43 +99,74 @@ class Explainer:
         fit, alone, idle = without_others(perturbation, objective, fit, alone)
         every, which = fit.every()
         outlines, costs = self._outlines(batch, perturbation, of_target, every, which)
-        costs += cost
+        work = _Work(
+            batch, perturbation, objective, of_target, embedding, fit, names, idle, costs + cost
+        )
         for index, k in enumerate(batch.slices):
-            evidence = self._evidence(
-                perturbation, objective, of_target, fit, index, k, float(costs[index]), embedding
-            )
-            status = self._status(fit, index, geometry, evidence)
             followed = [
-                outline
-                for outline, of in zip(outlines, which.tolist(), strict=True)
-                if of == index and outline is not None and status != "collapsed"
+                outline for outline, of in zip(outlines, which.tolist(), strict=True) if of == index
             ]
-            curves = fit.curves[index]
-            shortcut = self._shortcut(curves, k, scores[k])
-            common = {"background": names[index], **shortcut.record}
-            finding = Finding(
-                slice=k,
-                sop_instance_uid=(
-                    self.scan.sop_instance_uids[k] if self.scan.sop_instance_uids else None
-                ),
-                label=self.classifier.labels[self.target],
-                score=scores[k],
-                status=status,
-                evidence=replace(
-                    evidence,
-                    chance_evaluations=evidence.chance_evaluations + float(judging[index]),
-                    shortcut_evaluations=shortcut.evaluations,
-                ),
-                evidence_contours=self._placed_evidence(fit, alone, index, k, common),
-                outlines=tuple(
-                    self._placed_outline(perturbation, of_target, outline, index, k)
-                    for outline in followed
-                ),
-                note=self._note(
-                    evidence, followed, names[index], status, fit, index, shortcut, idle[index]
-                ),
-            )
-            yield finding, self._views(batch, *self._variants(perturbation, curves, index))
+            yield from self._results(work, index, scores[k], alone[index], followed)
+
+    def _results(
+        self,
+        work: _Work,
+        index: int,
+        score: float,
+        alone: Sequence[Alone],
+        outlines: Sequence[Outline | None],
+    ) -> Iterator[FindingSlice]:
+        """One result for each contour that keeps the class by itself, else one for all of them."""
+        if alone and all(each.status in SUGGESTED for each in alone):
+            for n, each in enumerate(alone):
+                evidence = self._own_evidence(work, index, each, len(alone))
+                yield self._result(work, index, score, [n], evidence, outlines[n : n + 1])
+            return
+        evidence = self._evidence(work, index, sum(each.evaluations for each in alone))
+        every = list(range(len(work.fit.curves[index])))
+        yield self._result(work, index, score, every, evidence, outlines, alone)
+
+    def _result(
+        self,
+        work: _Work,
+        index: int,
+        score: float,
+        own: list[int],
+        evidence: Evidence,
+        outlines: Sequence[Outline | None],
+        alone: Sequence[Alone] = (),
+    ) -> FindingSlice:
+        """What some of a slice's contours, by their places, are as a result."""
+        k = work.batch.slices[index]
+        curves = work.fit.curves[index][torch.tensor(own, device=work.costs.device)]
+        status = self._status(work, index, curves, evidence)
+        followed = [o for o in outlines if o is not None and status != "collapsed"]
+        shortcut = self._shortcut(curves, k, score)
+        common: dict[str, Any] = {"background": work.backgrounds[index], **shortcut.record}
+        gains = work.fit.gains[index]
+        quality = [
+            common | ({"gain": gains[n]} if gains else {}) | (asdict(alone[n]) if alone else {})
+            for n in own
+        ]
+        return FindingSlice(
+            slice=k,
+            sop_instance_uid=(
+                self.scan.sop_instance_uids[k] if self.scan.sop_instance_uids else None
+            ),
+            label=self.classifier.labels[self.target],
+            score=score,
+            status=status,
+            evidence=replace(evidence, shortcut_evaluations=shortcut.evaluations),
+            evidence_contours=tuple(
+                self.place(curves[n : n + 1], "evidence", k, each) for n, each in enumerate(quality)
+            ),
+            outlines=tuple(
+                self._placed_outline(work.perturbation, work.of_target, outline, index, k)
+                for outline in followed
+            ),
+            note=self._note(work, index, evidence, curves, followed, status, shortcut, own[0] == 0),
+            views=self._views(work.batch, *self._variants(work.perturbation, curves, index)),
+        )
 
     def _outlines(
         self,
@@ -178,46 +223,53 @@ class Explainer:
         made, chosen = mildest(inputs, log_odds)
         return batch.where_measured(made), chosen, len(AUTOMATIC) / 4
 
-    def _evidence(
-        self,
-        perturbation: Perturbation,
-        objective: Objective,
-        of_target: TargetObjective,
-        fit: Found,
-        index: int,
-        k: int,
-        cost: float,
-        embedding: EmbeddingObjective,
-    ) -> Evidence:
+    def _evidence(self, work: _Work, index: int, judging: float) -> Evidence:
+        """Evidence of all contours of a slice together; `judging` is what each by itself cost."""
+        perturbation, objective, of_target = work.perturbation, work.objective, work.of_target
+        k, fit = work.batch.slices[index], work.fit
         curves = fit.curves[index]
-        statistic = float(fit.preserved[index] - fit.deleted[index])
         test = placement_test(
             perturbation,
             objective,
             index,
             curves,
-            statistic,
+            float(fit.preserved[index] - fit.deleted[index]),
             self.body(perturbation, k),
             seed=self.settings.seed + k,
         )
         which = torch.full((test.count,), index, device=curves.center.device)
         if objective is of_target:
-            chance = (test.preserved, test.deleted)
+            random = (test.preserved, test.deleted)
             own = (fit.preserved[[index]], fit.deleted[[index]])
         else:
-            chance = judge_together(perturbation, of_target, test.curves, test.count, which)
+            random = judge_together(perturbation, of_target, test.curves, test.count, which)
             own = judge_together(perturbation, of_target, curves, 1, which[:1])
         return Evidence(
             preserved=of_target.probability(own[0], which[:1]).item(),
             deleted=of_target.probability(own[1], which[:1]).item(),
             background=of_target.background_log_odds[index].sigmoid().item(),
-            random_preserved=of_target.probability(chance[0], which).mean().item(),
-            random_deleted=of_target.probability(chance[1], which).mean().item(),
+            random_preserved=of_target.probability(random[0], which).mean().item(),
+            random_deleted=of_target.probability(random[1], which).mean().item(),
             p_value=test.p_value,
             chance_curves=test.count,
-            evaluations=float(fit.evaluations[index]) + cost,
-            chance_evaluations=test.evaluations,
-            background_similarity=embedding.background_similarity[index].item(),
+            evaluations=float(fit.evaluations[index] + work.costs[index]),
+            chance_evaluations=test.evaluations + judging,
+            background_similarity=work.embedding.background_similarity[index].item(),
+        )
+
+    def _own_evidence(self, work: _Work, index: int, alone: Alone, count: int) -> Evidence:
+        """Evidence of one of `count` contours that were found together, which share the cost."""
+        return Evidence(
+            preserved=alone.preserved,
+            deleted=alone.deleted,
+            background=work.of_target.background_log_odds[index].sigmoid().item(),
+            random_preserved=alone.random_preserved,
+            random_deleted=alone.random_deleted,
+            p_value=alone.p_value,
+            chance_curves=alone.chance_curves,
+            evaluations=float(work.fit.evaluations[index] + work.costs[index]) / count,
+            chance_evaluations=alone.evaluations,
+            background_similarity=work.embedding.background_similarity[index].item(),
         )
 
     def _shortcut(self, curves: Shape, k: int, score: float) -> ShortcutCheck:
@@ -243,34 +295,18 @@ class Explainer:
         return grey
 
     def _status(
-        self, fit: Found, index: int, geometry: PlaneGeometry, evidence: Evidence
+        self, work: _Work, index: int, curves: FourierContour, evidence: Evidence
     ) -> Status:
-        fraction = float(fit.area_fraction[index])
+        geometry = work.perturbation.plane
+        fraction = float(curves.area_inside(geometry).sum()) / geometry.area
         pixels = fraction * geometry.rows * geometry.columns
-        effect = float(fit.preserved[index] - fit.deleted[index])
+        effect = float(work.fit.preserved[index] - work.fit.deleted[index])
         # One of several places that each keep the score: taking it away alone changes little.
         one_of_several = evidence.preserved > POSITIVE >= evidence.background
         explains = effect >= LEAST_EFFECT or one_of_several
         if pixels < LEAST_PIXELS or fraction > LARGEST_FRACTION or not explains:
             return "collapsed"
         return status_of(evidence.deleted, evidence.p_value)
-
-    def _placed_evidence(
-        self,
-        fit: Found,
-        alone: Sequence[Sequence[Alone]],
-        index: int,
-        k: int,
-        common: dict[str, Any],
-    ) -> tuple[PlacedContour, ...]:
-        """The evidence contours of one slice, with what each adds and how strong it is alone."""
-        curves = fit.curves[index]
-        gains = [{"gain": gain} for gain in fit.gains[index]] or [{}] * len(curves)
-        own = [asdict(each) for each in alone[index]] or [{}] * len(curves)
-        return tuple(
-            self.place(curves[n : n + 1], "evidence", k, common | gains[n] | own[n])
-            for n in range(len(curves))
-        )
 
     def _placed_outline(
         self,
@@ -312,31 +348,30 @@ class Explainer:
 
     def _note(
         self,
-        evidence: Evidence,
-        followed: Sequence[Outline],
-        background: str,
-        status: Status,
-        fit: Found,
+        work: _Work,
         index: int,
+        evidence: Evidence,
+        curves: FourierContour,
+        followed: Sequence[Outline],
+        status: Status,
         shortcut: ShortcutCheck,
-        idle: int,
+        first: bool,
     ) -> str:
         notes = list(shortcut.warnings.values())
-        if fit.pruned[index]:
-            notes.append(
-                f"Contours looked for and dropped because they add nothing: {fit.pruned[index]}."
-            )
-        if idle:
+        pruned, idle = work.fit.pruned[index], work.idle[index]
+        if pruned and first:
+            notes.append(f"Contours looked for and dropped because they add nothing: {pruned}.")
+        if idle and first:
             notes.append(
                 "Contours left out because by themselves they do not keep the class better than "
                 f"random places do: {idle}."
             )
         if evidence.background > POSITIVE:
             notes.append(
-                f"The background ({background}) alone is still called "
+                f"The background ({work.backgrounds[index]}) alone is still called "
                 f"{self.classifier.labels[self.target]}: taking evidence away changes little."
             )
-        own = fit.curves[index].area().sum().item()
+        own = curves.area().sum().item()
         if any(far_larger(outline.contour.area().item(), own) for outline in followed):
             notes.append(
                 f"The outline covers more than {FAR_LARGER:g} times the evidence: it may have run "
@@ -344,7 +379,7 @@ class Explainer:
             )
         if status == "collapsed":
             notes.append("The contour collapsed: it explains nothing and is not a suggestion.")
-        elif self.settings.outline != "none" and len(followed) < len(fit.curves[index]):
+        elif self.settings.outline != "none" and len(followed) < len(curves):
             notes.append(
                 "The image has no clear boundary near the evidence: no outline."
                 if not followed

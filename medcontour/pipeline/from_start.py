@@ -21,6 +21,7 @@ from medcontour.explain.choices import (
     PresetName,
 )
 from medcontour.pipeline.explainer import Explainer
+from medcontour.pipeline.findings import linked_findings
 from medcontour.pipeline.found import POSITIVE
 from medcontour.pipeline.inputs import AnyClassifier, AnyScan, given_classifier, given_scan
 from medcontour.pipeline.job import settings_record
@@ -28,7 +29,7 @@ from medcontour.pipeline.planes import plane_batches, plane_geometry
 from medcontour.pipeline.references import classifier_reference, run_record, scan_reference
 from medcontour.pipeline.settings import DEFAULTS, OutlineName, Settings
 from medcontour.progress import Progress
-from medcontour.results import Finding, Suggestion, Views
+from medcontour.results import FindingSlice, Suggestion
 from medcontour.scan import Scan
 
 __all__ = ["explain_from", "snap", "snap_with", "start_curve"]
@@ -70,7 +71,7 @@ def snap(
     Returns
     -------
     Suggestion
-        One finding a slice.
+        One result a slice, joined to findings.
 
     Raises
     ------
@@ -109,7 +110,7 @@ def snap_with(
     choice = target_index(classifier, settings.target)
     if not starts:
         raise MedcontourError("No place to start from was given; click, or draw a rough contour.")
-    found: list[tuple[Finding, Views]] = []
+    found: list[FindingSlice] = []
     notes = list(scan.notes)
     for number, (k, polygon) in enumerate(sorted(starts.items())):
         if not 0 <= k < scan.slices:
@@ -118,12 +119,12 @@ def snap_with(
             )
         index = torch.from_numpy(scan.to_index(polygon, k))
         start = start_curve(plane_geometry(scan).from_index(index), settings)
-        pair = explain_from(scan, classifier, choice, k, start, settings)
-        found.append(pair)
-        if pair[0].score <= POSITIVE:
+        part = explain_from(scan, classifier, choice, k, start, settings)
+        found.append(part)
+        if part.score <= POSITIVE:
             notes.append(
                 f"The classifier does not call slice {k} {classifier.labels[choice]} (probability "
-                f"{pair[0].score:.2f}): the contour shows what speaks for it all the same."
+                f"{part.score:.2f}): the contour shows what speaks for it all the same."
             )
         if progress:
             progress("optimise", number + 1, len(starts))
@@ -131,10 +132,9 @@ def snap_with(
         scan=scan_reference(scan),
         classifier=classifier_reference(classifier, choice),
         settings={**settings_record(settings, scan, classifier, choice), "start": "reader"},
-        findings=tuple(finding for finding, _ in found),
-        slice_scores={finding.slice: finding.score for finding, _ in found},
+        findings=linked_findings(found, scan),
+        slice_scores={part.slice: part.score for part in found},
         run=run_record(begun),
-        views=tuple(view for _, view in found),
         notes=tuple(notes),
         source=scan,
     )
@@ -147,15 +147,15 @@ def explain_from(
     k: int,
     start: FourierContour,
     settings: Settings,
-) -> tuple[Finding, Views]:
+) -> FindingSlice:
     """Explain slice `k`, the search going on from one curve, and follow the image from there."""
     [batch] = plane_batches(scan, classifier, [k], 1)
     with torch.no_grad():
         score = float(classifier.score(batch.inputs)[0, target].sigmoid())
     start = start.to(batch.inputs.device)
     explainer = Explainer(scan, classifier, target, settings, start=start)
-    [pair] = explainer.explain(batch, {k: score}, lambda *_: None)
-    return pair
+    [part] = explainer.explain(batch, {k: score}, lambda *_: None)
+    return part
 
 
 def start_curve(corners: Tensor, settings: Settings) -> FourierContour:

@@ -22,6 +22,7 @@ from medcontour.explain.choices import (
 )
 from medcontour.pipeline.allowance import Allowance, most_a_slice
 from medcontour.pipeline.explainer import Explainer
+from medcontour.pipeline.findings import linked_findings
 from medcontour.pipeline.found import P_VALUE_LEVEL, POSITIVE
 from medcontour.pipeline.inputs import AnyClassifier, AnyScan, given_classifier, given_scan
 from medcontour.pipeline.notes import all_positive, run_out
@@ -36,7 +37,7 @@ from medcontour.pipeline.settings import DEFAULTS, OutlineName, Settings
 from medcontour.pipeline.shortcut import shortcut_notes
 from medcontour.pipeline.slices import Slices, pick_slices
 from medcontour.progress import Progress
-from medcontour.results import Finding, Suggestion, Views
+from medcontour.results import FindingSlice, Suggestion
 from medcontour.scan import Scan
 
 __all__ = ["settings_record", "suggest", "suggest_with"]
@@ -135,42 +136,40 @@ def suggest_with(
     scores = _scores(scan, classifier, target, picked, report)
     positive = [k for k in picked if scores[k] > POSITIVE]
     explainer = Explainer(scan, classifier, target, settings, area)
-    found: list[tuple[Finding, Views]] = []
+    found: list[FindingSlice] = []
     waiting = positive
     while chosen := allowance.next(waiting, scores, BATCH):
         waiting = [k for k in waiting if k not in chosen]
         for batch in plane_batches(scan, classifier, chosen, BATCH):
-            before, count = len(found), len(batch.slices)
+            before, count = len({part.slice for part in found}), len(batch.slices)
 
             def step(done: int, steps: int, before: int = before, count: int = count) -> None:
                 report("optimise", before * steps + done * count, steps * len(positive))
 
             fresh = list(explainer.explain(batch, scores, step))
-            allowance.pay([finding.cost for finding, _ in fresh])
+            allowance.pay(_costs(fresh, batch.slices))
             found.extend(fresh)
-            report("judge", len(found), len(positive))
-    found.sort(key=lambda pair: pair[0].slice)
-    findings = tuple(finding for finding, _ in found)
-    evaluations = [f.evidence.evaluations for f in findings if f.evidence]
+            report("judge", before + count, len(positive))
+    found.sort(key=lambda part: part.slice)
+    evaluations = [part.evidence.evaluations for part in found if part.evidence]
     return Suggestion(
         scan=scan_reference(scan),
         classifier=classifier_reference(classifier, target),
         settings=settings_record(settings, scan, classifier, target),
-        findings=findings,
+        findings=linked_findings(found, scan),
         slice_scores=scores,
         run={
             **run_record(begun),
             "peak_memory_mb": peak_memory_mb(),
             "slices_looked_at": len(picked),
-            "evaluations_per_contour": round(float(np.mean(evaluations)), 2) if findings else None,
+            "evaluations_per_contour": round(float(np.mean(evaluations)), 2) if found else None,
         },
-        views=tuple(view for _, view in found),
         notes=(
             *scan.notes,
             *classifier.notes,
             *all_positive(scores, classifier, target),
-            *shortcut_notes(scan, findings),
-            *run_out(findings),
+            *shortcut_notes(scan, found),
+            *run_out(found),
             *allowance.left_out(waiting, classifier.labels[target]),
         ),
         source=scan,
@@ -188,6 +187,11 @@ def settings_record(
         "positive_above": POSITIVE,
         "chance_level": P_VALUE_LEVEL,
     }
+
+
+def _costs(found: Sequence[FindingSlice], slices: Sequence[int]) -> list[float]:
+    """What each slice cost, all its results together."""
+    return [sum(part.cost for part in found if part.slice == k) for k in slices]
 
 
 def _scores(

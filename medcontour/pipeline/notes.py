@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from medcontour.classifier import Classifier
 from medcontour.pipeline.explainer import far_larger
 from medcontour.pipeline.found import POSITIVE
-from medcontour.results import Finding
+from medcontour.results import FindingSlice
 
 __all__ = ["all_positive", "run_out"]
 
@@ -24,7 +24,7 @@ def all_positive(scores: Mapping[int, float], classifier: Classifier, target: in
         )
 
 
-def run_out(findings: Sequence[Finding]) -> Iterator[str]:
+def run_out(findings: Sequence[FindingSlice]) -> Iterator[str]:
     """Say which outlines are to be looked at first: those far larger than their evidence."""
     slices = [
         str(finding.slice)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from medcontour.classifier import Classifier
-from medcontour.results import Finding
+from medcontour.results import FindingSlice
 from medcontour.scan import Scan
 from medcontour.shortcuts import ShortcutShares, filled_in, find_marks, shortcut_shares
 
@@ -162,9 +162,9 @@ def _probability(
     return float(odds.float().sigmoid())
 
 
-def shortcut_notes(scan: Scan, findings: Iterable[Finding]) -> Iterator[str]:
+def shortcut_notes(scan: Scan, findings: Iterable[FindingSlice]) -> Iterator[str]:
     """Say in a sentence for each kind of shortcut on which slices it was seen."""
-    seen: dict[str, list[Finding]] = {}
+    seen: dict[str, list[FindingSlice]] = {}
     for finding in findings:
         for contour in finding.evidence_contours[:1]:
             for what in filter(None, str(contour.quality.get("shortcut", "")).split("; ")):
@@ -188,7 +188,7 @@ def shortcut_notes(scan: Scan, findings: Iterable[Finding]) -> Iterator[str]:
         yield "The scan's header says that its pixels carry burnt-in annotation."
 
 
-def _range(findings: list[Finding], name: str, figure: str) -> str:
+def _range(findings: list[FindingSlice], name: str, figure: str) -> str:
     values = [float(finding.evidence_contours[0].quality[name]) for finding in findings]
     low, high = figure.format(min(values)), figure.format(max(values))
     return low if low == high else f"{low} to {high}"

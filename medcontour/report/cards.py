@@ -22,13 +22,15 @@ from medcontour.report.pictures import (
     scale_bar,
     slice_region,
 )
+from medcontour.results.finding import Finding
 from medcontour.results.model import Suggestion
-from medcontour.results.parts import Finding, PlacedContour, Views
+from medcontour.results.parts import FindingSlice, PlacedContour, Views
 from medcontour.scan.scan import Scan
 
 __all__ = ["Card", "Curve", "Panel", "View", "make_cards"]
 
-_MANY = 30  # findings, from where on the pictures are smaller and the file stays light
+_OPEN = 12  # findings beyond these are folded to one line
+_MANY = 30  # slices, from where on the pictures are smaller and the file stays light
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,13 @@ class View:
 
 @dataclass(frozen=True)
 class Card:
-    """One finding as the report presents it."""
+    """One slice of a finding as the report presents it; the `largest` of each is open."""
 
     number: int
     finding: Finding
+    part: FindingSlice
+    largest: bool
+    open: bool
     place: str
     verdict: str
     curves: tuple[Curve, ...]
@@ -89,31 +94,41 @@ class Card:
 
 
 def make_cards(suggestion: Suggestion, scan: Scan) -> list[Card]:
-    """One card a finding, in the findings' order."""
-    findings = suggestion.findings
-    views: Sequence[Views | None] = suggestion.views or [None] * len(findings)
-    side = 640 if len(findings) < _MANY else 400
-    return [
-        _card(number, finding, view, scan, side)
-        for number, (finding, view) in enumerate(zip(findings, views, strict=True), start=1)
-    ]
+    """The findings in their order, each with its largest slice first, then the others."""
+    side = 640 if len(suggestion.slices) < _MANY else 400
+    cards: list[Card] = []
+    for finding in suggestion.findings:
+        largest = max(finding.slices, key=_size)
+        for part in (largest, *(part for part in finding.slices if part is not largest)):
+            cards.append(_card(len(cards) + 1, finding, part, part is largest, scan, side))
+    return cards
 
 
-def _card(number: int, finding: Finding, views: Views | None, scan: Scan, side: int) -> Card:
-    contours = (*finding.outlines, *finding.evidence_contours)
+def _size(part: FindingSlice) -> tuple[float, float]:
+    """What makes a slice the one to show: its outlines' area, then its score."""
+    return sum(outline.area_mm2 for outline in part.outlines), part.score
+
+
+def _card(
+    number: int, finding: Finding, part: FindingSlice, largest: bool, scan: Scan, side: int
+) -> Card:
+    contours = (*part.outlines, *part.evidence_contours)
     curves = [curve_on_slice(contour, scan) for contour in contours]
-    where = words.place(finding.slice, scan.slices)
+    where, views = words.place(part.slice, scan.slices), part.views
     return Card(
         number=number,
         finding=finding,
+        part=part,
+        largest=largest,
+        open=largest and (finding.number or number) <= _OPEN,
         place=where,
-        verdict=words.verdict(finding),
+        verdict=words.verdict(part),
         curves=tuple(
             _curve(f"finding-{number}-curve-{i}", contour, points, scan)
             for i, (contour, points) in enumerate(zip(contours, curves, strict=True), start=1)
         ),
-        panels=tuple(_panels(finding, curves, where, scan, side)),
-        views=_views(finding, views, where, scan, side // 2) if views is not None else (),
+        panels=tuple(_panels(part, curves, where, scan, side)),
+        views=_views(part, views, where, scan, side // 2) if views is not None else (),
         partly_seen=views is not None and bool(np.isnan(views.original).mean() > 0.01),
     )
 
@@ -131,18 +146,18 @@ def _curve(name: str, contour: PlacedContour, points: FloatArray, scan: Scan) ->
 
 
 def _panels(
-    finding: Finding, curves: Sequence[FloatArray], where: str, scan: Scan, side: int
+    part: FindingSlice, curves: Sequence[FloatArray], where: str, scan: Scan, side: int
 ) -> list[Panel]:
     kinds = [
         name
         for name, found in (
-            ("outline", finding.outlines),
-            ("evidence contour", finding.evidence_contours),
+            ("outline", part.outlines),
+            ("evidence contour", part.evidence_contours),
         )
         if found
     ]
     drawn = f", with the {' and the '.join(kinds)} drawn in" if kinds else ""
-    grey = grey_values(scan.voxels[finding.slice], scan.window)
+    grey = grey_values(scan.voxels[part.slice], scan.window)
     whole = "The whole slice" if scan.slices > 1 else "The whole image"
     panels = [_panel(whole, f"{where}, whole{drawn}", grey, slice_region(scan), scan, side)]
     near = close_up(curves, scan)
@@ -168,13 +183,13 @@ def _panel(title: str, alt: str, grey: UInt8Array, region: Region, scan: Scan, s
     )
 
 
-def _views(finding: Finding, views: Views, where: str, scan: Scan, side: int) -> tuple[View, ...]:
-    evidence = finding.evidence
+def _views(part: FindingSlice, views: Views, where: str, scan: Scan, side: int) -> tuple[View, ...]:
+    evidence = part.evidence
     if evidence is None:
         return ()
     width, height = extent(slice_region(scan), scan)
     shown = (
-        ("Original", views.original, finding.score),
+        ("Original", views.original, part.score),
         ("Only the inside kept", views.preserved, evidence.preserved),
         ("Inside removed", views.deleted, evidence.deleted),
     )

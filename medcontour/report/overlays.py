@@ -31,7 +31,7 @@ from medcontour.report.pictures import (
     slice_region,
 )
 from medcontour.results.model import Suggestion
-from medcontour.results.parts import Finding
+from medcontour.results.parts import FindingSlice
 from medcontour.scan.scan import Scan
 
 __all__ = ["write_overlays"]
@@ -88,11 +88,11 @@ def write_overlays(suggestion: Suggestion, scan: Scan, folder: Path) -> list[Pat
         ) from error
     written: list[Path] = []
     seen: dict[int, int] = {}
-    for finding in suggestion.findings:
-        seen[finding.slice] = seen.get(finding.slice, 0) + 1
-        further = f"_{seen[finding.slice]}" if seen[finding.slice] > 1 else ""
-        path = folder / f"slice_{finding.slice:03d}{further}.png"
-        picture = _draw(finding, scan)
+    for part in suggestion.slices:
+        seen[part.slice] = seen.get(part.slice, 0) + 1
+        further = f"_{seen[part.slice]}" if seen[part.slice] > 1 else ""
+        path = folder / f"slice_{part.slice:03d}{further}.png"
+        picture = _draw(part, scan)
         with replacing(path) as temporary:
             Image.fromarray(picture).save(temporary, "PNG")
         written.append(path)
@@ -101,20 +101,20 @@ def write_overlays(suggestion: Suggestion, scan: Scan, folder: Path) -> list[Pat
     return written
 
 
-def _draw(finding: Finding, scan: Scan) -> npt.NDArray[np.uint8]:
+def _draw(part: FindingSlice, scan: Scan) -> npt.NDArray[np.uint8]:
     """(height, width, 3): the slice, beside it the curves' surroundings, below the caption."""
     whole = slice_region(scan)
     size = np.array(extent(whole, scan))
     longer = np.clip(max(scan.rows, scan.columns), _SMALLEST, _LARGEST)
     width, height = (int(n) for n in np.maximum(np.rint(size / size.max() * longer), 1))
     parts = [(whole, width)]
-    contours = (*finding.outlines, *finding.evidence_contours)
+    contours = (*part.outlines, *part.evidence_contours)
     near = close_up([curve_on_slice(contour, scan) for contour in contours], scan)
     if near is not None:
         across, down = extent(near, scan)
         parts.append((near, round(height * across / down)))
     total = max(sum(w for _, w in parts) + _GAP * (len(parts) - 1), _NARROWEST)
-    lines = _caption(finding, scan, total)
+    lines = _caption(part, scan, total)
     below = _LINE * (len(lines) + 2)
 
     # A little over whole pixels: 0.29 * 100 is 28.999..., which the canvas would cut to 28.
@@ -125,19 +125,19 @@ def _draw(finding: Finding, scan: Scan) -> npt.NDArray[np.uint8]:
     share = height / (height + below)
     left = 0
     for region, part_width in parts:
-        grey = grey_values(scan.voxels[finding.slice][region.pixels], scan.window)
+        grey = grey_values(scan.voxels[part.slice][region.pixels], scan.window)
         image = resized(grey, part_width, height).convert("RGB")
         # Pixel for pixel: `Axes.imshow` samples anew, which up to matplotlib 3.10 moves the image.
         figure.figimage(np.asarray(image), left, below, origin="upper", zorder=-1)
         axes = figure.add_axes((left / total, 1 - share, part_width / total, share))
-        _draw_region(axes, finding, scan, region, (part_width, height))
+        _draw_region(axes, part, scan, region, (part_width, height))
         if region is whole and near is not None:
             _draw_frame(axes, near)
         left += part_width + _GAP
     caption_axes = figure.add_axes((0.0, 0.0, 1.0, 1 - share))
     caption_axes.set(xlim=(0, total), ylim=(below, 0))
     caption_axes.set_axis_off()
-    _draw_legend(caption_axes, finding, y=_LINE)
+    _draw_legend(caption_axes, part, y=_LINE)
     for row, line in enumerate(lines, start=2):
         _write(caption_axes, 8, row * _LINE, line)
     canvas.draw()  # type: ignore[no-untyped-call]
@@ -146,7 +146,7 @@ def _draw(finding: Finding, scan: Scan) -> npt.NDArray[np.uint8]:
 
 
 def _draw_region(
-    axes: Axes, finding: Finding, scan: Scan, region: Region, size: tuple[int, int]
+    axes: Axes, part: FindingSlice, scan: Scan, region: Region, size: tuple[int, int]
 ) -> None:
     """Draw part of the slice, `size` (width, height) pixels large, with its curves."""
     # In index coordinates: a pixel's centre is an integer, its edges lie at halves.
@@ -154,7 +154,7 @@ def _draw_region(
         xlim=(region.left - 0.5, region.right - 0.5), ylim=(region.bottom - 0.5, region.top - 0.5)
     )
     axes.set_axis_off()
-    for contour in (*finding.outlines, *finding.evidence_contours):
+    for contour in (*part.outlines, *part.evidence_contours):
         points = curve_on_slice(contour, scan)
         closed = np.vstack([points, points[:1]])
         _draw_line(axes, closed[:, 0], closed[:, 1], contour.kind)
@@ -199,8 +199,8 @@ def _draw_frame(axes: Axes, region: Region) -> None:
     )
 
 
-def _draw_legend(axes: Axes, finding: Finding, y: float) -> None:
-    kinds: list[Kind] = ["outline", "evidence"] if finding.outlines else ["evidence"]
+def _draw_legend(axes: Axes, part: FindingSlice, y: float) -> None:
+    kinds: list[Kind] = ["outline", "evidence"] if part.outlines else ["evidence"]
     for kind, x in zip(kinds, (8, 140), strict=False):
         _draw_line(axes, [x, x + 36], [y, y], kind)
         _write(axes, x + 44, y, kind)
@@ -247,13 +247,13 @@ def _write(
     )
 
 
-def _caption(finding: Finding, scan: Scan, width: int) -> list[str]:
-    where = words.place(finding.slice, scan.slices)
+def _caption(part: FindingSlice, scan: Scan, width: int) -> list[str]:
+    where = words.place(part.slice, scan.slices)
     if scan.slices > 1:
-        where += f" (index {finding.slice})"
-    judged = f", p = {words.p_value(finding.evidence.p_value)}" if finding.evidence else ""
+        where += f" (index {part.slice})"
+    judged = f", p = {words.p_value(part.evidence.p_value)}" if part.evidence else ""
     paragraphs = [
-        f"{finding.label}, score {words.probability(finding.score)}. {where}.",
-        f"{finding.status.capitalize()}{judged}.",
+        f"{part.label}, score {words.probability(part.score)}. {where}.",
+        f"{part.status.capitalize()}{judged}.",
     ]
     return [line for text in paragraphs for line in textwrap.wrap(text, max(20, width // 8))]

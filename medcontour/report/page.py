@@ -16,8 +16,6 @@ from medcontour.scan.scan import Scan
 
 __all__ = ["write_report"]
 
-_OPEN_CARDS = 12  # findings beyond these are folded to one line
-
 
 def write_report(suggestion: Suggestion, scan: Scan, path: Path) -> None:
     """Write one self-contained HTML file: images inside, no script, nothing fetched.
@@ -29,7 +27,7 @@ def write_report(suggestion: Suggestion, scan: Scan, path: Path) -> None:
     Parameters
     ----------
     suggestion
-        The findings. Its `views` add what the classifier was shown; they may be empty.
+        The findings. Their `views` add what the classifier was shown; they may be missing.
     scan
         The scan that the suggestion was made on.
     path
@@ -50,13 +48,16 @@ def write_report(suggestion: Suggestion, scan: Scan, path: Path) -> None:
     )
     environment.filters["probability"] = words.probability
     environment.filters["p_value"] = words.p_value
+    environment.filters["diameter"] = words.diameter
+    environment.filters["volume"] = words.volume
+    cards = make_cards(suggestion, scan)
     text = environment.get_template("report.html").render(
         suggestion=suggestion,
         scan=scan,
         summary=words.summary(suggestion),
         strip=make_strip(suggestion),
-        cards=make_cards(suggestion, scan),
-        open_cards=_OPEN_CARDS,
+        cards=cards,
+        first_cards=[card.number for card in cards if card.largest],
         settings=words.entries(suggestion.settings),
         run=words.entries(suggestion.run),
         colours=CURVE_COLOURS,

@@ -52,9 +52,9 @@ def make_strip(suggestion: Suggestion) -> Strip | None:
     step = (Strip.right - Strip.left) / slices
     height = Strip.base - Strip.top
     found: dict[int, Status] = {}
-    for finding in suggestion.findings:
-        rival = found.get(finding.slice, finding.status)
-        found[finding.slice] = min(finding.status, rival, key=STATUSES.index)
+    for part in suggestion.slices:
+        rival = found.get(part.slice, part.status)
+        found[part.slice] = min(part.status, rival, key=STATUSES.index)
     bars = tuple(
         Bar(
             x=Strip.left + step * (k + 0.1),

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from medcontour.results.model import Suggestion
-from medcontour.results.parts import Finding, PlacedContour
+from medcontour.results.parts import FindingSlice, PlacedContour
 from medcontour.results.status import Status
 
 __all__ = [
     "area",
+    "diameter",
     "entries",
     "p_value",
     "place",
@@ -19,6 +20,7 @@ __all__ = [
     "quality",
     "summary",
     "verdict",
+    "volume",
 ]
 
 _LEFT_OUT: dict[Status, tuple[str, str]] = {
@@ -70,6 +72,28 @@ def area(contour: PlacedContour, units: str) -> str:
     return f"{figure} {'pixels' if units == 'pixel' else 'mm²'}"
 
 
+def diameter(value: float | None, units: str) -> str:
+    """Give a longest diameter with its unit.
+
+    Examples
+    --------
+    >>> diameter(12.345, "mm"), diameter(None, "mm")
+    ('12.3 mm', 'none')
+    """
+    return "none" if value is None else f"{value:.1f} {'pixels' if units == 'pixel' else 'mm'}"
+
+
+def volume(value: float | None) -> str:
+    """Give a volume with its unit; a dash where there is none.
+
+    Examples
+    --------
+    >>> volume(1234.56), volume(12.345), volume(None)
+    ('1235 mm³', '12.3 mm³', '–')
+    """
+    return "–" if value is None else f"{value:.0f} mm³" if value >= 100 else f"{value:.3g} mm³"
+
+
 def place(slice_index: int, slices: int) -> str:
     """Name a slice as viewers do, counted from 1.
 
@@ -88,7 +112,7 @@ def summary(suggestion: Suggestion) -> list[str]:
     if not findings:
         return [_nothing(suggestion, name)]
     slices, looked = suggestion.scan.shape[0], len(suggestion.slice_scores)
-    called = len({finding.slice for finding in findings})
+    called = len({part.slice for part in suggestion.slices if part.evidence})
     called_as = f"{'is' if called == 1 else 'are'} called {name}"
     if slices == 1:
         sentences = [f"The image is called {name}."]
@@ -144,23 +168,23 @@ def _nothing(suggestion: Suggestion, name: str) -> str:
     )
 
 
-def verdict(finding: Finding) -> str:
-    """Say what the status means for this finding."""
-    if finding.status == "collapsed":
+def verdict(part: FindingSlice) -> str:
+    """Say what the status means for this slice of a finding."""
+    if part.status == "collapsed":
         return (
             "The contour collapsed: it does not hold what the classifier goes by. "
             "The finding is left out of the exports unless asked for."
         )
-    evidence = finding.evidence
+    evidence = part.evidence
     if evidence is None:
         return "A reader drew it; nothing was looked for here, so there is no evidence."
     number = evidence.chance_curves
     judged = f"p = {p_value(evidence.p_value)}, {number} random place{'' if number == 1 else 's'}"
-    if finding.suggested:
+    if part.suggested:
         sentence = f"Other places seldom do as well ({judged})."
-        if finding.status == "suggested":
+        if part.status == "suggested":
             return sentence
-        return f"{sentence} With it removed the image is still called “{finding.label}”."
+        return f"{sentence} With it removed the image is still called “{part.label}”."
     return (
         f"Other places do as well too often ({judged}): the finding is left out of the exports "
         "unless asked for."

@@ -9,12 +9,13 @@ from .exporter import (
     on_request,
     refusal,
 )
+from .finding import Finding, make_finding
 from .model import Suggestion
 from .one_slice import ContourMap, MapLevel, Robustness, RobustnessRun, SliceResult
 from .parts import (
     ClassifierReference,
     Evidence,
-    Finding,
+    FindingSlice,
     ObjectReference,
     PlacedContour,
     ScanReference,
@@ -29,6 +30,7 @@ __all__ = [
     "Evidence",
     "Exporter",
     "Finding",
+    "FindingSlice",
     "MapLevel",
     "NothingToWrite",
     "ObjectReference",
@@ -46,6 +48,7 @@ __all__ = [
     "exporters",
     "format_names",
     "is_picture",
+    "make_finding",
     "on_request",
     "refusal",
     "suggestion_schema",

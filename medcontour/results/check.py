@@ -23,7 +23,7 @@ def suggestion_schema() -> dict[str, Any]:
     Examples
     --------
     >>> suggestion_schema()["properties"]["schema"]["const"]
-    'medcontour/suggestion/1'
+    'medcontour/suggestion/2'
     """
     text = files("medcontour.results").joinpath("suggestion.schema.json").read_text("utf-8")
     schema: dict[str, Any] = json.loads(text)
@@ -62,9 +62,12 @@ def check_document(document: dict[str, Any]) -> None:
         raise ValueError(_fault(error)) from error
     slices = document["scan"]["shape"][0]
     for number, finding in enumerate(document["findings"]):
-        for part in (finding, *finding["evidence_contours"], *finding["outlines"]):
-            if part["slice"] >= slices:
-                raise ValueError(f"findings[{number}] names a slice that the scan does not have")
+        for part in finding["slices"]:
+            for own in (part, *part["evidence_contours"], *part["outlines"]):
+                if own["slice"] >= slices:
+                    raise ValueError(
+                        f"findings[{number}] names a slice that the scan does not have"
+                    )
 
 
 @cache

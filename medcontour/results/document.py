@@ -7,10 +7,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from medcontour.results.finding import Finding
 from medcontour.results.parts import (
     ClassifierReference,
     Evidence,
-    Finding,
+    FindingSlice,
     PlacedContour,
     ScanReference,
 )
@@ -20,7 +21,9 @@ __all__ = [
     "contour_to_dict",
     "finding_from_dict",
     "finding_to_dict",
+    "from_first_schema",
     "scan_from_dict",
+    "slice_to_dict",
 ]
 
 
@@ -50,24 +53,79 @@ def contour_from_dict(item: dict[str, Any], kind: Literal["evidence", "outline"]
 def finding_to_dict(finding: Finding) -> dict[str, Any]:
     """Give a finding as the contract's JSON holds it."""
     return {
-        "slice": finding.slice,
-        "sop_instance_uid": finding.sop_instance_uid,
+        "id": finding.id,
+        "number": finding.number,
         "label": finding.label,
-        "score": finding.score,
         "status": finding.status,
-        "evidence": asdict(finding.evidence) if finding.evidence else None,
-        "evidence_contours": [contour_to_dict(c) for c in finding.evidence_contours],
-        "outlines": [contour_to_dict(c) for c in finding.outlines],
-        "note": finding.note,
+        "score": finding.score,
+        "volume_mm3": finding.volume_mm3,
+        "longest_diameter_mm": finding.longest_diameter_mm,
+        "short_axis_mm": finding.short_axis_mm,
+        "slices": [slice_to_dict(part) for part in finding.slices],
+    }
+
+
+def slice_to_dict(part: FindingSlice) -> dict[str, Any]:
+    """Give one slice of a finding as the contract's JSON holds it."""
+    return {
+        "slice": part.slice,
+        "sop_instance_uid": part.sop_instance_uid,
+        "score": part.score,
+        "status": part.status,
+        "evidence": asdict(part.evidence) if part.evidence else None,
+        "evidence_contours": [contour_to_dict(c) for c in part.evidence_contours],
+        "outlines": [contour_to_dict(c) for c in part.outlines],
+        "note": part.note,
     }
 
 
 def finding_from_dict(item: dict[str, Any]) -> Finding:
-    """Read what `finding_to_dict` gave."""
+    """Read what `finding_to_dict` gave; score and status are those of the slices."""
     return Finding(
+        id=item["id"],
+        number=item["number"],
+        label=item["label"],
+        slices=tuple(_slice_from_dict(part, item["label"]) for part in item["slices"]),
+        volume_mm3=item["volume_mm3"],
+        longest_diameter_mm=item["longest_diameter_mm"],
+        short_axis_mm=item["short_axis_mm"],
+    )
+
+
+def from_first_schema(document: dict[str, Any]) -> dict[str, Any]:
+    """Bring a document of schema 1 to schema 2: each of its findings was one slice.
+
+    Raises
+    ------
+    ValueError
+        When its findings are no list of records.
+    """
+    findings = document.get("findings")
+    if not isinstance(findings, list) or not all(isinstance(item, dict) for item in findings):
+        raise ValueError("findings is not what it should be")
+    own = ("label", "score", "status")
+    return document | {
+        "schema": "medcontour/suggestion/2",
+        "findings": [
+            {key: item[key] for key in own if key in item}
+            | {
+                "id": f"slice-{number}",
+                "number": number,
+                "volume_mm3": None,
+                "longest_diameter_mm": None,
+                "short_axis_mm": None,
+                "slices": [{key: value for key, value in item.items() if key != "label"}],
+            }
+            for number, item in enumerate(findings, start=1)
+        ],
+    }
+
+
+def _slice_from_dict(item: dict[str, Any], label: str) -> FindingSlice:
+    return FindingSlice(
         slice=int(item["slice"]),
         sop_instance_uid=item["sop_instance_uid"],
-        label=item["label"],
+        label=label,
         score=float(item["score"]),
         status=item["status"],
         evidence=None

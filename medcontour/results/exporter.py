@@ -189,7 +189,7 @@ def _check_match(suggestion: Suggestion, scan: Scan) -> None:
     same = (
         tuple(reference.shape) == scan.voxels.shape[:3]
         and reference.series_instance_uid == scan.series_instance_uid
-        and all((f.sop_instance_uid or "") == uids.get(f.slice, "") for f in suggestion.findings)
+        and all((f.sop_instance_uid or "") == uids.get(f.slice, "") for f in suggestion.slices)
         and all(_in_plane(contour.polygon_lps_mm, scan, contour.slice) for contour in contours)
     )
     if not same:

@@ -19,23 +19,26 @@ from medcontour.results.document import (
     classifier_from_dict,
     finding_from_dict,
     finding_to_dict,
+    from_first_schema,
     scan_from_dict,
 )
+from medcontour.results.finding import Finding
 from medcontour.results.html import html_table
 from medcontour.results.parts import (
     ClassifierReference,
-    Finding,
+    FindingSlice,
     ObjectReference,
     PlacedContour,
     ScanReference,
-    Views,
 )
 from medcontour.results.save import Saved, save
 from medcontour.scan import Scan
 
 __all__ = ["Suggestion"]
 
-SCHEMA = "medcontour/suggestion/1"
+SCHEMA = "medcontour/suggestion/2"
+FIRST_SCHEMA = "medcontour/suggestion/1"
+"""Each slice was a finding; it is still read."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -49,7 +52,7 @@ class Suggestion:
     settings
         Everything needed to run it again.
     findings
-        By slice.
+        What was found, by number.
     slice_scores
         Probability of the target for each slice looked at, by slice index.
     run
@@ -61,8 +64,6 @@ class Suggestion:
         What the reader of the scan had to say of it.
     predecessors
         By export format: the DICOM object that an edit began from. What is exported refers to it.
-    views
-        Per finding (by its place in `findings`), for the report; not part of the JSON.
     source
         The scan itself, which exports need; not part of the JSON.
     folder
@@ -78,17 +79,28 @@ class Suggestion:
     edited: bool = False
     notes: tuple[str, ...] = ()
     predecessors: dict[str, ObjectReference] = field(default_factory=dict)
-    views: tuple[Views, ...] = field(default=(), repr=False, compare=False)
     source: Scan | None = field(default=None, repr=False, compare=False)
     folder: Path | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.source is not None:  # so that a finding has its mask
-            known = tuple(replace(finding, source=self.source) for finding in self.findings)
+            known = tuple(
+                replace(
+                    finding,
+                    slices=tuple(replace(part, source=self.source) for part in finding.slices),
+                )
+                for finding in self.findings
+            )
             object.__setattr__(self, "findings", known)
 
+    @property
+    def slices(self) -> tuple[FindingSlice, ...]:
+        """All findings' slices, by slice."""
+        every = [part for finding in self.findings for part in finding.slices]
+        return tuple(sorted(every, key=lambda part: part.slice))
+
     def __iter__(self) -> Iterator[Finding]:
-        """Go through the findings, by slice."""
+        """Go through the findings, by number."""
         return iter(self.findings)
 
     def __len__(self) -> int:
@@ -103,39 +115,50 @@ class Suggestion:
         """Say in one line what was found."""
         return (
             f"<Suggestion: {len(self)} of {self.classifier.target_name} on "
-            f"{len({finding.slice for finding in self})} of {self.scan.shape[0]} slices>"
+            f"{len({part.slice for part in self.slices})} of {self.scan.shape[0]} slices>"
         )
 
     def _repr_html_(self) -> str:
         """Show the findings as a table, in a notebook."""
-        unit = "mm²" if self.scan.units == "mm" else "pixels"
-        head = ("slice", "class", "score", "status", f"outline, {unit}")
+        unit = "mm" if self.scan.units == "mm" else "pixels"
+        head = ("finding", "slices", "score", "status", f"longest diameter, {unit}", "volume, mm³")
         rows = [
             (
-                str(finding.slice),
-                finding.label,
+                finding.name,
+                ", ".join(str(part.slice) for part in finding.slices),
                 f"{finding.score:.2f}",
                 finding.status,
-                ", ".join(f"{outline.area_mm2:.0f}" for outline in finding.outlines) or "none",
+                "none"
+                if finding.longest_diameter_mm is None
+                else f"{finding.longest_diameter_mm:.1f}",
+                "–" if finding.volume_mm3 is None else f"{finding.volume_mm3:.0f}",
             )
             for finding in self
         ]
         return html_table(repr(self).strip("<>"), head, rows)
 
-    def for_export(self, *, include_weak: bool = False) -> Suggestion:
-        """Leave only the findings that go into label maps, structure sets and curves.
+    def for_export(self, *, include_weak: bool = False, merge_findings: bool = False) -> Suggestion:
+        """Leave only what goes into label maps, structure sets and curves.
 
-        Findings no better than chance, and collapsed ones, are left out unless `include_weak`.
+        Parameters
+        ----------
+        include_weak
+            Whether slices no better than chance, and collapsed ones, are in it.
+        merge_findings
+            Whether the findings of a class become one.
         """
-        if include_weak:
-            return self
-        kept = tuple(f for f in self.findings if f.exported)
-        return replace(self, findings=kept, views=())
+        kept = []
+        for finding in self.findings:
+            parts = tuple(p for p in finding.slices if include_weak or p.exported)
+            if parts:
+                kept.append(replace(finding, slices=parts))
+        found = tuple(kept)
+        return replace(self, findings=_merged(found) if merge_findings else found)
 
     def contours(self, kind: Literal["evidence", "outline"]) -> Iterable[PlacedContour]:
         """All contours of one kind, by slice."""
-        for finding in self.findings:
-            yield from finding.evidence_contours if kind == "evidence" else finding.outlines
+        for part in self.slices:
+            yield from part.contours(kind)
 
     def save(
         self,
@@ -143,6 +166,7 @@ class Suggestion:
         formats: Sequence[str] | None = None,
         *,
         include_weak: bool = False,
+        merge_findings: bool = False,
     ) -> Saved:
         """Write ``suggestion.json`` and the formats asked for into a folder.
 
@@ -156,6 +180,8 @@ class Suggestion:
         include_weak
             Whether contours no better than chance go into the exports as well. The JSON, the
             overlays and the report always show them, marked.
+        merge_findings
+            Whether formats hold one structure a class instead of one a finding.
 
         Returns
         -------
@@ -168,7 +194,7 @@ class Suggestion:
             For an unknown format, one that the scan cannot be written in, or a folder that
             cannot be written.
         """
-        return save(self, out, formats, include_weak)
+        return save(self, out, formats, include_weak, merge_findings)
 
     @property
     def editable(self) -> Literal["evidence", "outline"]:
@@ -244,12 +270,14 @@ class Suggestion:
                 f"{path} is not a whole JSON file; run `medcontour suggest` again."
             ) from error
         schema = document.get("schema") if isinstance(document, dict) else None
-        if schema != SCHEMA:
+        if schema not in (SCHEMA, FIRST_SCHEMA):
             raise MedcontourError(
                 f'{path} has the schema {schema!r} where this version reads "{SCHEMA}"; '
                 "give a suggestion.json written by `medcontour suggest`."
             )
         try:
+            if schema == FIRST_SCHEMA:
+                document = from_first_schema(document)
             check_document(document)
             return replace(cls._from_document(document), folder=path.resolve().parent)
         except ValueError as error:
@@ -274,3 +302,25 @@ class Suggestion:
                 for name, item in document.get("predecessors", {}).items()
             },
         )
+
+
+def _merged(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """One finding a class, its slices by slice."""
+    merged = []
+    for label in dict.fromkeys(finding.label for finding in findings):
+        own = [finding for finding in findings if finding.label == label]
+        slices = sorted((p for finding in own for p in finding.slices), key=lambda p: p.slice)
+        volumes = [finding.volume_mm3 for finding in own if finding.volume_mm3 is not None]
+        longest = max(own, key=lambda finding: finding.longest_diameter_mm or 0.0)
+        merged.append(
+            Finding(
+                id=own[0].id,
+                number=None,
+                label=label,
+                slices=tuple(slices),
+                volume_mm3=sum(volumes) if volumes else None,
+                longest_diameter_mm=longest.longest_diameter_mm,
+                short_axis_mm=longest.short_axis_mm,
+            )
+        )
+    return tuple(merged)

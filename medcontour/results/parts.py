@@ -16,7 +16,7 @@ from medcontour.scan.scan import Scan
 __all__ = [
     "ClassifierReference",
     "Evidence",
-    "Finding",
+    "FindingSlice",
     "ObjectReference",
     "PlacedContour",
     "ScanReference",
@@ -124,12 +124,45 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What was found on one slice.
+class Views:
+    """What the classifier was shown for one finding, on the slice's own pixel grid.
 
-    `evidence` is None where a reader drew an outline and nothing was suggested (`status`
-    ``"drawn by a reader"``): nothing was looked for there. `source` is the scan itself, where the
-    suggestion has it; it is not part of the JSON.
+    (rows, columns) float32 each, scaled to 0..1 over the original's range as the network takes
+    it; NaN where the network does not look (cropped away).
+    """
+
+    original: npt.NDArray[np.float32]
+    preserved: npt.NDArray[np.float32]
+    deleted: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class FindingSlice:
+    """What was found of one finding on one slice.
+
+    Attributes
+    ----------
+    slice
+        Index of the slice, from 0.
+    sop_instance_uid
+        The image it lies on; None where the scan is no DICOM.
+    label
+        The finding's class.
+    score
+        Probability of the class on this slice.
+    status
+        What the slice by itself is said to be.
+    evidence
+        None where nothing was looked for: a reader drew the outline, or the finding's outline goes
+        on from the next slice.
+    evidence_contours, outlines
+        The two kinds of curves, never mixed up.
+    note
+        What a reader should know.
+    views
+        What the classifier was shown, for the report; not part of the JSON.
+    source
+        The scan itself, where the suggestion has it; not part of the JSON.
     """
 
     slice: int
@@ -141,7 +174,12 @@ class Finding:
     evidence_contours: tuple[PlacedContour, ...]
     outlines: tuple[PlacedContour, ...]
     note: str = ""
+    views: Views | None = field(default=None, repr=False, compare=False)
     source: Scan | None = field(default=None, repr=False, compare=False)
+
+    def contours(self, kind: Literal["evidence", "outline"]) -> tuple[PlacedContour, ...]:
+        """Its curves of one kind."""
+        return self.outlines if kind == "outline" else self.evidence_contours
 
     def mask(
         self, scan: Scan | None = None, kind: Literal["evidence", "outline"] = "outline"
@@ -171,7 +209,7 @@ class Finding:
                 "write finding.mask(scan), with scan = medcontour.read_scan(...)."
             )
         mask = np.zeros((scan.rows, scan.columns), dtype=np.bool_)
-        for contour in self.outlines if kind == "outline" else self.evidence_contours:
+        for contour in self.contours(kind):
             mask |= pixel_mask(contour.polygon_lps_mm, scan, contour.slice)
         return mask
 
@@ -200,16 +238,3 @@ class ObjectReference:
 
     sop_instance_uid: str
     series_instance_uid: str
-
-
-@dataclass(frozen=True)
-class Views:
-    """What the classifier was shown for one finding, on the slice's own pixel grid.
-
-    (rows, columns) float32 each, scaled to 0..1 over the original's range as the network takes
-    it; NaN where the network does not look (cropped away).
-    """
-
-    original: npt.NDArray[np.float32]
-    preserved: npt.NDArray[np.float32]
-    deleted: npt.NDArray[np.float32]

@@ -88,6 +88,7 @@ def save(
     out: str | Path,
     formats: Sequence[str] | None,
     include_weak: bool,
+    merge_findings: bool = False,
 ) -> Saved:
     """See `Suggestion.save`."""
     scan = suggestion.source
@@ -120,7 +121,7 @@ def save(
     suggestion.write_json(folder / JSON_NAME)
     files = [JSON_NAME]
     left_out |= _older(folder, known, formats, left_out)
-    strong = suggestion.for_export(include_weak=include_weak)
+    strong = suggestion.for_export(include_weak=include_weak, merge_findings=merge_findings)
     for name in formats:
         exporter = known[name]
         try:

@@ -20,6 +20,7 @@ from medcontour.errors import MedcontourError
 from medcontour.files import make_folder, replacing
 from medcontour.formats.dicom.push import push
 from medcontour.pipeline import snap_with, suggest_with
+from medcontour.pipeline.findings import linked_findings
 from medcontour.pipeline.references import run_record, scan_reference
 from medcontour.results import Suggestion
 from medcontour.scan import Scan, read_scan
@@ -162,10 +163,10 @@ class Workspace:
             )
         scan = self.scan(study)
         after = replace(Suggestion.read_json(edited), source=scan)
-        fresh = resume(after, self.setup.classifier).findings
-        searched = {(f.slice, f.label) for f in fresh}
-        rest = [f for f in after.findings if (f.slice, f.label) not in searched]
-        findings = tuple(sorted([*rest, *fresh], key=lambda f: f.slice))
+        fresh = resume(after, self.setup.classifier).slices
+        searched = {(part.slice, part.label) for part in fresh}
+        rest = [part for part in after.slices if (part.slice, part.label) not in searched]
+        findings = linked_findings([*rest, *fresh], scan)
         return self._keep(study, replace(after, findings=findings, edited=False))
 
     def _keep(self, study: str, suggestion: Suggestion) -> Suggestion:

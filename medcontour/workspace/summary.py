@@ -9,8 +9,17 @@ from medcontour.results.document import finding_to_dict
 
 __all__ = ["summary"]
 
-OF_DOCUMENT = ("slice", "label", "score", "status", "evidence", "note")
-"""Keys that a finding has in ``suggestion.json`` as well."""
+OF_FINDING = (
+    "id",
+    "number",
+    "label",
+    "score",
+    "status",
+    "volume_mm3",
+    "longest_diameter_mm",
+)
+OF_SLICE = ("slice", "score", "status", "evidence", "note")
+"""Keys that a finding, and each of its slices, have in ``suggestion.json`` as well."""
 
 
 def summary(suggestion: Suggestion) -> dict[str, Any]:
@@ -19,8 +28,9 @@ def summary(suggestion: Suggestion) -> dict[str, Any]:
     Returns
     -------
     Values that JSON holds, and nothing of the patient: ``target``, ``classifier``, ``findings``
-    (each with ``slice``, ``label``, ``score``, ``status``, ``evidence``, areas in mm2 and
-    ``note``), ``slice_scores``, ``evaluations``, ``seconds`` and ``notes``.
+    (each with ``id``, ``number``, ``label``, ``score``, ``status``, ``volume_mm3``,
+    ``longest_diameter_mm`` and ``slices``: ``slice``, ``score``, ``status``, ``evidence``, areas
+    in mm2 and ``note``), ``slice_scores``, ``evaluations``, ``seconds`` and ``notes``.
     """
     return {
         "target": suggestion.classifier.target_name,
@@ -38,7 +48,13 @@ def summary(suggestion: Suggestion) -> dict[str, Any]:
 
 def _finding(finding: Finding) -> dict[str, Any]:
     document = finding_to_dict(finding)
-    return {key: document[key] for key in OF_DOCUMENT} | {
-        "outline_area_mm2": [contour.area_mm2 for contour in finding.outlines],
-        "evidence_area_mm2": [contour.area_mm2 for contour in finding.evidence_contours],
+    return {key: document[key] for key in OF_FINDING} | {
+        "slices": [
+            {key: whole[key] for key in OF_SLICE}
+            | {
+                "outline_area_mm2": [contour.area_mm2 for contour in part.outlines],
+                "evidence_area_mm2": [contour.area_mm2 for contour in part.evidence_contours],
+            }
+            for part, whole in zip(finding.slices, document["slices"], strict=True)
+        ]
     }

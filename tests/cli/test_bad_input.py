@@ -278,10 +278,10 @@ def test_convert_of_what_is_no_suggestion(medcontour: Run, suggested, tmp_path: 
     cut = tmp_path / "cut.json"
     cut.write_text(whole[: len(whole) // 2])
     refusal(convert(cut), cut, "whole JSON")
-    cut.write_text(whole.replace("medcontour/suggestion/1", "medcontour/suggestion/99"))
-    refusal(convert(cut), cut, "medcontour/suggestion/1")
+    cut.write_text(whole.replace("medcontour/suggestion/2", "medcontour/suggestion/99"))
+    refusal(convert(cut), cut, "medcontour/suggestion/2")
     document = json.loads(whole)
-    del document["findings"][0]["outlines"][0]["polygon_lps_mm"]
+    del document["findings"][0]["slices"][0]["outlines"][0]["polygon_lps_mm"]
     cut.write_text(json.dumps(document))
     refusal(convert(cut), cut, "polygon_lps_mm")
     refusal(medcontour("info", cut), cut, "polygon_lps_mm")

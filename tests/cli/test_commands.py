@@ -55,9 +55,11 @@ def test_json_is_one_object_and_all_there_is_on_standard_output(suggested) -> No
     assert said["left_out"] == {}
     assert set(said["files"]) <= {path.name for path in out.iterdir()}
     [finding] = said["findings"]
-    assert (finding["slice"], finding["label"]) == (1, "spot")
+    assert (finding["number"], finding["label"]) == (1, "spot")
     assert finding["status"] == "suggested"
-    assert finding["p_value"] <= 0.05
+    [part] = finding["slices"]
+    assert part["slice"] == 1
+    assert part["p_value"] <= 0.05
     assert (out.parent / "said.err").read_text() == ""
     document = json.loads((out / "suggestion.json").read_text())
     assert document["findings"][0]["score"] == finding["score"]
@@ -186,12 +188,12 @@ def test_converted_is_what_suggest_wrote(
     assert str(tmp_path / filename) in answer.out
     if name == "rtstruct":
         data = contour_data(tmp_path / filename)
-        assert set(data) == {"spot", "spot evidence"}
+        assert set(data) == {"spot 1", "spot 1 evidence"}
         assert data == contour_data(out / filename)
     elif name == "seg":
         (a, names), (b, others) = (segment_pixels(x / filename) for x in (tmp_path, out))
         np.testing.assert_array_equal(a, b)
-        assert names == others == ["spot"]
+        assert names == others == ["spot 1"]
     elif name == "markups":
         written = {path.name: path.read_bytes() for path in (tmp_path / filename).iterdir()}
         assert written == {path.name: path.read_bytes() for path in (out / filename).iterdir()}

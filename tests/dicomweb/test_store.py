@@ -169,7 +169,7 @@ def test_an_object_of_another_run_is_not_stored(
     folder = tmp_path / "out"
     shutil.copytree(result, folder)
     document = json.loads((folder / "suggestion.json").read_text())
-    document["findings"][0]["outlines"][0]["polygon_lps_mm"][0][0] += 1
+    document["findings"][0]["slices"][0]["outlines"][0]["polygon_lps_mm"][0][0] += 1
     (folder / "suggestion.json").write_text(json.dumps(document))
     with pytest.raises(mc.MedcontourError, match="of another run"):
         mc.push(folder, full.address())

@@ -36,7 +36,7 @@ def test_a_suggestion_goes_to_the_archive_and_comes_back_edited(
     # Read back from the archive by other libraries: both objects hold one nodule.
     (structures,), (segments,) = archive.objects("RTSTRUCT"), archive.objects("SEG")
     outline = _outline(structures)
-    assert structures.StructureSetROISequence[0].ROIName == "nodule"
+    assert structures.StructureSetROISequence[0].ROIName == "nodule 1"
     image = next(i for i in images if np.isclose(float(i.ImagePositionPatient[2]), outline[0, 2]))
     np.testing.assert_allclose(
         _centre(segments, image), outline.mean(axis=0), atol=float(max(image.PixelSpacing)) / 2

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from export_cases import AXIAL, CASES, ELLIPSES, EVIDENCE, TILTED, UNEVEN, Case, suggest
+from export_cases import with_slices as with_slices
 from export_cases import write_series as write_series
 from pydicom.dataset import Dataset
 

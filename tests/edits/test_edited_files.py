@@ -56,15 +56,15 @@ def test_structure_set_edited_with_pydicom(axial, tmp_path: Path) -> None:
         (3, "deleted"),
         (4, "new"),
     ]
-    first, second, third, fourth = after.findings
+    first, second, third, fourth = after.slices
     outline = first.outlines[0]
     assert deviation_mm(outline.polygon_lps_mm, moved) < 1e-5
     assert outline.quality["fit_dice"] > 0.999
-    assert outline.area_mm2 == pytest.approx(suggestion.findings[0].outlines[0].area_mm2, rel=0.01)
-    assert second == suggestion.findings[1]
+    assert outline.area_mm2 == pytest.approx(suggestion.slices[0].outlines[0].area_mm2, rel=0.01)
+    assert second == suggestion.slices[1]
     assert third.outlines == ()
-    assert third.evidence == suggestion.findings[2].evidence
-    assert third.evidence_contours == suggestion.findings[2].evidence_contours
+    assert third.evidence == suggestion.slices[2].evidence
+    assert third.evidence_contours == suggestion.slices[2].evidence_contours
     assert "removed" in third.note
     assert fourth.evidence is None
     assert fourth.status == "drawn by a reader"
@@ -104,7 +104,7 @@ def painted(scan: Scan, suggestion: Suggestion) -> tuple[np.ndarray, np.ndarray]
 
 def assert_painted(refined: mc.Refined, after: np.ndarray, scan: Scan) -> None:
     assert [f.change for f in refined.report.findings] == ["deleted", "unchanged", "moved"]
-    outline = refined.suggestion.findings[2].outlines[0]
+    outline = refined.suggestion.slices[2].outlines[0]
     np.testing.assert_array_equal(pixel_mask(outline.polygon_lps_mm, scan, 3), after[3] > 0)
     row, column = scan.pixel_spacing
     assert outline.area_mm2 == pytest.approx(after[3].sum() * row * column, rel=0.05)
@@ -175,8 +175,8 @@ def test_segmentation_edited_and_cut_as_slicer_saves_it(axial, space: str, tmp_p
     refined = mc.refine(suggestion, tmp_path / "slicer.seg.nrrd", scan, include_other=True)
     changes = [(f.label, f.slice, f.change) for f in refined.report.findings]
     assert ("Gefäß", 2, "new") in changes
-    assert [c[2] for c in changes if c[0] == "nodule"] == ["deleted", "unchanged", "moved"]
-    outline = next(f for f in refined.suggestion.findings if f.slice == 3).outlines[0]
+    assert [c[2] for c in changes if c[0] == "nodule 1"] == ["deleted", "unchanged", "moved"]
+    outline = next(f for f in refined.suggestion.slices if f.slice == 3).outlines[0]
     np.testing.assert_array_equal(pixel_mask(outline.polygon_lps_mm, scan, 3), after[3] > 0)
 
 
@@ -221,7 +221,7 @@ def test_fractional_boundary_lies_between_pixels() -> None:
 def test_markups_dragged_in_ras(axial, tmp_path: Path) -> None:
     scan, suggestion = axial
     folder = written(suggestion, scan, "markups", tmp_path)
-    path = folder / "nodule_slice_1.mrk.json"
+    path = folder / "nodule_1_slice_1.mrk.json"
     document = json.loads(path.read_text())
     markup = document["markups"][0]
     markup["coordinateSystem"] = "RAS"
@@ -236,7 +236,7 @@ def test_markups_dragged_in_ras(axial, tmp_path: Path) -> None:
     assert (figures.vertices, figures.vertices_moved) == (24, 1)
     one = mc.refine(suggestion, path, scan)  # one curve alone removes no other
     assert [f.change for f in one.report.findings] == ["moved", "unchanged", "unchanged"]
-    (folder / "nodule_slice_3.mrk.json").unlink()
+    (folder / "nodule_1_slice_3.mrk.json").unlink()
     gone = mc.refine(suggestion, folder, scan)
     assert [f.change for f in gone.report.findings] == ["moved", "unchanged", "deleted"]
 

@@ -11,7 +11,14 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from edits import AXIAL, copied_structure, smooth_suggestion, write_series, written
+from edits import (
+    AXIAL,
+    copied_structure,
+    smooth_suggestion,
+    with_slices,
+    write_series,
+    written,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -216,15 +223,16 @@ def swapped(suggestion: Suggestion) -> Suggestion:
     def other(contours, kind):
         return tuple(replace(c, kind=kind) for c in contours)
 
-    return replace(
+    return with_slices(
         suggestion,
-        findings=tuple(
+        suggestion.source,
+        *(
             replace(
-                f,
-                outlines=other(f.evidence_contours, "outline"),
-                evidence_contours=other(f.outlines, "evidence"),
+                part,
+                outlines=other(part.evidence_contours, "outline"),
+                evidence_contours=other(part.outlines, "evidence"),
             )
-            for f in suggestion.findings
+            for part in suggestion.slices
         ),
     )
 
@@ -233,14 +241,14 @@ def test_large_curves_are_the_same_through_24_points(made: Made, tmp_path: Path)
     """The spline through the points of a curve with corners comes no nearer than millimetres."""
     scan, suggestion, _ = made
     square = np.array([[2, 2], [50, 2], [50, 40], [9, 40], [9, 20], [2, 20]])
-    first = suggestion.findings[0]
+    first = suggestion.slices[0]
     outline = replace(first.outlines[0], polygon_lps_mm=scan.to_lps(square, first.slice))
-    large = replace(
-        suggestion, findings=(replace(first, outlines=(outline,)), *suggestion.findings[1:])
+    large = with_slices(
+        suggestion, scan, replace(first, outlines=(outline,)), *suggestion.slices[1:]
     )
     path = written(large, scan, "markups", tmp_path)
     assert_untouched(large, path, scan)
-    file = next(path.glob("*left_slice_1*"))
+    file = next(path.glob("*left_1_slice_1*"))
     document = json.loads(file.read_text())
     document["markups"][0]["controlPoints"][3]["position"][0] += 1.0
     file.write_text(json.dumps(document))

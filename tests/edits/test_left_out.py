@@ -98,7 +98,7 @@ def test_other_formats_leave_out_and_delete_nothing(made: Made, tmp_path: Path) 
     other.mkdir()
     for path in (folder / "markups").iterdir():
         (other / path.name).write_bytes(path.read_bytes())
-    name = "nodule_slice_1.mrk.json"
+    name = "nodule_1_slice_1.mrk.json"
     document = json.loads((other / name).read_text())
     document["markups"][0]["type"] = "Curve"
     (other / name).write_text(json.dumps(document))
@@ -237,7 +237,7 @@ def test_other_structures_are_named_and_taken_over_only_when_asked_for(
     assert any("BODY" in note and "--include-other" in note for note in refined.report.notes)
     with_other = mc.refine(suggestion, tmp_path / "e.dcm", scan, include_other=True)
     assert counts(with_other) == [4, 0, 5, 0]
-    assert {f.label for f in with_other.suggestion.findings} == {"nodule", "BODY"}
+    assert {f.label for f in with_other.suggestion.slices} == {"nodule", "BODY"}
 
 
 def test_a_reader_who_adds_a_lesion_adds_a_finding(made: Made, tmp_path: Path) -> None:
@@ -253,7 +253,7 @@ def test_a_reader_who_adds_a_lesion_adds_a_finding(made: Made, tmp_path: Path) -
     dataset.save_as(tmp_path / "e.dcm")
     refined = mc.refine(suggestion, tmp_path / "e.dcm", scan)
     assert counts(refined) == [4, 0, 1, 0]
-    assert {f.label for f in refined.suggestion.findings} == {"nodule"}
+    assert {f.label for f in refined.suggestion.slices} == {"nodule"}
 
 
 @pytest.mark.parametrize("name", ["rtstruct.dcm", "seg.dcm"])

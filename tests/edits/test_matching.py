@@ -12,7 +12,7 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 import torch
-from edits import AXIAL, UNEVEN, smooth_suggestion, write_series
+from edits import AXIAL, UNEVEN, smooth_suggestion, with_slices, write_series
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -60,7 +60,7 @@ def test_renamed_structure_is_matched(axial, name: str, tmp_path: Path) -> None:
     dataset.save_as(tmp_path / "r.dcm")
     refined = mc.refine(suggestion, tmp_path / "r.dcm", scan)
     assert changes(refined) == [(1, "moved"), (2, "unchanged"), (3, "unchanged")]
-    assert {f.label for f in refined.suggestion.findings} == {"nodule"}
+    assert {f.label for f in refined.suggestion.slices} == {"nodule"}
 
 
 def test_structure_of_another_thing_is_new_and_hides_nothing(axial, tmp_path: Path) -> None:
@@ -73,11 +73,11 @@ def test_structure_of_another_thing_is_new_and_hides_nothing(axial, tmp_path: Pa
         item.ContourData = [f"{v:.6f}" for v in scan.to_lps(square, k).ravel()]
     dataset.save_as(tmp_path / "r.dcm")
     left_out = mc.refine(suggestion, tmp_path / "r.dcm", scan)
-    assert {f.label: f.change for f in left_out.report.findings} == {"nodule": "deleted"}
+    assert {f.label: f.change for f in left_out.report.findings} == {"nodule 1": "deleted"}
     refined = mc.refine(suggestion, tmp_path / "r.dcm", scan, include_other=True)
     by_label = {(f.label, f.slice): f.change for f in refined.report.findings}
     assert by_label[("BODY", 1)] == "new"
-    assert by_label[("nodule", 1)] == "deleted"
+    assert by_label[("nodule 1", 1)] == "deleted"
     for each in (left_out, refined):
         assert any("BODY" in note for note in each.report.notes)
         assert any("right file" in note for note in each.report.notes)
@@ -109,8 +109,8 @@ def test_inner_ring_is_a_hole_and_points_are_said(axial, tmp_path: Path) -> None
     notes = " ".join(refined.report.notes)
     for said in ("points and open lines, 1", "planes, 1", "without contours, 1"):
         assert said in notes
-    outline = refined.suggestion.findings[0].outlines[0]
-    whole = suggestion.findings[0].outlines[0].area_mm2
+    outline = refined.suggestion.slices[0].outlines[0]
+    whole = suggestion.slices[0].outlines[0].area_mm2
     assert outline.area_mm2 == pytest.approx(0.75 * whole, rel=0.01)
     want = pixel_mask(outer, scan, 1) & ~pixel_mask(hole, scan, 1)
     np.testing.assert_array_equal(pixel_mask(outline.polygon_lps_mm, scan, 1), want)
@@ -142,7 +142,7 @@ def test_bent_outline_takes_several_curves(axial) -> None:
 
 def test_label_map_of_two_labels_that_hide_each_other_is_unchanged(axial, tmp_path: Path) -> None:
     scan, suggestion = axial
-    first = suggestion.findings[0]
+    first = suggestion.slices[0]
     over = replace(
         first,
         label="vessel",
@@ -151,37 +151,37 @@ def test_label_map_of_two_labels_that_hide_each_other_is_unchanged(axial, tmp_pa
             for c in first.outlines
         ),
     )
-    both = replace(suggestion, findings=(first, over, *suggestion.findings[1:]))
+    both = with_slices(suggestion, scan, first, over, *suggestion.slices[1:])
     for name in ("labelmap", "nrrd", "seg"):
         path = tmp_path / mc.exporters()[name].filename
         export(both, scan, name, path)
         refined = mc.refine(both, path, scan)
         assert not refined.report.changed, name
-        assert refined.suggestion.findings == both.findings
+        assert refined.suggestion.slices == both.slices
 
 
 def test_weak_findings_that_were_not_exported_stay(axial, tmp_path: Path) -> None:
     scan, suggestion = axial
-    weak = replace(suggestion.findings[2], status="no better than chance")
-    whole = replace(suggestion, findings=(*suggestion.findings[:2], weak))
+    weak = replace(suggestion.slices[2], status="no better than chance")
+    whole = with_slices(suggestion, scan, *suggestion.slices[:2], weak)
     for name in ("rtstruct", "labelmap", "markups"):
         path = tmp_path / mc.exporters()[name].filename
         export(whole.for_export(), scan, name, path)
         refined = mc.refine(whole, path, scan)
-        assert refined.suggestion.findings == whole.findings
+        assert refined.suggestion.slices == whole.slices
 
 
 def test_evidence_as_label_map_becomes_an_outline(axial, tmp_path: Path) -> None:
     """With `--outline none` label maps hold evidence: what a reader paints is an outline."""
     scan, suggestion = axial
-    bare = replace(
-        suggestion,
-        settings={"outline": "none"},
-        findings=tuple(replace(f, outlines=()) for f in suggestion.findings),
+    bare = with_slices(
+        replace(suggestion, settings={"outline": "none"}),
+        scan,
+        *(replace(part, outlines=()) for part in suggestion.slices),
     )
     path = tmp_path / "labelmap.nii.gz"
     export(bare, scan, "labelmap", path)
-    assert mc.refine(bare, path, scan).suggestion.findings == bare.findings
+    assert mc.refine(bare, path, scan).suggestion.slices == bare.slices
     image = sitk.ReadImage(path)
     values = sitk.GetArrayFromImage(image)
     values[1] = 0
@@ -191,8 +191,8 @@ def test_evidence_as_label_map_becomes_an_outline(axial, tmp_path: Path) -> None
     sitk.WriteImage(edited, path)
     refined = mc.refine(bare, path, scan).suggestion
     assert refined.editable == "outline"
-    assert refined.findings[0].evidence_contours == bare.findings[0].evidence_contours
-    outline = refined.findings[0].outlines[0]
+    assert refined.slices[0].evidence_contours == bare.slices[0].evidence_contours
+    outline = refined.slices[0].outlines[0]
     np.testing.assert_array_equal(pixel_mask(outline.polygon_lps_mm, scan, 1), values[1] > 0)
 
 
@@ -244,7 +244,7 @@ def whole_files(axial, tmp_path_factory) -> tuple[Scan, dict[str, bytes], Path]:
     folder = tmp_path_factory.mktemp("whole")
     suggestion.save(folder, ["rtstruct", "seg", "labelmap", "nrrd", "markups"])
     files = {name: (folder / name).read_bytes() for name in FILES}
-    curve = folder / "markups" / "nodule_slice_1.mrk.json"
+    curve = folder / "markups" / "nodule_1_slice_1.mrk.json"
     return scan, files | {"a.mrk.json": curve.read_bytes()}, folder
 
 
@@ -317,17 +317,17 @@ def test_png_of_another_size_and_colour(tmp_path: Path) -> None:
 
 def test_a_ring_read_is_a_ring_written(axial, tmp_path: Path) -> None:
     scan, suggestion = axial
-    outline = suggestion.findings[0].outlines[0]
+    outline = suggestion.slices[0].outlines[0]
     outer = region(plane_mm(outline.polygon_lps_mm, scan, 1))
     ring = outer.difference(outer.centroid.buffer(2.5))
     row, column = scan.pixel_spacing
     polygon = scan.to_lps(keyhole(ring) / (column, row), 1)
-    first = replace(suggestion.findings[0], outlines=(replace(outline, polygon_lps_mm=polygon),))
-    ringed = replace(suggestion, findings=(first, *suggestion.findings[1:]))
+    first = replace(suggestion.slices[0], outlines=(replace(outline, polygon_lps_mm=polygon),))
+    ringed = with_slices(suggestion, scan, first, *suggestion.slices[1:])
     for name in ("rtstruct", "seg", "labelmap", "nrrd"):
         path = tmp_path / mc.exporters()[name].filename
         export(ringed, scan, name, path)
-        back = mc.refine(suggestion, path, scan).suggestion.findings[0].outlines[0]
+        back = mc.refine(suggestion, path, scan).suggestion.slices[0].outlines[0]
         mine = region(plane_mm(back.polygon_lps_mm, scan, 1))
         off = mine.symmetric_difference(ring).area / ring.area
         assert off < (1e-5 if name == "rtstruct" else 0.1), name

@@ -59,10 +59,10 @@ def test_edit_is_taken_over_and_resumed(edited, sample_data: Path, tmp_path: Pat
         Draft7Validator(suggestion_schema()).validate(written)
     assert (before.edited, after.edited, resumed.edited) == (False, True, False)
     points = pydicom.dcmread(path).ROIContourSequence[0].ContourSequence[0].ContourData
-    kept = after.findings[0].outlines[0].polygon_lps_mm
+    kept = after.slices[0].outlines[0].polygon_lps_mm
     np.testing.assert_allclose(kept, np.reshape(points, (-1, 3)).astype(float), atol=1e-6)
-    assert after.findings[0].evidence == before.findings[0].evidence
-    fresh = resumed.findings[0]
+    assert after.slices[0].evidence == before.slices[0].evidence
+    fresh = resumed.slices[0]
     assert fresh.slice == 14
     assert fresh.evidence.preserved > 0.5
     assert fresh.evidence_contours

@@ -38,7 +38,7 @@ def test_sample_study(tmp_path: Path, sample_data: Path, monkeypatch: pytest.Mon
     document, records = run(sample_study, monkeypatch, tmp_path, "--slices", only)
     scan = mc.read_scan(sample_data / "ct_study")
     classifier = mc.load_classifier(sample_data / "nodule_classifier")
-    finding = mc.suggest(scan, classifier, slices=slice(SLICE, SLICE + 1)).findings[0]
+    finding = mc.suggest(scan, classifier, slices=slice(SLICE, SLICE + 1)).slices[0]
     truth_image = sitk.ReadImage(str(sample_data / "truth" / "nodules.nii.gz"))
     column_mm, row_mm, _ = truth_image.GetSpacing()
     labels = sitk.GetArrayFromImage(truth_image)[SLICE]

@@ -20,10 +20,11 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from medcontour.results import (
     ClassifierReference,
     Evidence,
-    Finding,
+    FindingSlice,
     PlacedContour,
     ScanReference,
     Suggestion,
+    make_finding,
 )
 from medcontour.scan import Scan
 
@@ -184,13 +185,13 @@ def suggest(
     outline: str = "region",
     edited: bool = False,
 ) -> Suggestion:
-    """A suggestion with a finding a slice and label; `labels` go with `contours`, else nodule."""
+    """A suggestion with a finding a label; `labels` go with `contours`, else nodule."""
     named = list(zip(labels or ["nodule"] * len(contours), contours, strict=True))
-    findings = []
+    parts: dict[str, list[FindingSlice]] = {}
     for k, label in dict.fromkeys((c.slice, name) for name, c in named):
         here = [c for name, c in named if (c.slice, name) == (k, label)]
-        findings.append(
-            Finding(
+        parts.setdefault(label, []).append(
+            FindingSlice(
                 slice=k,
                 sop_instance_uid=scan.sop_instance_uids[k] if scan.sop_instance_uids else None,
                 label=label,
@@ -213,11 +214,22 @@ def suggest(
         ),
         classifier=ClassifierReference("phantom", "0" * 64, 1, "nodule", ("none", "nodule")),
         settings={"outline": outline},
-        findings=tuple(findings),
+        findings=tuple(
+            make_finding(own, number, scan) for number, own in enumerate(parts.values(), start=1)
+        ),
         slice_scores={},
         run={},
         edited=edited,
     )
+
+
+def with_slices(suggestion: Suggestion, scan: Scan, *parts: FindingSlice) -> Suggestion:
+    """The same with other slices: a finding a label."""
+    by_label: dict[str, list[FindingSlice]] = {}
+    for part in parts:
+        by_label.setdefault(part.label, []).append(part)
+    findings = (make_finding(own, n, scan) for n, own in enumerate(by_label.values(), start=1))
+    return replace(suggestion, findings=tuple(findings))
 
 
 def case_suggestion(scan: Scan, case: Case, **options: object) -> Suggestion:

@@ -60,9 +60,9 @@ def test_plastimatch_rasterises_the_structures_as_the_label_map(case: Case, tmp_
         f"--fixed {tmp_path}/grid.nrrd --output-prefix {tmp_path}/out --prefix-format nrrd"
     )
     subprocess.run(command.split(), capture_output=True, check=True)
-    theirs = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "out" / "nodule.nrrd"))) > 0
+    theirs = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "out" / "nodule 1.nrrd"))) > 0
     assert dice(sitk.GetArrayFromImage(label_map) == 1, theirs) > 0.995
-    assert (tmp_path / "out" / "nodule evidence.nrrd").exists()
+    assert (tmp_path / "out" / "nodule 1 evidence.nrrd").exists()
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -105,10 +105,12 @@ def test_the_same_content_is_the_same_object(name: str, scan: Scan, tmp_path: Pa
         replace(c, polygon_lps_mm=c.polygon_lps_mm + np.array([0.01, 0, 0]))
         for c in suggestion.contours("outline")
     ]
-    finding = replace(suggestion.findings[0], outlines=tuple(moved[:1]))
+    [finding] = suggestion.findings
+    first_slice = replace(finding.slices[0], outlines=tuple(moved[:1]))
+    finding = replace(finding, slices=(first_slice, *finding.slices[1:]))
     others = (
         replace(suggestion, edited=True),
-        replace(suggestion, findings=(finding, *suggestion.findings[1:])),
+        replace(suggestion, findings=(finding,)),
         replace(suggestion, run={"medcontour": "another version"}),
     )
     for other in others:
@@ -135,14 +137,14 @@ def test_labels_in_any_script_and_length(name: str, scan: Scan, tmp_path: Path) 
     evidence = [replace(c, kind="evidence") for c in contours]
     suggestion = suggest(scan, contours + evidence, labels=labels + labels)
     ours = exported(name, suggestion, scan, tmp_path)
-    expected = [*labels[:2], "a/b", "x" * 64]
+    expected = [f"{labels[0]} 1", f"{labels[1]} 2", "a/b 3", "x" * 62 + " 4"]
     if name != "rtstruct":
         segments = [s for s in ours.SegmentSequence if s.SegmentNumber]  # 0 is the background
         assert [segment.SegmentLabel for segment in segments] == expected
     else:
         names = [roi.ROIName for roi in ours.StructureSetROISequence]
         assert names[0::2] == expected
-        assert names[1::2] == [*(f"{e} evidence" for e in expected[:3]), "x" * 55 + " evidence"]
+        assert names[1::2] == [*(f"{e} evidence" for e in expected[:3]), "x" * 53 + " 4 evidence"]
     assert ours.PatientName == PATIENT
 
 

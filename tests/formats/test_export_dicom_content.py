@@ -62,7 +62,7 @@ def test_structures_say_what_they_are(edited: bool, scan: Scan, tmp_path: Path) 
         )
         assert roi.ReferencedFrameOfReferenceUID == ours.FrameOfReferenceUID
     outline, evidence = (roi.ROIDescription for roi in ours.StructureSetROISequence)
-    assert outline.startswith("nodule, score 0.530")
+    assert outline.startswith("nodule 1, score 0.530")
     assert "boundary" in outline
     assert "classifier" in evidence
     colours = [tuple(roi.ROIDisplayColor) for roi in ours.ROIContourSequence]
@@ -75,7 +75,7 @@ def test_structures_say_what_they_are(edited: bool, scan: Scan, tmp_path: Path) 
 def test_a_kind_without_contours_has_no_structure(scan: Scan, tmp_path: Path) -> None:
     evidence = replace(circle(scan, 2, (20, 20), 6), kind="evidence")
     ours = exported("rtstruct", suggest(scan, [evidence]), scan, tmp_path)
-    assert [roi.ROIName for roi in ours.StructureSetROISequence] == ["nodule evidence"]
+    assert [roi.ROIName for roi in ours.StructureSetROISequence] == ["nodule 1 evidence"]
     assert len(ours.ROIContourSequence) == len(ours.RTROIObservationsSequence) == 1
 
 
@@ -112,7 +112,7 @@ def test_segments_say_what_they_are(scan: Scan, tmp_path: Path) -> None:
     assert ours.SegmentationType == "BINARY"
     assert ours.ContentLabel == "MEDCONTOUR"
     assert [segment.SegmentNumber for segment in ours.SegmentSequence] == [1, 2]
-    assert [segment.SegmentLabel for segment in ours.SegmentSequence] == ["nodule", "scar"]
+    assert [segment.SegmentLabel for segment in ours.SegmentSequence] == ["nodule 1", "scar 2"]
     for segment in ours.SegmentSequence:
         assert segment.SegmentAlgorithmType == "AUTOMATIC"
         [category] = segment.SegmentedPropertyCategoryCodeSequence
@@ -138,4 +138,4 @@ def test_an_edited_segment_is_semiautomatic(scan: Scan, tmp_path: Path) -> None:
 def test_a_segment_without_pixels_is_left_out(scan: Scan, tmp_path: Path) -> None:
     contours = [circle(scan, 1, (15.5, 15.5), 0.2), circle(scan, 1, (30, 15), 5)]
     ours = exported("seg", suggest(scan, contours, labels=["speck", "mass"]), scan, tmp_path)
-    assert [(s.SegmentNumber, s.SegmentLabel) for s in ours.SegmentSequence] == [(1, "mass")]
+    assert [(s.SegmentNumber, s.SegmentLabel) for s in ours.SegmentSequence] == [(1, "mass 2")]

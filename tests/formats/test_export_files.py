@@ -86,7 +86,7 @@ def test_another_package_adds_a_format(study: Study, tmp_path: Path) -> None:
         assert "count" in format_names()
         saved = replace(study[1], source=study[0]).save(tmp_path / "out", ["count"])
         assert saved.files == ["suggestion.json", "count.txt"]
-    assert (tmp_path / "count.txt").read_text() == "3 findings"
+    assert (tmp_path / "count.txt").read_text() == "1 findings"
     assert "count" not in format_names()
 
 
@@ -230,7 +230,7 @@ def test_a_new_export_replaces_the_curves_of_the_last(study: Study, tmp_path: Pa
     scan, suggestion = study
     export(suggestion, scan, "markups", tmp_path / "markups")
     export(suggest(scan, [circle(scan, 4, (20, 20), 5)]), scan, "markups", tmp_path / "markups")
-    assert list(files_in(tmp_path / "markups")) == ["nodule_slice_4.mrk.json"]
+    assert list(files_in(tmp_path / "markups")) == ["nodule_1_slice_4.mrk.json"]
     assert list(tmp_path.iterdir()) == [tmp_path / "markups"]
 
 

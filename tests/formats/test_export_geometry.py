@@ -92,7 +92,7 @@ def test_rtstruct_points_lie_in_their_slices_plane_and_on_the_curve(
     structures = pydicom.dcmread(made.export("rtstruct", "rtstruct.dcm"))
     headers = headers_by_uid(made.series)
     names = {roi.ROINumber: roi.ROIName for roi in structures.StructureSetROISequence}
-    truth = {"nodule": ELLIPSES, "nodule evidence": EVIDENCE}
+    truth = {"nodule 1": ELLIPSES, "nodule 1 evidence": EVIDENCE}
     assert sorted(names.values()) == sorted(truth)
     for roi in structures.ROIContourSequence:
         ellipses = list(truth[names[roi.ReferencedROINumber]])
@@ -165,7 +165,7 @@ def test_seg_nrrd_holds_the_ellipses_with_their_name(made: Made) -> None:
     )
     read = slicerio.read_segmentation(str(path))
     [segment] = read["segments"]
-    assert (segment["name"], segment["labelValue"], segment["layer"]) == ("nodule", 1, 0)
+    assert (segment["name"], segment["labelValue"], segment["layer"]) == ("nodule 1", 1, 0)
     assert read["masterRepresentation"] == "Binary labelmap"
     np.testing.assert_allclose(read["ijkToLPS"] @ (0, 0, 0, 1), [*image.GetOrigin(), 1], atol=1e-9)
     corner = [length - 1 for length in image.GetSize()]
@@ -203,7 +203,7 @@ def test_curves_pass_through_the_ellipses(made: Made) -> None:
     }
     expected = {
         f"{name} slice {e.k}{suffix}": e
-        for name, ellipses in (("nodule", ELLIPSES), ("nodule evidence", EVIDENCE))
+        for name, ellipses in (("nodule 1", ELLIPSES), ("nodule 1 evidence", EVIDENCE))
         for e, suffix in zip(ellipses, ("", "", " (2)", ""), strict=True)
     }
     assert found.keys() == expected.keys()

@@ -74,7 +74,7 @@ def test_a_reader_of_others_finds_the_structures_as_the_label_map(
     path = tmp_path / "rtstruct.dcm"
     export(suggestion, scan, "rtstruct", path)
     masks = structures_by_itk(path, series)
-    assert list(masks) == ["nodule", "nodule evidence"]
+    assert list(masks) == ["nodule 1", "nodule 1 evidence"]
     export(suggestion, scan, "labelmap", tmp_path / "ours.nii")
     ours = sitk.Resample(
         sitk.ReadImage(str(tmp_path / "ours.nii")),
@@ -82,7 +82,7 @@ def test_a_reader_of_others_finds_the_structures_as_the_label_map(
         sitk.Transform(),
         sitk.sitkNearestNeighbor,
     )
-    assert dice(masks["nodule"], sitk.GetArrayFromImage(ours) > 0) > 0.99
+    assert dice(masks["nodule 1"], sitk.GetArrayFromImage(ours) > 0) > 0.99
 
 
 # DICOM SEG of the other types
@@ -97,7 +97,7 @@ def test_label_map_segmentation_read_by_highdicom_and_pydicom(case: Case, tmp_pa
     dataset = pydicom.dcmread(path)
     assert dataset.SegmentationType == "LABELMAP"
     assert dataset.SOPClassUID == LABEL_MAP_SEGMENTATION_STORAGE
-    assert [s.SegmentLabel for s in dataset.SegmentSequence if s.SegmentNumber] == ["nodule"]
+    assert [s.SegmentLabel for s in dataset.SegmentSequence if s.SegmentNumber] == ["nodule 1"]
     frames = pydicom.pixels.pixel_array(dataset)
     uids = list(scan.sop_instance_uids)
     found = np.zeros_like(truth)
@@ -115,7 +115,7 @@ def test_where_labels_overlap_a_label_map_segmentation_shows_the_later(tmp_path:
     both = suggest(scan, contours * 2, labels=["nodule", "scar"])
     export(both, scan, "seg-labelmap", tmp_path / "seg.dcm")
     segments = hd.seg.segread(tmp_path / "seg.dcm")
-    assert [s.SegmentLabel for s in segments.SegmentSequence][1:] == ["nodule", "scar"]
+    assert [s.SegmentLabel for s in segments.SegmentSequence][1:] == ["nodule 1", "scar 2"]
     assert set(np.unique(segments.pixel_array)) == {0, 2}
 
 

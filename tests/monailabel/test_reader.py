@@ -18,7 +18,7 @@ pytestmark = pytest.mark.monailabel
 @pytest.fixture
 def outline(by_command: Path, studies: Path) -> tuple[int, np.ndarray]:
     """Slice of the first finding, and voxels (i, j, k) of ``oblique`` inside its outline."""
-    finding = mc.Suggestion.read_json(by_command).for_export().findings[0]
+    finding = mc.Suggestion.read_json(by_command).for_export().slices[0]
     label = np.asarray(nibabel.load(by_command / "labelmap.nii.gz").dataobj)
     return finding.slice, np.argwhere(label[..., finding.slice])
 

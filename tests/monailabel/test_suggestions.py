@@ -90,7 +90,7 @@ def test_curves_are_editable_and_lie_on_the_outlines(
     assert answer.file.name.endswith(".mrk.json")
     markups = json.loads(answer.file.read_text())["markups"]
     suggestion = mc.Suggestion.read_json(by_command)
-    outlines = [c for f in suggestion.findings for c in f.outlines]
+    outlines = [c for f in suggestion.slices for c in f.outlines]
     named = [m for m in markups if "evidence" not in m["name"]]
     assert len(named) == len(outlines) > 0
     assert all(m["type"] == "ClosedCurve" and not m["locked"] for m in markups)

@@ -47,7 +47,7 @@ def test_a_rough_square_leads_to_the_nodule_in_it(sample_run: SampleRun, nodule)
     side = 1.5 * np.sqrt(truth.sum())
     start = square_about(scan, k, row, column, side)
     snapped = mc.snap(scan, sample_run.classifier, {k: start}, "nodule")
-    [finding] = snapped.findings
+    [finding] = snapped.slices
     assert finding.slice == k
     assert finding.score == pytest.approx(
         sample_run.suggestion.slice_scores[k], abs=1e-5
@@ -76,11 +76,11 @@ def test_a_limit_of_cost_is_kept_and_the_surest_slices_come_first(sample_run: Sa
         run.scan, run.classifier, "nodule", slices=run.slices, most_evaluations=most
     )
     whole = run.suggestion
-    assert len(whole.findings) == 3
-    spent = sum(finding.cost for finding in limited.findings)
-    assert 0 < spent <= most < sum(finding.cost for finding in whole.findings)
+    assert len(whole.slices) == 3
+    spent = sum(finding.cost for finding in limited.slices)
+    assert 0 < spent <= most < sum(finding.cost for finding in whole.slices)
     surest = sorted(whole.slice_scores, key=lambda k: -whole.slice_scores[k])
-    done = [finding.slice for finding in limited.findings]
+    done = [finding.slice for finding in limited.slices]
     assert done == sorted(surest[: len(done)])
     left = sorted(set(surest) - set(done))
     [note] = [note for note in limited.notes if "not looked at" in note]
@@ -107,7 +107,7 @@ def test_when_the_time_is_over_nothing_more_is_looked_at(sample_run: SampleRun) 
     late = mc.suggest(
         sample_run.scan, sample_run.classifier, "nodule", slices=sample_run.slices, most_seconds=0
     )
-    assert not late.findings
+    assert not late.slices
     assert late.slice_scores.keys() == sample_run.suggestion.slice_scores.keys()
     assert any("3 slices called nodule were not looked at" in note for note in late.notes)
 
@@ -120,5 +120,5 @@ def test_with_time_enough_every_slice_is_looked_at(sample_run: SampleRun) -> Non
         slices=sample_run.slices,
         most_seconds=3600,
     )
-    assert [f.slice for f in whole.findings] == [f.slice for f in sample_run.suggestion.findings]
+    assert [f.slice for f in whole.slices] == [f.slice for f in sample_run.suggestion.slices]
     assert whole.notes == sample_run.suggestion.notes

@@ -51,9 +51,9 @@ def test_no_more_images_at_once_than_memory_holds(monkeypatch, contours) -> None
         assert max(network.seen) <= most
     assert max(network.seen) > 15, "without a limit images go together"
     whole = found.pop(10_000)
-    assert len(whole.findings) == SLICES
+    assert len(whole.slices) == SLICES
     for other in found.values():
-        for one, same in zip(whole.findings, other.findings, strict=True):
+        for one, same in zip(whole.slices, other.slices, strict=True):
             assert (one.slice, one.status) == (same.slice, same.status)
             assert one.score == pytest.approx(same.score, abs=1e-5)
             assert one.evidence.p_value == same.evidence.p_value
@@ -67,10 +67,10 @@ def test_a_slice_alone_is_as_among_others(monkeypatch) -> None:
     scan = _scan()
     together = mc.suggest(scan, classifier(Spots()))
     alone = mc.suggest(scan, classifier(Spots()), slices=slice(2, 3))
-    of = [finding for finding in together.findings if finding.slice == 2]
+    of = [finding for finding in together.slices if finding.slice == 2]
     np.testing.assert_allclose(
         of[0].evidence_contours[0].polygon_lps_mm,
-        alone.findings[0].evidence_contours[0].polygon_lps_mm,
+        alone.slices[0].evidence_contours[0].polygon_lps_mm,
         atol=0.05,
     )
 

@@ -65,7 +65,7 @@ def test_every_face_gives_the_same_contour(
         assert (found - maps["ExtremalContours"]).abs().max() < 1e-4, name
     fit = mc.ExtremalContours(network, **choices).fit(inputs, target)
     suggestion = mc.suggest(scan, classifier, TARGET, outline="none", **choices)
-    (evidence,) = suggestion.findings[0].evidence_contours
+    (evidence,) = suggestion.slices[0].evidence_contours
     curve = FourierContour.from_dict(evidence.parameters)
     for name, tensor in fit.contours.detach().tensors().items():
         assert torch.allclose(tensor.double(), curve.tensors()[name].double(), atol=1e-4), name

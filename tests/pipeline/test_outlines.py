@@ -88,13 +88,13 @@ def test_an_outline_that_may_have_run_out_is_said(sample_data: Path) -> None:
     suggestion = mc.suggest(scan, classifier, "nodule", slices=slice(12, 14))
     larger = {
         finding.slice
-        for finding in suggestion.findings
+        for finding in suggestion.slices
         for outline in finding.outlines
         if Polygon(outline.polygon_lps_mm[:, :2]).area
         > 5 * sum(Polygon(own.polygon_lps_mm[:, :2]).area for own in finding.evidence_contours)
     }
-    assert len(larger) == 1 < len(suggestion.findings)  # one of each
-    for finding in suggestion.findings:
+    assert len(larger) == 1 < len(suggestion.slices)  # one of each
+    for finding in suggestion.slices:
         assert ("may have run out" in finding.note) == (finding.slice in larger)
     [note] = [note for note in suggestion.notes if "may have run out" in note]
     assert f"on slice {larger.pop()} is" in note

@@ -34,7 +34,7 @@ import medcontour as mc
 
 def test_the_slice_with_the_spot_is_found_and_the_other_is_not() -> None:
     suggestion = mc.suggest(scan_of(ground(1), with_spots([SPOT]), ground(2)), classifier(Spots()))
-    [finding] = suggestion.findings
+    [finding] = suggestion.slices
     assert finding.slice == 1
     assert finding.label == "spot"
     assert finding.status == "suggested"
@@ -54,7 +54,7 @@ def test_the_slice_with_the_spot_is_found_and_the_other_is_not() -> None:
 
 def test_nothing_positive_gives_no_finding(tmp_path: Path) -> None:
     suggestion = mc.suggest(scan_of(ground(1), ground(2)), classifier(Spots()))
-    assert suggestion.findings == ()
+    assert suggestion.slices == ()
     assert len(suggestion.slice_scores) == 2
     saved = suggestion.save(tmp_path / "out", ["labelmap", "markups", "report"])
     assert json.loads((tmp_path / "out" / "suggestion.json").read_text())["findings"] == []
@@ -68,7 +68,7 @@ def test_only_the_slices_asked_for_are_looked_at() -> None:
     scan = scan_of(*[with_spots([SPOT], seed=k) for k in range(5)])
     suggestion = mc.suggest(scan, classifier(Spots()), slices=slice(1, 3), outline="none")
     assert set(suggestion.slice_scores) == {1, 2}
-    assert [finding.slice for finding in suggestion.findings] == [1, 2]
+    assert [finding.slice for finding in suggestion.slices] == [1, 2]
     assert suggestion.run["slices_looked_at"] == 2
     with pytest.raises(mc.MedcontourError, match=r"7:9 .* 5 slices"):
         mc.suggest(scan, classifier(Spots()), slices=slice(7, 9))
@@ -78,7 +78,7 @@ def test_a_burnt_in_marker_is_what_the_evidence_lies_on() -> None:
     """A shortcut: the network answers for the marker in the corner, not for the lesion."""
     plane = with_spots([((20.0, 26.0), 9.0, 0.5)])
     plane[3:11, 52:60] = 1.0
-    [finding] = mc.suggest(scan_of(plane), classifier(Spots())).findings
+    [finding] = mc.suggest(scan_of(plane), classifier(Spots())).slices
     assert finding.status == "suggested"
     marker, lesion = np.zeros((ROWS, COLUMNS), bool), disc((20.0, 26.0), 9.0)
     marker[3:11, 52:60] = True
@@ -105,48 +105,50 @@ def test_two_spots_are_found_together(
     """Of four contours allowed two are left: the others add nothing."""
     scan, asked = scan_of(with_spots(spots)), classifier(Spots(ceiling=ceiling))
     for contours in (4, "auto"):
-        [finding] = mc.suggest(scan, asked, contours=contours).findings
-        assert finding.status == "suggested"
-        assert finding.evidence.preserved > 0.5 > finding.evidence.deleted
-        assert finding.evidence.evaluations <= (94 if contours == "auto" else 69)
-        for kind, nearest in (("evidence_contours", 3.0), ("outlines", 1.0)):
-            found = [centroid(c.polygon_lps_mm[:, :2]) for c in getattr(finding, kind)]
+        suggestion = mc.suggest(scan, asked, contours=contours)
+        assert all(finding.suggested for finding in suggestion)
+        assert all(part.evidence.preserved > 0.5 for part in suggestion.slices)
+        spent = sum(part.evidence.evaluations for part in suggestion.slices)
+        assert spent <= (94 if contours == "auto" else 69)
+        for kind, nearest in (("evidence", 3.0), ("outline", 1.0)):
+            curves = list(suggestion.contours(kind))
+            found = [centroid(c.polygon_lps_mm[:, :2]) for c in curves]
             assert len(found) == 2
             for centre, _, _ in spots:
                 assert min(np.linalg.norm(place - centre) for place in found) < nearest
-        assert all(contour.quality["gain"] > 0.02 for contour in finding.evidence_contours)
+            if kind == "evidence":
+                assert all(contour.quality["gain"] > 0.02 for contour in curves)
 
 
 def test_each_contour_of_several_has_its_own_evidence() -> None:
     """Each is judged again here, by the classifier itself: kept alone, and taken away alone."""
     spots = [((40.0, 18.0), 5.0, 0.95), ((15.0, 33.0), 5.0, 0.95)]
     scan, asked = scan_of(with_spots(spots)), classifier(Spots(ceiling=3.0))
-    [finding] = mc.suggest(scan, asked, contours="auto").findings
-    assert len(finding.evidence_contours) == 2
-    for contour in finding.evidence_contours:
-        own = contour.quality
-        assert own["preserved"] > 0.5
-        assert own["deleted"] > 0.5 > finding.evidence.deleted  # the other spot is still there
-        assert own["status"] == "suggested, deletion keeps the class"
-        assert 0 < own["p_value"] <= 0.05
-    assert finding.evidence.p_value <= 0.05
+    suggestion = mc.suggest(scan, asked, contours="auto")
+    assert [finding.number for finding in suggestion] == [1, 2]  # each is an object of its own
+    for part in suggestion.slices:
+        assert len(part.evidence_contours) == len(part.outlines) == 1
+        assert part.evidence.preserved > 0.5
+        assert part.evidence.deleted > 0.5  # the other spot is still there
+        assert part.status == "suggested, deletion keeps the class"
+        assert 0 < part.evidence.p_value <= 0.05
 
 
 def test_what_does_not_keep_the_class_by_itself_is_left_out() -> None:
     """A small spot adds to the score of a large one, and is not enough for the class."""
     spots = [((40.0, 18.0), 6.0, 0.95), ((15.0, 33.0), 3.2, 0.95)]
     scan, asked = scan_of(with_spots(spots)), classifier(Spots())
-    [finding] = mc.suggest(scan, asked, contours="auto", area_weight=0.1).findings
+    [finding] = mc.suggest(scan, asked, contours="auto", area_weight=0.1).slices
     [contour] = finding.evidence_contours
     assert np.linalg.norm(centroid(contour.polygon_lps_mm[:, :2]) - (40.0, 18.0)) < 3
-    assert contour.quality["status"] == "suggested"
+    assert finding.status == "suggested"
     assert "left out because by themselves" in finding.note
 
 
 def test_what_keeps_the_class_only_together_stays_together() -> None:
     spots = [((40.0, 18.0), 3.2, 0.95), ((15.0, 33.0), 3.2, 0.95)]
     scan, asked = scan_of(with_spots(spots)), classifier(Spots())
-    [finding] = mc.suggest(scan, asked, contours="auto").findings
+    [finding] = mc.suggest(scan, asked, contours="auto").slices
     assert len(finding.evidence_contours) == 2
     assert finding.evidence.preserved > 0.5
     assert {c.quality["status"] for c in finding.evidence_contours} == {"does not keep the class"}
@@ -154,7 +156,7 @@ def test_what_keeps_the_class_only_together_stays_together() -> None:
 
 def test_one_spot_has_one_contour_however_many_are_allowed() -> None:
     scan = scan_of(with_spots([SPOT]), spacing=(1.3, 0.8))
-    [finding] = mc.suggest(scan, classifier(Spots()), contours="auto").findings
+    [finding] = mc.suggest(scan, classifier(Spots()), contours="auto").slices
     [contour] = finding.evidence_contours
     assert len(finding.outlines) == 1
     assert np.abs(centroid(contour.polygon_lps_mm[:, :2]) - (40.0 * 0.8, 18.0 * 1.3)).max() < 1.5
@@ -163,7 +165,7 @@ def test_one_spot_has_one_contour_however_many_are_allowed() -> None:
 @pytest.mark.parametrize("spacing", [(1.0, 1.0), (1.4, 0.7)])
 def test_an_area_in_square_millimetres_is_held(spacing: tuple[float, float]) -> None:
     scan = scan_of(with_spots([SPOT]), spacing=spacing)
-    [finding] = mc.suggest(scan, classifier(Spots()), area_mm2=150.0, outline="none").findings
+    [finding] = mc.suggest(scan, classifier(Spots()), area_mm2=150.0, outline="none").slices
     [contour] = finding.evidence_contours
     assert contour.area_mm2 == pytest.approx(150.0, rel=0.01)
 
@@ -179,7 +181,7 @@ def test_a_number_of_contours_out_of_reach(contours: int | str) -> None:
 
 def test_evidence_that_could_lie_anywhere_is_no_better_than_chance(tmp_path: Path) -> None:
     suggestion = mc.suggest(scan_of(chequered()), classifier(TextureAnywhere()))
-    [finding] = suggestion.findings
+    [finding] = suggestion.slices
     assert finding.status == "no better than chance"
     assert finding.evidence.p_value > 0.05
     assert finding.evidence.random_preserved > 0.5
@@ -191,7 +193,7 @@ def test_a_network_that_always_says_yes_gives_collapsed_contours(
     answer: float, tmp_path: Path
 ) -> None:
     suggestion = mc.suggest(scan_of(with_spots([SPOT])), classifier(Always(answer)))
-    [finding] = suggestion.findings
+    [finding] = suggestion.slices
     assert finding.status == "collapsed"
     assert finding.outlines == ()
     assert "background" in finding.note
@@ -204,7 +206,7 @@ def assert_left_out_unless_asked_for(suggestion: mc.Suggestion, folder: Path) ->
     assert "markups" in saved.left_out
     assert not np.asarray(nibabel.load(folder / "strong" / "labelmap.nii.gz").dataobj).any()
     [in_json] = json.loads((folder / "strong" / "suggestion.json").read_text())["findings"]
-    assert in_json["status"] == suggestion.findings[0].status
+    assert in_json["status"] == suggestion.slices[0].status
     assert in_json["status"] in (folder / "strong" / "report.html").read_text()
     assert list((folder / "strong" / "overlay").glob("*.png"))
 
@@ -266,7 +268,7 @@ def test_settings_hold_all_that_was_chosen() -> None:
     assert chosen.items() <= suggestion.settings.items()
     assert suggestion.settings["slices"] == "0:1"
     assert suggestion.settings["scan"] is None  # made in memory: there is no file to find again
-    contour = suggestion.findings[0].evidence_contours[0]
+    contour = suggestion.slices[0].evidence_contours[0]
     assert contour.area_mm2 == pytest.approx(0.05 * ROWS * COLUMNS, rel=0.02)
     assert contour.quality["background"] == "mean"
     assert suggestion.editable == "evidence"
@@ -286,8 +288,7 @@ def test_evidence_outside_the_body_is_remarked_upon() -> None:
     beside[3:11, 52:60] = 1.0
     within[20:28, 24:32] = 1.0
     notes = [
-        mc.suggest(scan_of(plane), classifier(Spots())).findings[0].note
-        for plane in (beside, within)
+        mc.suggest(scan_of(plane), classifier(Spots())).slices[0].note for plane in (beside, within)
     ]
     assert ["outside the body" in note for note in notes] == [True, False]
 

@@ -95,7 +95,7 @@ def test_an_image_without_physical_size(tmp_path: Path) -> None:
     written = np.asarray(nibabel.load(tmp_path / "out" / "labelmap.nii.gz").dataobj)
     assert written.shape == (COLUMNS, ROWS, 1)
     assert dice(written[..., 0].T == 1, disc(*SPOT[:2])) >= 0.9
-    assert suggestion.findings[0].outlines[0].area_mm2 == pytest.approx(np.pi * 25, rel=0.15)
+    assert suggestion.slices[0].outlines[0].area_mm2 == pytest.approx(np.pi * 25, rel=0.15)
 
 
 def test_a_picture_in_colour(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_through_resizing_cropping_and_padding(spacing: tuple[float, float]) -> 
     truth = disc((37.0, 20.0), 5.0, spacing)
     plane[truth] = 0.95
     suggestion = mc.suggest(scan_of(plane, spacing=spacing), classifier(Spots(), steps))
-    [finding] = suggestion.findings
+    [finding] = suggestion.slices
     assert finding.status == "suggested"
     for contour in (*finding.evidence_contours, *finding.outlines):
         in_pixels = contour.polygon_lps_mm[:, :2] / (spacing[1], spacing[0])

@@ -58,7 +58,7 @@ def picture() -> np.ndarray:
 
 def test_a_classifier_that_reads_the_writing_is_warned_of() -> None:
     suggestion = mc.suggest(scan_of(picture()), classifier(by_the_pen()), outline="none")
-    [finding] = suggestion.findings
+    [finding] = suggestion.slices
     quality = finding.evidence_contours[0].quality
     assert quality["on_marks"] >= 0.25
     assert quality["score_without_marks"] < 0.5 < quality["score_elsewhere"]
@@ -73,7 +73,7 @@ def test_a_classifier_that_reads_the_writing_is_warned_of() -> None:
 
 def test_a_classifier_that_looks_at_the_lesion_is_not() -> None:
     suggestion = mc.suggest(scan_of(picture()), classifier(by_the_lesion()), outline="none")
-    [finding] = suggestion.findings
+    [finding] = suggestion.slices
     quality = finding.evidence_contours[0].quality
     assert quality["on_marks"] < 0.05
     assert quality["score_without_marks"] == pytest.approx(finding.score, abs=0.05)
@@ -90,7 +90,7 @@ def test_several_slices_are_named_in_one_note_and_the_header_is_heard() -> None:
     header.BurnedInAnnotation = "YES"
     scan = replace(scan, datasets=(header,) * 3)
     suggestion = mc.suggest(scan, classifier(by_the_pen()), outline="none")
-    assert [finding.slice for finding in suggestion.findings] == [0, 2]
+    assert [finding.slice for finding in suggestion.slices] == [0, 2]
     [lies] = [note for note in suggestion.notes if "lies on" in note]
     assert "on slices 0, 2 lies on" in lies
     assert suggestion.notes[-1].endswith("carry burnt-in annotation.")
@@ -98,7 +98,7 @@ def test_several_slices_are_named_in_one_note_and_the_header_is_heard() -> None:
 
 def test_a_slice_without_marks_costs_nothing_more(sample_run: SampleRun) -> None:
     """The sample study has no marks, and its classifier looks at nodules."""
-    for finding in sample_run.suggestion.findings:
+    for finding in sample_run.suggestion.slices:
         assert finding.evidence.shortcut_evaluations == 0
         assert "shortcut" not in finding.evidence_contours[0].quality
     assert not any("shortcut" in note for note in sample_run.suggestion.notes)

@@ -15,11 +15,12 @@ from medcontour.report import write_report
 from medcontour.results import (
     ClassifierReference,
     Evidence,
-    Finding,
+    FindingSlice,
     PlacedContour,
     ScanReference,
     Suggestion,
     Views,
+    make_finding,
 )
 from medcontour.scan.scan import Scan
 
@@ -65,8 +66,12 @@ class Case:
     outline: Ellipse
     evidence: Ellipse
 
-    def with_findings(self, *findings: Finding, **changes: Any) -> Suggestion:
-        return replace(self.suggestion, findings=findings, views=(), **changes)
+    def with_findings(self, *parts: FindingSlice, **changes: Any) -> Suggestion:
+        """A finding of each slice given."""
+        findings = tuple(
+            make_finding([part], number, self.scan) for number, part in enumerate(parts, start=1)
+        )
+        return replace(self.suggestion, findings=findings, **changes)
 
 
 ROWS, COLUMNS, SLICES = 64, 96, 3
@@ -112,7 +117,9 @@ def make_case(factor: float = 1.0) -> Case:
     bright = Ellipse((27.3, 54.9), (9.0 * factor, 5.0 * factor), np.deg2rad(25))
     scan = oblique_scan(bright)
     outline, evidence = bright.scaled(1.4), bright.scaled(0.8)
-    finding = Finding(
+    plane = ((scan.voxels[1] + 500) / 600).astype(np.float32)
+    plane[:, :6] = np.nan
+    part = FindingSlice(
         slice=1,
         sop_instance_uid="1.2.826.0.1.3680043.8.498.1",
         label="nodule",
@@ -121,17 +128,15 @@ def make_case(factor: float = 1.0) -> Case:
         evidence=Evidence(0.91, 0.11, 0.07, 0.21, 0.88, 0.01, 99, 52.0, 49.5, 0.61),
         evidence_contours=(placed("evidence", evidence, scan, 1),),
         outlines=(placed("outline", outline, scan, 1),),
+        views=Views(plane, plane * 0.9, plane * 0.1),
     )
-    plane = ((scan.voxels[1] + 500) / 600).astype(np.float32)
-    plane[:, :6] = np.nan
     suggestion = Suggestion(
         scan=ScanReference("CT", (SLICES, ROWS, COLUMNS), scan.affine_lps.tolist(), "mm"),
         classifier=ClassifierReference("small", "0123456789abcdef" * 4, 1, "nodule", ("no", "yes")),
         settings={"background": "blur", "positive_above": 0.5, "outline": "region", "seed": 0},
-        findings=(finding,),
+        findings=(make_finding([part], 1, scan),),
         slice_scores={0: 0.2, 1: 0.93, 2: 0.11},
         run={"version": "0.1.0", "evaluations": 52.0, "peak_memory_mib": 311},
-        views=(Views(plane, plane * 0.9, plane * 0.1),),
     )
     return Case(scan, suggestion, bright, outline, evidence)
 

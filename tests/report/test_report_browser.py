@@ -104,10 +104,9 @@ def test_drawn_curves_lie_where_they_should(small_case: Any, tmp_path: Path) -> 
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [360, 390, 800])
 def test_nothing_sticks_out_sideways(small_case: Any, tmp_path: Path, width: int) -> None:
-    good = small_case.suggestion.findings[0]
+    good = small_case.suggestion.slices[0]
     weak = replace(good, status="no better than chance", label="x" * 60, note="y" * 80)
-    views = small_case.suggestion.views * 2
-    suggestion = replace(small_case.suggestion, findings=(good, weak), views=views)
+    suggestion = small_case.with_findings(good, weak)
     path = tmp_path / "report.html"
     write_report(suggestion, small_case.scan, path)
     page = framed(path, width, "[d.documentElement.scrollWidth, d.querySelectorAll('*').length]")

@@ -70,7 +70,7 @@ def test_outline_is_solid_and_evidence_dashed(case: Any, tmp_path: Path) -> None
 
 
 def test_the_image_lies_under_the_curves(case: Any, tmp_path: Path) -> None:
-    finding = replace(case.suggestion.findings[0], evidence_contours=())
+    finding = replace(case.suggestion.slices[0], evidence_contours=())
     (path,) = write_overlays(case.with_findings(finding), case.scan, tmp_path)
     part, scale = whole_slice(read(path), case)
     y, x = np.nonzero(part.min(-1) > 127)
@@ -85,7 +85,7 @@ def test_the_image_lies_under_the_curves(case: Any, tmp_path: Path) -> None:
 
 def test_the_image_is_drawn_pixel_for_pixel(case: Any, tmp_path: Path) -> None:
     """Whatever the release of matplotlib: nothing but the enlargement has sampled it."""
-    finding = replace(case.suggestion.findings[0], outlines=(), evidence_contours=())
+    finding = replace(case.suggestion.slices[0], outlines=(), evidence_contours=())
     (path,) = write_overlays(case.with_findings(finding), case.scan, tmp_path)
     part, _ = whole_slice(read(path), case)
     grey = np.rint((case.scan.voxels[1] + 500) / 600 * 255).astype(np.uint8)
@@ -109,7 +109,7 @@ def test_small_curves_are_shown_enlarged_beside_the_slice(small_case: Any, tmp_p
 
 
 def test_names_follow_the_index_and_count_further_findings(case: Any, tmp_path: Path) -> None:
-    finding = case.suggestion.findings[0]
+    finding = case.suggestion.slices[0]
     suggestion = case.with_findings(finding, finding, replace(finding, slice=2))
     written = write_overlays(suggestion, case.scan, tmp_path / "new")
     names = ["slice_001.png", "slice_001_2.png", "slice_002.png"]
@@ -140,7 +140,7 @@ def test_leaves_the_users_figures_alone(case: Any, tmp_path: Path) -> None:
 
 
 def test_labels_are_text_and_no_formula(case: Any, tmp_path: Path) -> None:
-    finding = replace(case.suggestion.findings[0], label=r"a_$\frac{1}{$ " + "long " * 60)
+    finding = replace(case.suggestion.slices[0], label=r"a_$\frac{1}{$ " + "long " * 60)
     (path,) = write_overlays(case.with_findings(finding), case.scan, tmp_path)
     (plain,) = write_overlays(case.suggestion, case.scan, tmp_path / "plain")
     assert read(path).shape[0] > read(plain).shape[0]  # wrapped, not cut off
@@ -157,7 +157,7 @@ def test_colour_and_pixel_units(case: Any, tmp_path: Path) -> None:
         units="pixel",
         window=(0.0, 255.0),
     )
-    finding = replace(case.suggestion.findings[0], outlines=(), evidence_contours=())
+    finding = replace(case.suggestion.slices[0], outlines=(), evidence_contours=())
     (path,) = write_overlays(case.with_findings(finding), scan, tmp_path)
     picture = read(path)
     assert picture.shape[1] == 768
@@ -216,7 +216,7 @@ def test_large_curves_and_a_single_image(case: Any, contour_of: Any, tmp_path: P
         case.scan, voxels=case.scan.voxels[:1], slice_origins_lps=case.scan.slice_origins_lps[:1]
     )
     large = contour_of("outline", case.outline.scaled(2), scan, 0)
-    finding = replace(case.suggestion.findings[0], slice=0, outlines=(large,), evidence_contours=())
+    finding = replace(case.suggestion.slices[0], slice=0, outlines=(large,), evidence_contours=())
     suggestion = case.with_findings(finding, scan=replace(case.suggestion.scan, shape=(1, 64, 96)))
     (path,) = write_overlays(suggestion, scan, tmp_path)
     picture = read(path)

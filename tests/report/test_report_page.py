@@ -27,7 +27,7 @@ def test_says_what_was_found_and_why(report: Report) -> None:
     text = report().words
     for phrase in (
         "1 of 3 slices is called “nodule”. 1 finding is suggested, with an outline to edit.",
-        "Slice 2 of 3: nodule",
+        "nodule 1: slice 2 of 3",
         "2 of 3; index 1 in suggestion.json",
         "1.2.826.0.1.3680043.8.498.1",
         "The outline is what you edit. The evidence contour says why it is there; "
@@ -108,7 +108,7 @@ def test_nothing_of_the_patient(case: Any, report: Report, tmp_path: Path) -> No
 
 def test_escapes_what_it_is_given(case: Any, report: Report) -> None:
     finding = replace(
-        case.suggestion.findings[0], label="<b>x</b>", note='<script>alert("1")</script>'
+        case.suggestion.slices[0], label="<b>x</b>", note='<script>alert("1")</script>'
     )
     classifier = replace(case.suggestion.classifier, target_name="<b>x</b>", name='"><i>')
     page = report(case.with_findings(finding, classifier=classifier, settings={"<u>": "<u>"}))
@@ -156,11 +156,14 @@ def test_views(case: Any, report: Report) -> None:
     assert "Even grey: outside what the classifier sees." in page.words
     first = Image.open(io.BytesIO(base64.b64decode(page.all("img")[0]["src"].split(",")[1])))
     assert len(set(np.asarray(first)[:, :6].ravel())) == 1
-    assert "What the classifier was shown" not in report(replace(case.suggestion, views=())).words
+    assert (
+        "What the classifier was shown"
+        not in report(case.with_findings(replace(case.suggestion.slices[0], views=None))).words
+    )
 
 
 def test_statuses_and_missing_outlines_are_said(case: Any, report: Report) -> None:
-    good = case.suggestion.findings[0]
+    good = case.suggestion.slices[0]
     weak = replace(good, slice=0, status="no better than chance", outlines=())
     gone = replace(good, slice=2, status="collapsed", outlines=(), evidence_contours=())
     page = report(case.with_findings(weak, good, gone))
@@ -173,9 +176,7 @@ def test_statuses_and_missing_outlines_are_said(case: Any, report: Report) -> No
     assert "The contour collapsed:" in page.words
     assert len(page.all("span", class_="badge no-better-than-chance")) == 2  # table and card
     assert page.words.count("No outline") == 2
-    plain = replace(
-        case.suggestion, settings={"outline": "none"}, findings=(replace(good, outlines=()),)
-    )
+    plain = case.with_findings(replace(good, outlines=()), settings={"outline": "none"})
     assert "1 finding is suggested. Score" in report(plain).words
 
 
@@ -193,7 +194,7 @@ def test_a_single_image(case: Any, report: Report, contour_of: Any) -> None:
         case.scan, voxels=case.scan.voxels[:1], slice_origins_lps=case.scan.slice_origins_lps[:1]
     )
     finding = replace(
-        case.suggestion.findings[0],
+        case.suggestion.slices[0],
         slice=0,
         outlines=(contour_of("outline", case.outline, scan, 0),),
         evidence_contours=(contour_of("evidence", case.evidence, scan, 0),),
@@ -202,7 +203,7 @@ def test_a_single_image(case: Any, report: Report, contour_of: Any) -> None:
     suggestion = case.with_findings(finding, scan=reference, slice_scores={0: 0.93})
     page = report(suggestion, voxels=scan.voxels, slice_origins_lps=scan.slice_origins_lps)
     assert "The image is called “nodule”." in page.words
-    assert "The image: nodule" in page.words
+    assert "nodule 1" in page.words
     assert not page.all("svg", class_="strip")
     nothing = replace(suggestion, findings=(), slice_scores={0: 0.001})
     assert summary(nothing) == ["Nothing was found: the score of the image for “nodule” is <0.01."]
@@ -227,7 +228,7 @@ def test_a_hundred_findings_stay_readable(case: Any, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     noise = rng.normal(-200, 60, (1, 512, 512)).astype(np.float32)
     scan = replace(case.scan, voxels=noise, slice_origins_lps=case.scan.slice_origins_lps[:1])
-    finding = case.suggestion.findings[0]
+    finding = case.suggestion.slices[0]
     finding = replace(
         finding,
         slice=0,
@@ -235,12 +236,11 @@ def test_a_hundred_findings_stay_readable(case: Any, tmp_path: Path) -> None:
         evidence_contours=tuple(replace(c, slice=0) for c in finding.evidence_contours),
     )
     view = (noise[0] + 500) / 600
+    finding = replace(finding, views=Views(view, view, view))
     for number, opened in ((1, 1), (100, 12)):
-        suggestion = replace(
-            case.suggestion,
+        suggestion = case.with_findings(
+            *(finding,) * number,
             scan=replace(case.suggestion.scan, shape=(1, 512, 512)),
-            findings=(finding,) * number,
-            views=(Views(view, view, view),) * number,
             slice_scores={0: 0.93},
         )
         path = tmp_path / f"{number}.html"
@@ -269,7 +269,7 @@ def test_curve_colours_are_okabe_and_itos() -> None:
 
 
 def test_several_contours_of_one_finding(case: Any, report: Report) -> None:
-    finding = case.suggestion.findings[0]
+    finding = case.suggestion.slices[0]
     twice: tuple[PlacedContour, ...] = finding.outlines * 2
     page = report(case.with_findings(replace(finding, outlines=twice)))
     assert len(page.all("path")) == 3
@@ -293,7 +293,7 @@ def test_figures_in_words() -> None:
 
 
 def test_summary_counts_outlines(case: Any) -> None:
-    good = case.suggestion.findings[0]
+    good = case.suggestion.slices[0]
     bare = replace(good, slice=2, outlines=())
     weak = replace(good, status="no better than chance")
     sentences = [

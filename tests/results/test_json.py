@@ -18,11 +18,13 @@ from medcontour.results import (
     ClassifierReference,
     Evidence,
     Finding,
+    FindingSlice,
     PlacedContour,
     ScanReference,
     export,
 )
 
+LABEL = "größer ≥ 3 mm"
 AWKWARD = 0.1 + 0.2, 1e-17, 1 / 3, -123456.789012345678
 
 
@@ -42,11 +44,11 @@ def contour(kind: str, k: int) -> PlacedContour:
     return PlacedContour(kind, k, curve.to_dict(), polygon, 12.25 + AWKWARD[2], quality)
 
 
-def finding(k: int, status: str) -> Finding:
-    return Finding(
+def part(k: int, status: str) -> FindingSlice:
+    return FindingSlice(
         slice=k,
         sop_instance_uid=f"1.2.3.{k}",
-        label="größer ≥ 3 mm",
+        label=LABEL,
         score=0.9 + AWKWARD[0] / 10,
         status=status,
         evidence=Evidence(0.9, 0.1, AWKWARD[2], 0.2, 0.8, 0.01, 99, 51.0, 49.5, 0.4),
@@ -71,10 +73,9 @@ def suggestion() -> Suggestion:
         classifier=ClassifierReference("net", "ab" * 32, 1, "lesion", ("no lesion", "lesion")),
         settings={"preset": "fast", "area": None, "slices": [1, 4], "outline": "region"},
         findings=(
-            finding(1, "suggested"),
-            finding(2, "no better than chance"),
-            finding(3, "collapsed"),
-            finding(4, "suggested"),
+            Finding("a", 1, LABEL, (part(1, "suggested"), part(2, "no better than chance")), 123.4),
+            Finding("b", 2, LABEL, (part(3, "collapsed"),)),
+            Finding("c", 3, LABEL, (part(4, "suggested"),), 12.5, AWKWARD[2], 1e-3),
         ),
         slice_scores={1: 0.9, 2: 0.8, 3: 0.7, 4: AWKWARD[0]},
         run={"seconds": 1.5, "created": "2024-01-02T03:04:05+00:00"},
@@ -95,6 +96,8 @@ def test_what_is_written_is_read_back_exactly(suggestion: Suggestion, written: P
         assert getattr(back, name) == getattr(suggestion, name), name
     assert len(back.findings) == len(suggestion.findings)
     for ours, theirs in zip(suggestion.findings, back.findings, strict=True):
+        assert replace(ours, slices=()) == replace(theirs, slices=())
+    for ours, theirs in zip(suggestion.slices, back.slices, strict=True):
         for kind in ("evidence_contours", "outlines"):
             pairs = zip(getattr(ours, kind), getattr(theirs, kind), strict=True)
             for a, b in pairs:
@@ -112,12 +115,13 @@ def test_the_folder_does_as_well_as_the_file(suggestion: Suggestion, written: Pa
 
 
 def test_parameters_give_back_the_curve(suggestion: Suggestion, written: Path) -> None:
-    first = Suggestion.read_json(written).findings[0].outlines[0]
+    first = Suggestion.read_json(written).slices[0].outlines[0]
     again = FourierContour.from_dict(first.parameters).polygon(16)[0].numpy() * 87.3
     np.testing.assert_allclose(again, first.polygon_lps_mm[:, :2] - AWKWARD[:2], atol=1e-9)
 
 
 NUMBER = (int, float)
+OUTLINE = ("findings", "0", "slices", "0", "outlines", "0")
 CONTRACT: dict[str, Any] = {
     "schema": str,
     "scan": {"modality": str, "shape": list, "affine_lps": list},
@@ -127,9 +131,20 @@ CONTRACT: dict[str, Any] = {
     "run": dict,
 }
 FINDING: dict[str, Any] = {
+    "id": str,
+    "number": int,
+    "label": str,
+    "status": str,
+    "score": NUMBER,
+    "volume_mm3": (*NUMBER, type(None)),
+    "longest_diameter_mm": (*NUMBER, type(None)),
+    "slices": list,
+}
+SLICE: dict[str, Any] = {
     "slice": int,
     "sop_instance_uid": str,
     "score": NUMBER,
+    "status": str,
     "evidence": {
         "preserved": NUMBER,
         "deleted": NUMBER,
@@ -156,15 +171,34 @@ def check(document: dict[str, Any], contract: dict[str, Any]) -> None:
 def test_the_keys_and_types_that_others_rely_on(written: Path) -> None:
     document = json.loads(written.read_text(encoding="utf-8"))
     check(document, CONTRACT)
-    assert document["schema"] == "medcontour/suggestion/1"
+    assert document["schema"] == "medcontour/suggestion/2"
     assert np.shape(document["scan"]["affine_lps"]) == (4, 4)
     uids = ("study_instance_uid", "series_instance_uid", "frame_of_reference_uid")
     assert all(isinstance(document["scan"][uid], str) for uid in uids)
     for item in document["findings"]:
         check(item, FINDING)
-        for one in (*item["evidence_contours"], *item["outlines"]):
-            check(one, CONTOUR)
-            assert np.shape(one["polygon_lps_mm"]) == (16, 3)
+        for part in item["slices"]:
+            check(part, SLICE)
+            for one in (*part["evidence_contours"], *part["outlines"]):
+                check(one, CONTOUR)
+                assert np.shape(one["polygon_lps_mm"]) == (16, 3)
+
+
+def test_a_document_of_schema_1_is_read(written: Path, suggestion: Suggestion) -> None:
+    """There each slice was a finding."""
+    document = json.loads(written.read_text(encoding="utf-8"))
+    document["schema"] = "medcontour/suggestion/1"
+    document["findings"] = [
+        {"label": item["label"], **part} for item in document["findings"] for part in item["slices"]
+    ]
+    written.write_text(json.dumps(document))
+    read = Suggestion.read_json(written)
+    assert [len(finding.slices) for finding in read] == [1, 1, 1, 1]
+    assert [part.status for part in read.slices] == [part.status for part in suggestion.slices]
+    assert read.slices[0].evidence == suggestion.slices[0].evidence
+    del document["findings"][1]["score"]
+    written.write_text(json.dumps(document))
+    assert "lacks or garbles" in refusal(written)
 
 
 def test_nan_is_never_written(suggestion: Suggestion, tmp_path: Path) -> None:
@@ -207,7 +241,7 @@ def test_bytes_that_are_no_text(written: Path) -> None:
 @pytest.mark.parametrize("content", ["[]", "3", '"text"', "{}", '{"schema": "medcontour/other/9"}'])
 def test_another_schema(content: str, written: Path) -> None:
     written.write_text(content)
-    assert "medcontour/suggestion/1" in refusal(written)
+    assert "medcontour/suggestion/2" in refusal(written)
 
 
 def _without(*keys: str) -> Callable[[dict[str, Any]], None]:
@@ -236,13 +270,26 @@ def _with(value: Any, *keys: str) -> Callable[[dict[str, Any]], None]:
         _without("scan"),
         _without("scan", "shape"),
         _without("findings"),
-        _without("findings", "0", "evidence"),
-        _without("findings", "0", "evidence", "p_value"),
-        _without("findings", "0", "outlines", "0", "polygon_lps_mm"),
-        _with([[1, 2], [3, 4], [5, 6]], "findings", "0", "outlines", "0", "polygon_lps_mm"),
-        _with([[1, 2, 3], [3, 4]], "findings", "0", "outlines", "0", "polygon_lps_mm"),
-        _with("text", "findings", "0", "outlines", "0", "polygon_lps_mm"),
+        _without("findings", "0", "slices", "0", "evidence"),
+        _without("findings", "0", "slices", "0", "evidence", "p_value"),
+        _without("findings", "0", "slices", "0", "outlines", "0", "polygon_lps_mm"),
+        _with(
+            [[1, 2], [3, 4], [5, 6]],
+            "findings",
+            "0",
+            "slices",
+            "0",
+            "outlines",
+            "0",
+            "polygon_lps_mm",
+        ),
+        _with(
+            [[1, 2, 3], [3, 4]], "findings", "0", "slices", "0", "outlines", "0", "polygon_lps_mm"
+        ),
+        _with("text", "findings", "0", "slices", "0", "outlines", "0", "polygon_lps_mm"),
         _with("many", "findings", "0", "score"),
+        _with([], "findings", "0", "slices"),
+        _with(0, "findings", "0", "number"),
         _with(5, "findings"),
         _with(None, "scan"),
         _with(["a"], "slice_scores"),
@@ -272,10 +319,10 @@ def test_a_file_that_cannot_be_written_leaves_the_one_before(
 
 def test_exports_hold_suggested_findings_alone(suggestion: Suggestion) -> None:
     kept = suggestion.for_export()
-    assert [f.slice for f in kept.findings] == [1, 4]
+    assert [f.slice for f in kept.slices] == [1, 4]
     assert [c.slice for c in kept.contours("outline")] == [1, 4]
-    assert [f.slice for f in suggestion.for_export(include_weak=True).findings] == [1, 2, 3, 4]
-    assert [f.slice for f in suggestion.findings] == [1, 2, 3, 4]
+    assert [f.slice for f in suggestion.for_export(include_weak=True).slices] == [1, 2, 3, 4]
+    assert [f.slice for f in suggestion.slices] == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(("outline", "kind"), [("region", "outline"), ("none", "evidence")])

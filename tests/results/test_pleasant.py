@@ -50,7 +50,7 @@ def test_a_finding_gives_the_mask_that_the_label_map_holds(study: Study, tmp_pat
     scan, suggestion = study
     volume = label_volume(suggestion, scan) > 0
     for k in range(scan.slices):
-        here = [f.mask() for f in replace(suggestion, source=scan) if f.slice == k]
+        here = [f.mask()[k] for f in replace(suggestion, source=scan)]
         assert np.array_equal(np.logical_or.reduce([volume[k] & False, *here]), volume[k])
     suggestion.write_json(tmp_path / "suggestion.json")
     finding, *_ = Suggestion.read_json(tmp_path)

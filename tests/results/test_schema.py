@@ -20,6 +20,7 @@ from medcontour.results import (
     ClassifierReference,
     Evidence,
     Finding,
+    FindingSlice,
     ObjectReference,
     PlacedContour,
     ScanReference,
@@ -41,12 +42,25 @@ def contour(k: int) -> dict[str, Any]:
     }
 
 
-def finding(k: int) -> dict[str, Any]:
+def finding(number: int, *slices: int) -> dict[str, Any]:
+    return {
+        "id": f"{number:012x}",
+        "number": number,
+        "label": "lesion",
+        "status": "suggested",
+        "score": 0.9,
+        "volume_mm3": 24.3,
+        "longest_diameter_mm": 4.5,
+        "short_axis_mm": None,
+        "slices": [finding_slice(k) for k in slices],
+    }
+
+
+def finding_slice(k: int) -> dict[str, Any]:
     names = [own.name for own in fields(Evidence)]
     return {
         "slice": k,
         "sop_instance_uid": f"1.2.3.{k}",
-        "label": "lesion",
         "score": 0.9,
         "status": "suggested",
         "evidence": dict.fromkeys(names, 0.5),
@@ -57,7 +71,7 @@ def finding(k: int) -> dict[str, Any]:
 
 
 DOCUMENT: dict[str, Any] = {
-    "schema": "medcontour/suggestion/1",
+    "schema": "medcontour/suggestion/2",
     "scan": {
         "modality": "CT",
         "shape": [5, 40, 50],
@@ -75,7 +89,7 @@ DOCUMENT: dict[str, Any] = {
         "labels": ["no lesion", "lesion"],
     },
     "settings": {"preset": "fast", "area": None, "outline": "region", "scan": None},
-    "findings": [finding(1), finding(4)],
+    "findings": [finding(1, 1, 2), finding(2, 4)],
     "slice_scores": {"1": 0.9, "4": 0.8},
     "edited": False,
     "notes": ["Slices are uneven."],
@@ -131,18 +145,22 @@ def test_it_is_a_schema_and_takes_a_suggestion(folder: Path) -> None:
         ("scan", ScanReference),
         ("classifier", ClassifierReference),
         ("finding", Finding),
+        ("finding_slice", FindingSlice),
         ("evidence", Evidence),
         ("contour", PlacedContour),
     ],
 )
 def test_it_names_every_key_that_is_written(name: str, kind: type) -> None:
-    # The kind is told by the list it stands in; the source is the scan itself.
-    written = {own.name for own in fields(kind)} - {"kind", "source"}
+    # The kind is told by the list it stands in, a slice's class by its finding; the source is the
+    # scan itself, the views are for the report.
+    written = {own.name for own in fields(kind)} - {"kind", "source", "views"}
+    written = written | {"score", "status"} if kind is Finding else written
+    written = written - {"label"} if kind is FindingSlice else written
     assert set(SCHEMA["definitions"][name]["properties"]) == written
 
 
 def test_it_names_every_status_and_the_keys_of_a_predecessor() -> None:
-    status = SCHEMA["definitions"]["finding"]["properties"]["status"]["enum"]
+    status = SCHEMA["definitions"]["status"]["enum"]
     assert tuple(status) == get_args(Status)
     predecessor = SCHEMA["properties"]["predecessors"]["additionalProperties"]["properties"]
     assert set(predecessor) == {own.name for own in fields(ObjectReference)}
@@ -175,9 +193,10 @@ def test_what_it_takes_is_read_and_what_it_refuses_is_refused(
     taken = JUDGE.is_valid(document)
     if taken and path[-1] in ("slice", 0):  # no schema can say which slices a scan has
         slices = document["scan"]["shape"][0]
-        named = [f["slice"] for f in document["findings"]]
-        named += [c["slice"] for f in document["findings"] for c in f["evidence_contours"]]
-        named += [c["slice"] for f in document["findings"] for c in f["outlines"]]
+        parts = [part for f in document["findings"] for part in f["slices"]]
+        named = [part["slice"] for part in parts]
+        named += [c["slice"] for part in parts for c in part["evidence_contours"]]
+        named += [c["slice"] for part in parts for c in part["outlines"]]
         taken = all(k < slices for k in named)
     assert is_read(document, folder) == taken
 

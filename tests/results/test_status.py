@@ -11,7 +11,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
-from edits import AXIAL, smooth_suggestion, write_series
+from edits import AXIAL, smooth_suggestion, with_slices, write_series
 
 import medcontour as mc
 from medcontour.results.status import EXPORTED, STATUSES
@@ -27,15 +27,15 @@ def scan(tmp_path_factory) -> Scan:
 
 def of_status(scan: Scan, status: str) -> mc.Suggestion:
     suggestion = smooth_suggestion(scan)
-    findings = [replace(f, status=status) for f in suggestion.findings]
+    parts = [replace(part, status=status) for part in suggestion.slices]
     if status == "collapsed":  # has evidence alone
-        findings = [replace(f, outlines=()) for f in findings]
-    return replace(suggestion, findings=tuple(findings))
+        parts = [replace(part, outlines=()) for part in parts]
+    return with_slices(suggestion, scan, *parts)
 
 
 def test_the_schema_the_report_and_the_docs_know_every_status() -> None:
     schema = json.loads(files("medcontour.results").joinpath("suggestion.schema.json").read_text())
-    assert schema["definitions"]["finding"]["properties"]["status"]["enum"] == [*STATUSES]
+    assert schema["definitions"]["status"]["enum"] == [*STATUSES]
     docs = Path(__file__).parents[2] / "docs" / "concepts" / "figures.md"
     assert {*re.findall(r"^\| `([a-z, ]+)` \|", docs.read_text(), re.M)} >= {*STATUSES}
 

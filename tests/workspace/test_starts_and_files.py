@@ -71,10 +71,10 @@ def test_a_drawing_is_its_outline_in_the_patient(studies: Path, tmp_path: Path) 
 
 def test_a_click_leads_to_the_spot(workspace: Workspace, studies: Path) -> None:
     scan = mc.read_scan(studies / "spot.nii.gz")
-    [finding] = workspace.snap(scan, clicked([[40, 18, 1]], scan))
-    assert finding.outlines
+    [part] = workspace.snap(scan, clicked([[40, 18, 1]], scan)).slices
+    assert part.outlines
     voxels = np.zeros(scan.voxels.shape[:3], bool)
-    voxels[finding.slice] = finding.mask(scan)
+    voxels[part.slice] = part.mask(scan)
     assert scan.grid is not None
     on_file = scan.grid.from_scan(voxels)[..., 1].T
     assert planted.dice(on_file, planted.disc(planted.SPOT[0], planted.SPOT[1])) > 0.8
@@ -151,6 +151,8 @@ def test_the_summary_is_json_and_says_what_was_found(suggestion: mc.Suggestion) 
     [finding] = said["findings"]
     [own] = suggestion
     assert (finding["score"], finding["status"]) == (own.score, own.status)
-    assert finding["evidence"]["p_value"] == own.evidence.p_value
+    assert [part["evidence"]["p_value"] for part in finding["slices"]] == [
+        part.evidence.p_value for part in own.slices
+    ]
     assert {int(k): v for k, v in said["slice_scores"].items()} == suggestion.slice_scores
     assert suggestion.source.source not in json.dumps(said)

@@ -11,6 +11,7 @@ import nibabel
 import numpy as np
 import planted
 import pytest
+from export_cases import with_slices
 
 import medcontour as mc
 from medcontour.workspace import Setup, Workspace, evidence_strength, weakest_first
@@ -52,7 +53,7 @@ def test_a_study_is_looked_at_once_while_nothing_changes(
 ) -> None:
     first, again = workspace.suggestion("spot"), workspace.suggestion("spot")
     assert looked_at == ["spot.nii.gz"]
-    assert first.findings
+    assert first.slices
     assert _content(again) == _content(first)
     assert again.source is not None
     assert again.source.source == str(studies / "spot.nii.gz")
@@ -91,7 +92,7 @@ def test_an_edit_is_measured_kept_and_searched_on_from(
 
     after = workspace.after_edit("spot")
     assert not after.edited
-    assert [f.slice for f in after] == [f.slice for f in before]
+    assert [p.slice for p in after.slices] == [p.slice for p in before.slices]
     assert _content(after) != _content(before)
     assert _content(workspace.suggestion("spot")) == _content(after)
 
@@ -125,11 +126,11 @@ def test_studies_with_weaker_evidence_come_first_and_those_without_findings_last
     assert list(order.strengths) == ["spot", "quiet"]
     assert order.strengths["quiet"] is None
     spot = workspace.suggestion("spot")
-    [finding] = spot
-    assert finding.evidence is not None
-    strength = finding.evidence.preserved - finding.evidence.deleted
+    [part] = spot.slices
+    assert part.evidence is not None
+    strength = part.evidence.preserved - part.evidence.deleted
     assert order.strengths["spot"] == pytest.approx(strength)
-    weak = replace(spot, findings=(replace(finding, status="collapsed"),))
+    weak = with_slices(spot, workspace.scan("spot"), replace(part, status="collapsed"))
     assert evidence_strength(weak) == 0.0
 
 

@@ -53,6 +53,9 @@ def read(path: Path, scan: Scan) -> Edited:
         k = slices.get(item.get("image_id"))
         name, number = categories.get(item.get("category_id"), ""), item.get("category_id")
         kind = item.get("kind") if item.get("kind") in KINDS else None
+        if isinstance(item.get("finding"), int):
+            plain = name.removesuffix(" evidence")
+            name = f"{plain} {item['finding']}{name.removeprefix(plain)}"
         drawn = item.get("segmentation")
         if k is None:
             left_out.append(LeftOut("annotations of an image that is not listed", name, number))

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from medcontour.files import replacing
 from medcontour.formats.dicom.header import series_description
-from medcontour.formats.labels import KINDS, Kind, Label, labels
+from medcontour.formats.labels import KINDS, Kind, labels
 from medcontour.privacy import could_identify
 from medcontour.results.exporter import Exporter, NothingToWrite, is_picture
 from medcontour.results.model import Suggestion
@@ -25,9 +25,9 @@ __all__ = ["exporter", "file_name", "write"]
 def write(suggestion: Suggestion, scan: Scan, path: Path) -> None:
     """Write ``coco.json``: images, categories and annotations as COCO's instances have them.
 
-    An image is a slice that holds a contour, in pixels of `Scan.voxels`; a category is a label,
-    its id the value that it has in label maps. Beside COCO's own keys an image has ``slice`` (from
-    0) and an annotation ``kind`` (``"outline"`` or ``"evidence"``) and ``score``.
+    An image is a slice that holds a contour, in pixels of `Scan.voxels`; a category is a class.
+    Beside COCO's own keys an image has ``slice`` (from 0) and an annotation ``kind``
+    (``"outline"`` or ``"evidence"``), ``score`` and ``finding``, the finding's number.
 
     Evidence has categories of its own, ``NAME evidence``, behind those of the outlines, so that
     nobody trains on it for an outline.
@@ -42,12 +42,13 @@ def write(suggestion: Suggestion, scan: Scan, path: Path) -> None:
         When there is no contour.
     """
     every = labels(suggestion)
+    categories = list(dict.fromkeys(label.category for label in every))
     contours = [
-        (label, finding.score, contour)
+        (label, part.score, contour)
         for label in every
         for kind in KINDS
-        for finding in label.findings
-        for contour in (finding.outlines if kind == "outline" else finding.evidence_contours)
+        for part in label.finding.slices
+        for contour in part.contours(kind)
     ]
     if not contours:
         raise NothingToWrite("There is no contour to write as coco.")
@@ -69,20 +70,25 @@ def write(suggestion: Suggestion, scan: Scan, path: Path) -> None:
             for k in slices
         ],
         "categories": [
-            {"id": _category(label, kind, every), "name": label.called(kind), "supercategory": ""}
+            {
+                "id": _category(name, kind, categories),
+                "name": name if kind == "outline" else f"{name} evidence",
+                "supercategory": "",
+            }
             for kind in KINDS
-            for label in every
-            if any(label.contours(kind))
+            for name in categories
+            if any(c.kind == kind and label.category == name for label, _, c in contours)
         ],
         "annotations": [
             {
                 "id": index,
                 "image_id": number[contour.slice],
-                "category_id": _category(label, contour.kind, every),
+                "category_id": _category(label.category, contour.kind, categories),
                 **_shape(contour, scan),
                 "iscrowd": 0,
                 "kind": contour.kind,
                 "score": score,
+                **({} if label.finding.number is None else {"finding": label.finding.number}),
             }
             for index, (label, score, contour) in enumerate(contours, start=1)
         ],
@@ -101,9 +107,9 @@ def file_name(scan: Scan, k: int) -> str:
     return own if is_picture(scan) and not could_identify(own) else f"slice_{k:04d}.png"
 
 
-def _category(label: Label, kind: Kind, every: list[Label]) -> int:
-    """A category's number: the label's value, or for evidence that behind all of them."""
-    return label.value + (len(every) if kind == "evidence" else 0)
+def _category(name: str, kind: Kind, categories: list[str]) -> int:
+    """A category's number, from 1: outlines' first, those of evidence behind all of them."""
+    return categories.index(name) + 1 + (len(categories) if kind == "evidence" else 0)
 
 
 def _shape(contour: PlacedContour, scan: Scan) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from pydicom.uid import UID, generate_uid
 
 from medcontour.results.model import Suggestion
-from medcontour.results.parts import Finding
+from medcontour.results.parts import FindingSlice
 
 __all__ = ["object_uid"]
 
@@ -48,20 +48,20 @@ def object_uid(suggestion: Suggestion, name: str, part: str = "instance") -> UID
         suggestion.edited,
         suggestion.editable,
         {key: asdict(value) for key, value in suggestion.predecessors.items()},
-        [_content(finding) for finding in suggestion.findings],
+        [[f.number, *map(_content, f.slices)] for f in suggestion.findings],
     ]
     return generate_uid(entropy_srcs=[json.dumps(content, sort_keys=True)])
 
 
-def _content(finding: Finding) -> list[Any]:
+def _content(part: FindingSlice) -> list[Any]:
     return [
-        finding.slice,
-        finding.sop_instance_uid,
-        finding.label,
-        round(finding.score, DIGITS),
+        part.slice,
+        part.sop_instance_uid,
+        part.label,
+        round(part.score, DIGITS),
         [
             # Adding zero makes no difference of -0 and 0.
             [contour.kind, contour.slice, (np.round(contour.polygon_lps_mm, DIGITS) + 0.0).tolist()]
-            for contour in (*finding.evidence_contours, *finding.outlines)
+            for contour in (*part.evidence_contours, *part.outlines)
         ],
     ]

@@ -54,7 +54,9 @@ def written_objects(folder: Path, suggestion: Suggestion) -> dict[str, WrittenOb
         except Exception:  # pydicom raises anything at files that are none
             continue
         ours = {
-            object_uid(suggestion.for_export(include_weak=weak), name) for weak in (False, True)
+            object_uid(suggestion.for_export(include_weak=weak, merge_findings=merged), name)
+            for weak in (False, True)
+            for merged in (False, True)
         }
         found[name] = WrittenObject(path, reference, reference.sop_instance_uid in ours)
     return found

@@ -12,7 +12,14 @@ import numpy.typing as npt
 
 from medcontour.files import replacing
 from medcontour.formats.labels import CATEGORY, TYPE, Label
-from medcontour.formats.rasterise import Mask, file_grid, is_sheared, label_masks
+from medcontour.formats.rasterise import (
+    Planes,
+    Volume,
+    file_grid,
+    is_sheared,
+    label_masks,
+    label_type,
+)
 from medcontour.results.exporter import Exporter, NothingToWrite
 from medcontour.results.model import Suggestion
 from medcontour.scan.scan import FileGrid, Scan
@@ -43,7 +50,7 @@ def write(suggestion: Suggestion, scan: Scan, path: Path) -> None:
     if not masks:
         raise NothingToWrite("There is no contour that holds a pixel to write as nrrd.")
     grid = file_grid(scan)
-    layers, layer_of = _layers(masks)
+    layers, layer_of = _layers(masks, scan)
     placed = [grid.from_scan(layer) for layer in layers]
     header = header_on(grid) | {
         "Segmentation_ContainedRepresentationNames": "Binary labelmap|",
@@ -75,16 +82,24 @@ def header_on(grid: FileGrid, *, packed: bool = True) -> dict[str, Any]:
     }
 
 
-def _layers(masks: list[tuple[Label, Mask]]) -> tuple[list[npt.NDArray[np.uint8]], list[int]]:
+def _layers(masks: list[tuple[Label, Planes]], scan: Scan) -> tuple[list[Volume], list[int]]:
     """Volumes of label values in which no label hides another, and each label's volume."""
-    layers: list[npt.NDArray[np.uint8]] = []
+    layers: list[Volume] = []
     layer_of = []
-    for label, mask in masks:
-        free = (i for i, layer in enumerate(layers) if not layer[mask].any())
-        index = next(free, len(layers))
+    kind = label_type(masks)
+    for label, planes in masks:
+        index = next(
+            (
+                i
+                for i, layer in enumerate(layers)
+                if not any(layer[k][mask].any() for k, mask in planes.items())
+            ),
+            len(layers),
+        )
         if index == len(layers):
-            layers.append(np.zeros(mask.shape, dtype=np.uint8))
-        layers[index][mask] = label.value
+            layers.append(np.zeros(scan.voxels.shape[:3], dtype=kind))
+        for k, mask in planes.items():
+            layers[index][k][mask] = label.value
         layer_of.append(index)
     return layers, layer_of
 

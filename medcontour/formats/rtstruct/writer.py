@@ -49,7 +49,7 @@ SMALLEST_AREA_MM2 = 1e-6
 def write(suggestion: Suggestion, scan: Scan, path: Path) -> None:
     """Write ``rtstruct.dcm``.
 
-    Two ROIs a label: ``NAME`` holds the outlines and ``NAME evidence`` the evidence contours; an
+    Two ROIs a finding: ``NAME 1`` holds its outlines, ``NAME 1 evidence`` its evidence contours; an
     ROI without contours is left out, and so is a contour without area. Points are those of
     `PlacedContour.polygon_lps_mm`, never of a mask.
 
@@ -145,12 +145,12 @@ def _roi(number: int, label: Label, kind: Kind, suggestion: Suggestion, scan: Sc
     roi = Dataset()
     roi.ROINumber = number
     roi.ReferencedFrameOfReferenceUID = scan.frame_of_reference_uid
-    roi.ROIName = long_string(label.name, label.called(kind).removeprefix(label.name))
-    score = max(finding.score for finding in label.findings)
+    roi.ROIName = long_string(label.category, label.called(kind).removeprefix(label.category))
+    slices = len(label.finding.slices)
     what = "boundary in the image" if kind == "outline" else "what the classifier's score rests on"
     roi.ROIDescription = (
-        f"{long_string(label.name)}, score {score:.3f} "
-        f"(highest of {len(label.findings)} findings): {what}"
+        f"{long_string(label.name)}, score {label.finding.score:.3f} "
+        f"({f'highest of {slices} slices' if slices > 1 else 'one slice'}): {what}"
     )
     roi.ROIGenerationAlgorithm = generation(suggestion)
     roi.ROIDerivationAlgorithmIdentificationSequence = algorithm_identification()

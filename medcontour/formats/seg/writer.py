@@ -38,7 +38,7 @@ from medcontour.formats.dicom.identity import object_uid
 from medcontour.formats.dicom.left_empty import left_empty
 from medcontour.formats.dicom.text import carry_text
 from medcontour.formats.labels import CATEGORY, TYPE, Label
-from medcontour.formats.rasterise import Volume, label_coverage, label_masks
+from medcontour.formats.rasterise import Planes, label_coverage, label_masks
 from medcontour.results.exporter import Exporter, NothingToWrite, on_request
 from medcontour.results.model import Suggestion
 from medcontour.results.parts import ObjectReference
@@ -65,7 +65,7 @@ _PLACED = ("CT", "MR", "PT")
 
 
 def write(suggestion: Suggestion, scan: Scan, path: Path) -> None:
-    """Write ``seg.dcm``: a BINARY segmentation, one segment a label, empty frames left out.
+    """Write ``seg.dcm``: a BINARY segmentation, one segment a finding, empty frames left out.
 
     An image without a frame of reference (a plain radiograph) is segmented pixel for pixel, as
     the standard allows for a single image.
@@ -109,7 +109,7 @@ def write_fractional(suggestion: Suggestion, scan: Scan, path: Path) -> None:
     _save(SegmentationTypeValues.FRACTIONAL, shares, suggestion, scan, path)
 
 
-def _some(arrays: list[tuple[Label, Volume]]) -> list[tuple[Label, Volume]]:
+def _some(arrays: list[tuple[Label, Planes]]) -> list[tuple[Label, Planes]]:
     if not arrays:
         raise NothingToWrite("There is no contour that holds a pixel to write as seg.")
     return arrays
@@ -117,32 +117,25 @@ def _some(arrays: list[tuple[Label, Volume]]) -> list[tuple[Label, Volume]]:
 
 def _save(
     kind: SegmentationTypeValues,
-    volumes: list[tuple[Label, Volume]],
+    planes: list[tuple[Label, Planes]],
     suggestion: Suggestion,
     scan: Scan,
     path: Path,
 ) -> None:
     with discreetly(), replacing(path) as temporary:
-        dataset = _segmentation(kind, volumes, suggestion, scan)
+        dataset = _segmentation(kind, planes, suggestion, scan)
         carry_text(dataset, scan.datasets[0])
         dataset.save_as(temporary, enforce_file_format=True)
 
 
 def _segmentation(
     kind: SegmentationTypeValues,
-    volumes: list[tuple[Label, Volume]],
+    planes: list[tuple[Label, Planes]],
     suggestion: Suggestion,
     scan: Scan,
 ) -> Segmentation:
     images, order = _sources(scan)
-    pixels: npt.NDArray[Any]
-    if kind is SegmentationTypeValues.LABELMAP:
-        pixels = np.zeros(scan.voxels.shape[:3], dtype=np.uint8)
-        for number, (_, mask) in enumerate(volumes, start=1):
-            pixels[mask] = number
-        pixels = pixels[order]
-    else:
-        pixels = np.stack([volume[order] for _, volume in volumes], axis=-1)
+    pixels = _pixels(kind, planes, scan)[order]
     name = _NAMES[kind]
     dataset = Segmentation(
         source_images=images,
@@ -150,7 +143,7 @@ def _segmentation(
         segmentation_type=kind,
         segment_descriptions=[
             _description(number, label, suggestion, name)
-            for number, (label, _) in enumerate(volumes, start=1)
+            for number, (label, _) in enumerate(planes, start=1)
         ],
         series_instance_uid=object_uid(suggestion, name, "series"),
         series_number=series_number(images[0], _SERIES_NUMBERS[kind]),
@@ -176,6 +169,28 @@ def _segmentation(
     if before := suggestion.predecessors.get(name):
         _refer_to(before, dataset)
     return dataset
+
+
+def _pixels(
+    kind: SegmentationTypeValues, planes: list[tuple[Label, Planes]], scan: Scan
+) -> npt.NDArray[Any]:
+    """Segment numbers in one volume where that holds all of it, else a volume a segment."""
+    shape = scan.voxels.shape[:3]
+    numbers = np.zeros(shape, dtype=np.uint8 if len(planes) < 256 else np.uint16)
+    apart = kind is not SegmentationTypeValues.FRACTIONAL
+    for number, (_, own) in enumerate(planes, start=1):
+        for k, mask in own.items():
+            if kind is not SegmentationTypeValues.FRACTIONAL:
+                apart &= not numbers[k][mask].any()
+                numbers[k][mask] = number
+    if apart or kind is SegmentationTypeValues.LABELMAP:
+        return numbers
+    some = next(iter(planes[0][1].values()))
+    volumes = np.zeros((*shape, len(planes)), dtype=some.dtype)
+    for place, (_, own) in enumerate(planes):
+        for k, values in own.items():
+            volumes[k, ..., place] = values
+    return volumes
 
 
 def _refer_to(before: ObjectReference, dataset: Dataset) -> None:
@@ -206,15 +221,16 @@ def _sources(scan: Scan) -> tuple[list[Dataset], list[int]]:
 def _description(
     number: int, label: Label, suggestion: Suggestion, name: str
 ) -> SegmentDescription:
+    called = long_string(label.category, label.name.removeprefix(label.category))
     return SegmentDescription(
         segment_number=number,
-        segment_label=long_string(label.name),
+        segment_label=called,
         segmented_property_category=CATEGORY,
         segmented_property_type=TYPE,
         algorithm_type=generation(suggestion),
         algorithm_identification=algorithm_identification(),
-        tracking_uid=object_uid(suggestion, name, f"segment {number}"),
-        tracking_id=long_string(label.name),
+        tracking_uid=object_uid(suggestion, name, f"finding {label.finding.id}"),
+        tracking_id=called,
         display_color=CIELabColor.from_rgb(*label.colour(suggestion.editable)),
     )
 

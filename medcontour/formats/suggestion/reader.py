@@ -33,7 +33,7 @@ def read(path: Path, scan: Scan) -> Edited:
     if tuple(suggestion.scan.shape) != tuple(scan.voxels.shape[:3]):
         raise MedcontourError(f"{path} was made for another scan; give the one of this scan.")
     shapes = [
-        EditedShape(finding.label, None, c.slice, c.polygon_lps_mm, kind=c.kind)
+        EditedShape(finding.name, None, c.slice, c.polygon_lps_mm, kind=c.kind)
         for finding in suggestion.findings
         for c in (*finding.outlines, *finding.evidence_contours)
     ]

@@ -76,7 +76,9 @@ class _Task(BasicInferTask):
 
     def file(self, suggestion: mc.Suggestion, data: dict[str, Any]) -> str | None:
         """Write the label map in the format of the request."""
-        return label_map_file(suggestion.for_export(), data)
+        # Clients know the classes, not the findings.
+        merged = suggestion.for_export(include_weak=self.include_weak, merge_findings=True)
+        return label_map_file(merged, data)
 
 
 class SuggestionTask(_Task):
@@ -114,6 +116,8 @@ class CurvesTask(_Task):
 class SnapTask(_Task):
     """Evidence and outline from the reader's click or rough drawing on, slice by slice."""
 
+    include_weak = True  # the reader pointed to this very place
+
     def __init__(self, workspace: Workspace, store: Folder | Archive, type: InferType) -> None:
         how = "a click" if type == InferType.DEEPGROW else "a rough drawing"
         super().__init__(workspace, store, type, 2, f"Follows evidence and image from {how} on")
@@ -129,7 +133,3 @@ class SnapTask(_Task):
         else:
             starts = clicked(data.get("foreground") or data.get(self.workspace.setup.target), scan)
         return self.workspace.snap(scan, starts)
-
-    def file(self, suggestion: mc.Suggestion, data: dict[str, Any]) -> str | None:
-        """Write the label map, with weak findings too: the reader asked about this very place."""
-        return super().file(suggestion.for_export(include_weak=True), data)
