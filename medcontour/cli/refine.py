@@ -139,7 +139,7 @@ def refine(
 
 def _tell(report: EditReport, files: list[str], saved: Saved, out: Path) -> None:
     console = Console(soft_wrap=True, highlight=False)
-    wanted = ("slice", "class", "change", "Dice", "HD95", "added path", "area change")
+    wanted = ("finding", "slices", "change", "Dice", "HD95", "added path", "volume change")
     head, *rows = report.rows()  # all of it is in edit_report.md; a terminal is narrow
     columns = [head.index(name) for name in wanted]
     table = Table(*wanted)

@@ -10,17 +10,19 @@ import numpy as np
 
 from medcontour.contour.measures import Figures, Pair, compare
 from medcontour.contour.polygons import region, union
+from medcontour.edits.finding_edit import FindingEdit, finding_edits
 from medcontour.edits.match import Matched
 from medcontour.edits.slice_edit import SliceEdit
 from medcontour.formats.place import plane_mm
+from medcontour.results import Suggestion
 from medcontour.scan import Scan
 
-__all__ = ["EditReport", "FindingEdit", "edit_report"]
+__all__ = ["EditReport", "FindingSliceEdit", "edit_report"]
 
 
 @dataclass(frozen=True)
-class FindingEdit:
-    """One label on one slice: what became of its outlines.
+class FindingSliceEdit:
+    """One finding on one slice: what became of its outlines.
 
     ``unchanged``, ``moved``, ``new`` and ``deleted`` count outlines; `fit_dice` is the least of
     how closely the star-convex curves stand for the edited ones, `fit_curves` their number.
@@ -38,7 +40,7 @@ class FindingEdit:
 
     @property
     def change(self) -> str:
-        """What became of the finding, in words."""
+        """What became of the outlines, in words."""
         counts = {n: getattr(self, n) for n in ("unchanged", "moved", "new", "deleted")}
         there = [name for name, count in counts.items() if count]
         if len(there) == 1:
@@ -57,9 +59,13 @@ class EditReport:
     unit
         ``"mm"``, or ``"pixel"`` where the image has no physical size: lengths then count pixels.
     findings
-        By slice.
+        What became of each finding, over all its slices.
+    slices
+        The same slice by slice.
     total
-        Over all findings: areas and boundaries summed, distances pooled.
+        Over all slices: areas and boundaries summed, distances pooled.
+    volumes
+        Whether the findings have volumes; of a single image they have areas.
     notes
         What the reader of the report should know.
     """
@@ -67,25 +73,33 @@ class EditReport:
     format: str
     unit: str
     findings: tuple[FindingEdit, ...]
+    slices: tuple[FindingSliceEdit, ...]
     total: Figures
+    volumes: bool = True
     notes: tuple[str, ...] = field(default=())
 
     @property
     def changed(self) -> bool:
         """Whether the reader changed any outline."""
-        return any(f.moved or f.new or f.deleted for f in self.findings)
+        return any(part.moved or part.new or part.deleted for part in self.slices)
 
     def to_json(self) -> str:
         """Serialise; the same content gives the same text."""
         document = {
-            "schema": "medcontour/edit_report/1",
+            "schema": "medcontour/edit_report/2",
             "format": self.format,
             "unit": self.unit,
             "findings": [
-                {k: v for k, v in asdict(f).items() if k != "figures"}
-                | {"change": f.change}
+                {k: v for k, v in asdict(f).items() if k not in ("figures", "slices")}
+                | {"volume_change_mm3": f.volume_change_mm3, "slices": list(f.slices)}
                 | _figures_to_dict(f.figures)
                 for f in self.findings
+            ],
+            "slices": [
+                {k: v for k, v in asdict(part).items() if k != "figures"}
+                | {"change": part.change}
+                | _figures_to_dict(part.figures)
+                for part in self.slices
             ],
             "total": _figures_to_dict(self.total),
             "notes": list(self.notes),
@@ -94,26 +108,72 @@ class EditReport:
 
     def rows(self) -> list[list[str]]:
         """The table for people: a head, a row a finding, and the total."""
-        head = ["slice", "class", "change", "Dice", "surface Dice 2 mm", "HD95", "added path"]
-        head += ["vertices moved", "area", "area change"]
+        head = ["finding", "slices", "change", "volume", "volume change", *_FIGURES]
         rows = [
-            [str(f.slice), f.label, f.change, *_cells(f.figures, self.unit)] for f in self.findings
+            [
+                f.name,
+                ", ".join(map(str, f.slices)),
+                f.change,
+                *self._volumes(f.volume_before_mm3, f.volume_after_mm3),
+                *_cells(f.figures, self.unit),
+            ]
+            for f in self.findings
         ]
-        changed = sum(bool(f.moved or f.new or f.deleted) for f in self.findings)
+        changed = sum(f.change != "kept" for f in self.findings)
+        before = sum(f.volume_before_mm3 for f in self.findings)
+        after = sum(f.volume_after_mm3 for f in self.findings)
         total = ["all", "", f"{changed} of {len(self.findings)} changed"]
-        return [head, *rows, [*total, *_cells(self.total, self.unit)]]
+        total += [*self._volumes(before, after), *_cells(self.total, self.unit)]
+        return [head, *rows, total]
+
+    def slice_rows(self) -> list[list[str]]:
+        """The same slice by slice, without a total."""
+        head = ["slice", "finding", "change", *_FIGURES]
+        return [
+            head,
+            *(
+                [str(part.slice), part.label, part.change, *_cells(part.figures, self.unit)]
+                for part in self.slices
+            ),
+        ]
+
+    def _volumes(self, before: float, after: float) -> list[str]:
+        unit = "mm3" if self.volumes else "mm2" if self.unit == "mm" else "px2"
+        share = f" ({100 * (after / before - 1):+.1f} %)" if before else ""
+        return [f"{after:.0f} {unit}", f"{after - before:+.0f} {unit}{share}"]
 
     def to_markdown(self) -> str:
-        """The table, and the notes, as Markdown."""
-        head, *rows = ([cell.replace("|", "\\|") for cell in row] for row in self.rows())
+        """The tables, and the notes, as Markdown."""
         lines = ["# What the reader changed", "", f"Read from: {self.format}.", ""]
-        lines += [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-        lines += [f"| {' | '.join(row)} |" for row in rows]
+        lines += [*_markdown(self.rows()), "", "## Slice by slice", ""]
+        lines += _markdown(self.slice_rows())
         lines += ["", *(f"- {note}" for note in self.notes)]
         return "\n".join(lines).rstrip() + "\n"
 
 
+_FIGURES = (
+    "Dice",
+    "surface Dice 2 mm",
+    "HD95",
+    "added path",
+    "vertices moved",
+    "area",
+    "area change",
+)
+
+
+def _markdown(rows: list[list[str]]) -> list[str]:
+    head, *others = ([cell.replace("|", "\\|") for cell in row] for row in rows)
+    return [
+        f"| {' | '.join(head)} |",
+        f"|{'---|' * len(head)}",
+        *(f"| {' | '.join(row)} |" for row in others),
+    ]
+
+
 def edit_report(
+    before: Suggestion,
+    after: Suggestion,
     matched: Matched,
     scan: Scan,
     format: str,
@@ -121,27 +181,34 @@ def edit_report(
     notes: Sequence[str] = (),
 ) -> EditReport:
     """Measure every edit; `fits` has Dice and curves of the fit, by place in `matched.edits`."""
-    findings, pairs = [], []
+    slices, pairs = [], []
     for place, edit in enumerate(matched.edits):
-        before, after, points = _geometry(edit, scan)
-        pairs.append((before, after, points))
+        pair = _geometry(edit, scan)
+        pairs.append(pair)
         changes = [drawn.change for drawn in edit.after]
         dice, curves = fits.get(place, (None, None))
-        findings.append(
-            FindingEdit(
+        slices.append(
+            FindingSliceEdit(
                 slice=edit.slice,
                 label=edit.label,
                 unchanged=changes.count("unchanged"),
                 moved=changes.count("moved"),
                 new=changes.count("new"),
                 deleted=len(edit.deleted),
-                figures=compare([(before, after, points)], min(scan.pixel_spacing) / 2),
+                figures=compare([pair], min(scan.pixel_spacing) / 2),
                 fit_dice=dice,
                 fit_curves=curves,
             )
         )
-    total = compare(pairs, min(scan.pixel_spacing) / 2)
-    return EditReport(format, scan.units, tuple(findings), total, (*matched.notes, *notes))
+    return EditReport(
+        format=format,
+        unit=scan.units,
+        findings=finding_edits(before, after, matched, scan),
+        slices=tuple(slices),
+        total=compare(pairs, min(scan.pixel_spacing) / 2),
+        volumes=scan.units == "mm" and scan.slices > 1,
+        notes=(*matched.notes, *notes),
+    )
 
 
 def _geometry(edit: SliceEdit, scan: Scan) -> Pair:

@@ -241,6 +241,10 @@ def _beside(
     if not merged and (_overlap([shape], key, suggested) > 0 or group.name):
         return key
     there = {k for j, own in enumerate(exact) if shapes[j].slice == shape.slice for k in own}
+    others = (g for g in groups if g is not group)
+    there |= {
+        g.key for g in others if g.key and any(shapes[j].slice == shape.slice for j in g.places)
+    }
     free = {
         k: _overlap([shape], k, suggested)
         for k in suggested.on_slice(shape.slice)

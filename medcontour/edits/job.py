@@ -132,19 +132,19 @@ def refine(
         for place, (dice, curves) in fits.items()
         if curves > 1 or dice < 0.95
     ]
-    report = edit_report(matched, scan, read.format, fits, notes)
-    findings = _findings(suggestion, matched, outlines, scan)
+    changed = any(edit.changed for edit in matched.edits)
     settings = suggestion.settings
-    if report.changed and suggestion.editable == "evidence":
+    if changed and suggestion.editable == "evidence":
         settings = settings | {"outline": "edited"}
     after = replace(
         suggestion,
-        findings=tuple(findings),
+        findings=tuple(_findings(suggestion, matched, outlines, scan)),
         settings=settings,
-        edited=suggestion.edited or report.changed,
-        predecessors=predecessors if report.changed else suggestion.predecessors,
+        edited=suggestion.edited or changed,
+        predecessors=predecessors if changed else suggestion.predecessors,
         source=scan,
     )
+    report = edit_report(suggestion, after, matched, scan, read.format, fits, notes)
     return Refined(after, report, suggestion)
 
 

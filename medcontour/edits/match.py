@@ -74,7 +74,7 @@ def match(
         for k in sorted({part.slice for part in label.finding.slices}):
             here = _without_copies(mine.pop((label.name, k), []), label, k, suggested, notes)
             kept = (label.name, k) in unsure
-            hidden = painted.hidden(k)
+            hidden = painted.hidden(k) & suggested.shared((label.name, suggested.editable), k)
             edit = edit_of_slice(label, k, here, edited, suggested, kept, hidden)
             if kept and edit is not None and edit.kept:
                 notes.append(

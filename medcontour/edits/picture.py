@@ -38,7 +38,9 @@ def write_pictures(refined: Refined, folder: Path) -> list[Path]:
     patient's identity is drawn. Pictures of that name from an earlier run are removed.
     """
     report = refined.report
-    slices = sorted({f.slice for f in report.findings if f.moved or f.new or f.deleted})
+    slices = sorted(
+        {part.slice for part in report.slices if part.moved or part.new or part.deleted}
+    )
     if slices:
         make_folder(folder)
     written = []

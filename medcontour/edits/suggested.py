@@ -106,6 +106,11 @@ class Suggested:
         own = [self.mask(key, k) for key in self.on_slice(k)]
         return np.asarray(np.any(own or [self._none()], axis=0))
 
+    def shared(self, key: Key, k: int) -> Mask:
+        """The pixels of slice `k` that are in another structure."""
+        others = [self.mask(other, k) for other in self.on_slice(k) if other != key]
+        return np.asarray(np.any(others or [self._none()], axis=0))
+
     def is_mask_of(
         self, values: npt.NDArray[np.float32], key: Key, k: int, hidden: Mask | None = None
     ) -> Literal[0, 1, 2]:
@@ -120,7 +125,7 @@ class Suggested:
         if np.array_equal(inside, own) or same_fractions(values, self.coverage(key, k)):
             return 2
         if hidden is not None and own.any():
-            missing = own & ~inside & ~hidden
+            missing = own & ~inside & ~(hidden & self.shared(key, k))
             if not missing.any() and not (inside & ~own).any():
                 return 1
         if any(np.array_equal(inside, filled) for filled in self.fillings(key, k)):

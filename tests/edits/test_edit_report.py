@@ -15,7 +15,7 @@ from skimage.draw import polygon2mask
 
 from medcontour.contour.measures import compare
 from medcontour.contour.polygons import deviation_mm, keyhole, region
-from medcontour.edits.edit_report import EditReport, FindingEdit
+from medcontour.edits.edit_report import EditReport, FindingSliceEdit
 
 ANGLES = np.arange(512) * 2 * np.pi / 512
 
@@ -68,8 +68,10 @@ def test_nothing_before_and_nothing_after() -> None:
     assert (gone.dice, gone.added_path_length_mm, gone.area_change_percent) == (0, 0, -100)
     both = compare([(square, square, None), (nothing, square, None)])
     assert both.dice == pytest.approx(2 / 3)
-    document = EditReport("a", "mm", (FindingEdit(3, "x", 0, 0, 1, 0, new),), new).to_json()
-    assert json.loads(document)["findings"][0]["hausdorff95_mm"] is None
+    document = EditReport(
+        "a", "mm", (), (FindingSliceEdit(3, "x", 0, 0, 1, 0, new),), new
+    ).to_json()
+    assert json.loads(document)["slices"][0]["hausdorff95_mm"] is None
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -50,7 +50,7 @@ def test_structure_set_edited_with_pydicom(axial, tmp_path: Path) -> None:
     refined = mc.refine(suggestion, path, scan)
     after = refined.suggestion
     assert after.edited
-    assert [(f.slice, f.change) for f in refined.report.findings] == [
+    assert [(f.slice, f.change) for f in refined.report.slices] == [
         (1, "moved"),
         (2, "unchanged"),
         (3, "deleted"),
@@ -103,12 +103,12 @@ def painted(scan: Scan, suggestion: Suggestion) -> tuple[np.ndarray, np.ndarray]
 
 
 def assert_painted(refined: mc.Refined, after: np.ndarray, scan: Scan) -> None:
-    assert [f.change for f in refined.report.findings] == ["deleted", "unchanged", "moved"]
+    assert [f.change for f in refined.report.slices] == ["deleted", "unchanged", "moved"]
     outline = refined.suggestion.slices[2].outlines[0]
     np.testing.assert_array_equal(pixel_mask(outline.polygon_lps_mm, scan, 3), after[3] > 0)
     row, column = scan.pixel_spacing
     assert outline.area_mm2 == pytest.approx(after[3].sum() * row * column, rel=0.05)
-    assert refined.report.findings[2].figures.vertices is None
+    assert refined.report.slices[2].figures.vertices is None
 
 
 def test_label_map_edited_with_simpleitk(axial, tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_segmentation_edited_and_cut_as_slicer_saves_it(axial, space: str, tmp_p
     voxels = np.stack([cut, other]).ravel(order="F").tobytes()
     (tmp_path / "slicer.seg.nrrd").write_bytes("\n".join(lines).encode() + b"\n\n" + voxels)
     refined = mc.refine(suggestion, tmp_path / "slicer.seg.nrrd", scan, include_other=True)
-    changes = [(f.label, f.slice, f.change) for f in refined.report.findings]
+    changes = [(f.label, f.slice, f.change) for f in refined.report.slices]
     assert ("Gefäß", 2, "new") in changes
     assert [c[2] for c in changes if c[0] == "nodule 1"] == ["deleted", "unchanged", "moved"]
     outline = next(f for f in refined.suggestion.slices if f.slice == 3).outlines[0]
@@ -231,14 +231,14 @@ def test_markups_dragged_in_ras(axial, tmp_path: Path) -> None:
         point["position"] = [-(x + shift), -y, z + 0.3]  # dragged in a slanted view
     path.write_text(json.dumps(document))
     refined = mc.refine(suggestion, folder, scan)
-    assert [f.change for f in refined.report.findings] == ["moved", "unchanged", "unchanged"]
-    figures = refined.report.findings[0].figures
+    assert [f.change for f in refined.report.slices] == ["moved", "unchanged", "unchanged"]
+    figures = refined.report.slices[0].figures
     assert (figures.vertices, figures.vertices_moved) == (24, 1)
     one = mc.refine(suggestion, path, scan)  # one curve alone removes no other
-    assert [f.change for f in one.report.findings] == ["moved", "unchanged", "unchanged"]
+    assert [f.change for f in one.report.slices] == ["moved", "unchanged", "unchanged"]
     (folder / "nodule_1_slice_3.mrk.json").unlink()
     gone = mc.refine(suggestion, folder, scan)
-    assert [f.change for f in gone.report.findings] == ["moved", "unchanged", "deleted"]
+    assert [f.change for f in gone.report.slices] == ["moved", "unchanged", "deleted"]
 
 
 def test_annotations_of_others_and_label_png(tmp_path: Path) -> None:

@@ -48,9 +48,7 @@ def made(tmp_path_factory) -> Made:
 
 def assert_untouched(suggestion: Suggestion, path: Path, scan: Scan) -> None:
     refined = mc.refine(suggestion, path, scan)
-    assert not refined.report.changed, [
-        (f.slice, f.label, f.change) for f in refined.report.findings
-    ]
+    assert not refined.report.changed, [(f.slice, f.label, f.change) for f in refined.report.slices]
     assert refined.suggestion == suggestion
     assert refined.report.total.dice == pytest.approx(1)
     assert not any("Evidence" in note for note in refined.report.notes)
@@ -216,7 +214,7 @@ def test_masks_made_of_the_structure_set(made: Made, fill, larger, order, tmp_pa
     path = tmp_path / "m.nii.gz"
     nibabel.save(nibabel.Nifti1Image(scan.grid.from_scan(volume), image.affine), path)
     report = mc.refine(suggestion, path, scan).report
-    assert not report.changed, [(f.slice, f.change) for f in report.findings]
+    assert not report.changed, [(f.slice, f.change) for f in report.slices]
 
 
 def swapped(suggestion: Suggestion) -> Suggestion:
@@ -253,7 +251,7 @@ def test_large_curves_are_the_same_through_24_points(made: Made, tmp_path: Path)
     document["markups"][0]["controlPoints"][3]["position"][0] += 1.0
     file.write_text(json.dumps(document))
     report = mc.refine(large, path, scan).report
-    assert [f.change for f in report.findings if f.slice == 1] == ["moved"]
+    assert [f.change for f in report.slices if f.slice == 1] == ["moved"]
 
 
 def test_a_changed_curve_beside_a_copy_of_the_suggested_one_is_the_edit(
@@ -270,7 +268,7 @@ def test_a_changed_curve_beside_a_copy_of_the_suggested_one_is_the_edit(
     dataset.StructureSetROISequence.append(roi)
     dataset.save_as(tmp_path / "e.dcm")
     report = mc.refine(suggestion, tmp_path / "e.dcm", scan).report
-    assert sorted(f.change for f in report.findings) == [
+    assert sorted(f.change for f in report.slices) == [
         "moved",
         "unchanged",
         "unchanged",
@@ -286,7 +284,7 @@ def test_an_evidence_curve_put_in_the_outlines_place_is_an_edit(made: Made, tmp_
     outline.ContourData = evidence.ContourData
     dataset.save_as(tmp_path / "e.dcm")
     report = mc.refine(suggestion, tmp_path / "e.dcm", scan).report
-    assert [f.change for f in report.findings if f.slice == 1] == ["moved"]
+    assert [f.change for f in report.slices if f.slice == 1] == ["moved"]
 
 
 def test_every_format_that_is_written_and_read_reports_no_change(

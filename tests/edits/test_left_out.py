@@ -38,7 +38,7 @@ def made(tmp_path_factory) -> Made:
 
 def counts(report: mc.Refined) -> list[int]:
     names = ("unchanged", "moved", "new", "deleted")
-    return [sum(getattr(f, name) for f in report.report.findings) for name in names]
+    return [sum(getattr(f, name) for f in report.report.slices) for name in names]
 
 
 def damage(contour: pydicom.Dataset, how: str) -> None:
@@ -89,7 +89,7 @@ def test_what_was_deleted_beside_what_was_left_out_is_deleted(made: Made, tmp_pa
     del contours[-1]  # slice 3
     dataset.save_as(tmp_path / "e.dcm")
     refined = mc.refine(suggestion, tmp_path / "e.dcm", scan)
-    assert [f.change for f in refined.report.findings] == ["unchanged", "unchanged", "deleted"]
+    assert [f.change for f in refined.report.slices] == ["unchanged", "unchanged", "deleted"]
 
 
 def test_other_formats_leave_out_and_delete_nothing(made: Made, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def structure_set(scan: Scan, suggestion: Suggestion, path: Path) -> pydicom.Dat
 
 
 def changes(refined: mc.Refined) -> list[tuple[int, str]]:
-    return [(f.slice, f.change) for f in refined.report.findings]
+    return [(f.slice, f.change) for f in refined.report.slices]
 
 
 def shifted(dataset: pydicom.Dataset, roi: int, contour: int, by: tuple[float, float, float]):
@@ -73,9 +73,9 @@ def test_structure_of_another_thing_is_new_and_hides_nothing(axial, tmp_path: Pa
         item.ContourData = [f"{v:.6f}" for v in scan.to_lps(square, k).ravel()]
     dataset.save_as(tmp_path / "r.dcm")
     left_out = mc.refine(suggestion, tmp_path / "r.dcm", scan)
-    assert {f.label: f.change for f in left_out.report.findings} == {"nodule 1": "deleted"}
+    assert {f.label: f.change for f in left_out.report.slices} == {"nodule 1": "deleted"}
     refined = mc.refine(suggestion, tmp_path / "r.dcm", scan, include_other=True)
-    by_label = {(f.label, f.slice): f.change for f in refined.report.findings}
+    by_label = {(f.label, f.slice): f.change for f in refined.report.slices}
     assert by_label[("BODY", 1)] == "new"
     assert by_label[("nodule 1", 1)] == "deleted"
     for each in (left_out, refined):

@@ -55,8 +55,9 @@ def _picture(path: Path, scratch: Path) -> None:
         nibabel.save(nibabel.Nifti1Image(edited, image.affine), drawn)
         saved = server.save_label("chest", drawn, ["nodule"])
         saved.raise_for_status()
-    finding = next(f for f in suggested.params["findings"] if f["slice"] == SLICE)
-    report = saved.json()["edit_report"]["findings"]
+    parts = [part for f in suggested.params["findings"] for part in f["slices"]]
+    finding = next(part for part in parts if part["slice"] == SLICE)
+    report = saved.json()["edit_report"]["slices"]
     edit = next(f for f in report if f["slice"] == SLICE)
     print(json.dumps({"finding": finding, "edit": edit}, indent=2))
     figure = Figure(figsize=(10, 3.8), layout="constrained")

@@ -106,7 +106,7 @@ def test_names_that_come_apart_from_a_label_map_are_its_values(
     assert workspace.kept("quiet") is None
     name = 'the "vessel"'
     report = workspace.take_over("quiet", tmp_path / "edit.nii.gz", names=[name]).report
-    assert [(f.label, f.change) for f in report.findings] == [(name.replace('"', "'"), "new")]
+    assert [(f.label, f.change) for f in report.slices] == [(name.replace('"', "'"), "new")]
 
 
 def test_an_edit_that_cannot_be_read_leaves_nothing(workspace: Workspace, tmp_path: Path) -> None:
