@@ -22,19 +22,23 @@ PLACEMENTS = 50
 """What the placement test costs: 99 pairs, run forward only."""
 
 
+TOGETHER = 5
+"""What choosing the outlines of a stack together costs: boundaries from two neighbours."""
+
+
 def most_a_slice(settings: Settings) -> int:
     """Evaluations that one slice costs at most, its placement test among them.
 
     Examples
     --------
     >>> most_a_slice(Settings())
-    107
+    112
     """
     preset = PRESETS[settings.preset]
     steps = preset.steps + preset.model_steps
     if settings.most_contours > 1:
         steps = preset.several.steps + SEVERAL * settings.most_contours
-    return steps + AROUND_THE_SEARCH + PLACEMENTS
+    return steps + AROUND_THE_SEARCH + PLACEMENTS + TOGETHER
 
 
 @dataclass

@@ -12,16 +12,17 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from shapely import MultiPolygon
+from torch import Tensor
 
-from medcontour.contour import Shape
+from medcontour.contour import Shape, fit_polygon
 from medcontour.contour.polygons import region
 from medcontour.outline import Outline
 from medcontour.pipeline.link import in_plane
 from medcontour.pipeline.planes import plane_geometry
 from medcontour.scan import Scan
 
-__all__ = ["CARRYING", "Carrying", "Images", "Source", "boundaries_from", "carried", "place_mm"]
-__all__ += ["polygon_lps", "sources", "step_across"]
+__all__ = ["CARRYING", "Carrying", "Images", "Source", "boundaries_from", "carried", "drawn_in"]
+__all__ += ["place_mm", "polygon_lps", "sources", "step_across"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class Carrying:
         Shares of the radius at which that step is read: the first, the last, how many.
     directions
         In which it is read.
+    partial
+        An outline with less than this share of the step of the slice next to it, at an end of an
+        object, is drawn in. On tuning phantoms 0.75 was better than 0.9.
+    smallest
+        Share of its radius that it is drawn in to at most.
     """
 
     looked_at: int = 8
@@ -52,6 +58,8 @@ class Carrying:
     inside: tuple[float, float, int] = (0.05, 0.95, 10)
     outside: tuple[float, float, int] = (1.1, 1.4, 4)
     directions: int = 64
+    partial: float = 0.75
+    smallest: float = 0.3
 
 
 CARRYING = Carrying()
@@ -150,19 +158,68 @@ def place_mm(curve: Shape, scan: Scan, k: int) -> MultiPolygon:
 
 def step_across(curve: Shape, scan: Scan, k: int, carrying: Carrying = CARRYING) -> float:
     """Mean of slice `k` inside a curve, less the median of what surrounds it; in its own values."""
+    inside = torch.linspace(*carrying.inside)
+    values, rays = _read(curve, scan, k, inside, carrying.directions)
+    weight = inside[:, None] * rays.square().sum(-1)
+    mean = (values * weight).sum() / weight.sum()
+    return float(mean - _around(curve, scan, k, carrying))
+
+
+def drawn_in(
+    curve: Shape, scan: Scan, k: int, step: float, carrying: Carrying = CARRYING
+) -> tuple[Shape | None, float]:
+    """A curve drawn in to where slice `k` is halfway between what surrounds it and the object.
+
+    An object that fills only part of a slice's thickness shows there with a part of its step, and
+    the strongest edge lies where it is only just touched; where it fills half, the image is
+    halfway.
+
+    Parameters
+    ----------
+    curve, scan, k
+        A curve of slice `k`.
+    step
+        The object's own, where it fills the thickness.
+    carrying
+        How the image is read.
+
+    Returns
+    -------
+    The curve, and the share of its radius that it was drawn in to; None where the image is nowhere
+    as much as halfway.
+    """
+    shares = torch.linspace(carrying.smallest, 1.0, 36)
+    values, rays = _read(curve, scan, k, shares, carrying.directions)
+    above = (values.mean(-1) - _around(curve, scan, k, carrying)) * math.copysign(1.0, step)
+    within = (above >= abs(step) / 2).nonzero()
+    if not len(within):
+        return None, 0.0
+    share = float(shares[within.max()])
+    if share == 1.0:
+        return curve, share
+    return fit_polygon(curve.center[0].detach().cpu() + share * rays).to(torch.float32), share
+
+
+def _around(curve: Shape, scan: Scan, k: int, carrying: Carrying) -> float:
+    """The median of what surrounds a curve."""
+    outside = torch.linspace(*carrying.outside)
+    return float(_read(curve, scan, k, outside, carrying.directions)[0].median())
+
+
+def _read(
+    curve: Shape, scan: Scan, k: int, shares: Tensor, directions: int
+) -> tuple[Tensor, Tensor]:
+    """(shares, directions) values at shares of the radius, and (directions, 2) the radii."""
     plane = plane_geometry(scan)
     image = torch.from_numpy(scan.voxels[k]).float()
     image = image if image.ndim == 2 else image.mean(-1)
     center = curve.center.detach().float().cpu()
-    rays = curve.detach().to("cpu").polygon(carrying.directions)[0].float() - center
-    inside, outside = torch.linspace(*carrying.inside), torch.linspace(*carrying.outside)
-    places = center + rays * torch.cat([inside, outside])[:, None, None]
+    rays = curve.detach().to("cpu").polygon(directions)[0].float() - center
+    places = center + rays * shares[:, None, None]
     values = F.grid_sample(
         image[None, None],
         (places / places.new_tensor(plane.extent))[None],
         padding_mode="border",
         align_corners=False,
     )[0, 0]
-    weight = inside[:, None] * rays.square().sum(-1)
-    mean = (values[: len(inside)] * weight).sum() / weight.sum()
-    return float(mean - values[len(inside) :].median())
+    return values, rays

@@ -9,7 +9,6 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy import ndimage
 from torch import Tensor
 
 from medcontour.classifier import Classifier
@@ -17,7 +16,6 @@ from medcontour.contour import FourierContour, Shape
 from medcontour.explain import (
     AUTOMATIC,
     BACKGROUNDS,
-    SHARP,
     EmbeddingObjective,
     Objective,
     Perturbation,
@@ -29,23 +27,22 @@ from medcontour.explain import (
 from medcontour.outline import Outline, outliner
 from medcontour.pipeline.alone import Alone, judged_alone, status_of, without_others
 from medcontour.pipeline.found import POSITIVE, Found, preset_of, search
-from medcontour.pipeline.outlines import offer_outlines
+from medcontour.pipeline.outlines import Offer, offer_outlines, outline_notes
 from medcontour.pipeline.planes import PlaneBatch, plane_geometry
 from medcontour.pipeline.settings import Settings
 from medcontour.pipeline.shortcut import ShortcutCheck, check_shortcut
-from medcontour.results import Evidence, FindingSlice, PlacedContour, Views
+from medcontour.pipeline.stack import Traced
+from medcontour.pipeline.views import views_of
+from medcontour.results import Evidence, FindingSlice, PlacedContour
 from medcontour.results.status import SUGGESTED, Status
 from medcontour.scan import Scan
 from medcontour.shortcuts import body_mask
 
-__all__ = ["Explainer", "far_larger"]
+__all__ = ["Explained", "Explainer"]
 
 LEAST_PIXELS = 4
 LARGEST_FRACTION = 0.7
 LEAST_EFFECT = 0.1
-
-FAR_LARGER = 5.0
-"""An outline of so many times its evidence may have run out into what surrounds the object."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +61,26 @@ class _Work:
 
 
 @dataclass(frozen=True)
+class Explained:
+    """What was found on one slice, with the outlines that this slice by itself says are best.
+
+    Attributes
+    ----------
+    part
+        The result.
+    traced
+        Each of its evidence contours with the boundaries that the slice offers; none where it
+        collapsed.
+    note
+        What a reader should know of all but the outlines.
+    """
+
+    part: FindingSlice
+    traced: tuple[Traced, ...]
+    note: str
+
+
+@dataclass(frozen=True)
 class Explainer:
     """One scan, one classifier, one `Settings`: explains a batch of positive slices."""
 
@@ -76,7 +93,7 @@ class Explainer:
 
     def explain(
         self, batch: PlaneBatch, scores: dict[int, float], step: Callable[[int, int], None]
-    ) -> Iterator[FindingSlice]:
+    ) -> Iterator[Explained]:
         """Give what was found on each slice: one result, or one for each contour of its own."""
         preset = preset_of(self.settings)
         perturbation, of_target, names, cost = self.problem(batch)
@@ -98,15 +115,13 @@ class Explainer:
         )
         fit, alone, idle = without_others(perturbation, objective, fit, alone)
         every, which = fit.every()
-        outlines, costs = self._outlines(batch, perturbation, of_target, every, which)
+        offers, costs = self._offers(batch, perturbation, of_target, every, which)
         work = _Work(
             batch, perturbation, objective, of_target, embedding, fit, names, idle, costs + cost
         )
         for index, k in enumerate(batch.slices):
-            followed = [
-                outline for outline, of in zip(outlines, which.tolist(), strict=True) if of == index
-            ]
-            yield from self._results(work, index, scores[k], alone[index], followed)
+            own = [offer for offer, of in zip(offers, which.tolist(), strict=True) if of == index]
+            yield from self._results(work, index, scores[k], alone[index], own)
 
     def _results(
         self,
@@ -114,17 +129,17 @@ class Explainer:
         index: int,
         score: float,
         alone: Sequence[Alone],
-        outlines: Sequence[Outline | None],
-    ) -> Iterator[FindingSlice]:
+        offers: Sequence[Offer],
+    ) -> Iterator[Explained]:
         """One result for each contour that keeps the class by itself, else one for all of them."""
         if alone and all(each.status in SUGGESTED for each in alone):
             for n, each in enumerate(alone):
                 evidence = self._own_evidence(work, index, each, len(alone))
-                yield self._result(work, index, score, [n], evidence, outlines[n : n + 1])
+                yield self._result(work, index, score, [n], evidence, offers[n : n + 1])
             return
         evidence = self._evidence(work, index, sum(each.evaluations for each in alone))
         every = list(range(len(work.fit.curves[index])))
-        yield self._result(work, index, score, every, evidence, outlines, alone)
+        yield self._result(work, index, score, every, evidence, offers, alone)
 
     def _result(
         self,
@@ -133,14 +148,16 @@ class Explainer:
         score: float,
         own: list[int],
         evidence: Evidence,
-        outlines: Sequence[Outline | None],
+        offers: Sequence[Offer],
         alone: Sequence[Alone] = (),
-    ) -> FindingSlice:
+    ) -> Explained:
         """What some of a slice's contours, by their places, are as a result."""
         k = work.batch.slices[index]
         curves = work.fit.curves[index][torch.tensor(own, device=work.costs.device)]
         status = self._status(work, index, curves, evidence)
-        followed = [o for o in outlines if o is not None and status != "collapsed"]
+        pairs = enumerate(offers if status != "collapsed" else ())
+        traced = tuple(Traced(k, curves[n : n + 1], offer) for n, offer in pairs)
+        followed = [best for one in traced if (best := one.offer.best) is not None]
         shortcut = self._shortcut(curves, k, score)
         common: dict[str, Any] = {"background": work.backgrounds[index], **shortcut.record}
         gains = work.fit.gains[index]
@@ -148,7 +165,8 @@ class Explainer:
             common | ({"gain": gains[n]} if gains else {}) | (asdict(alone[n]) if alone else {})
             for n in own
         ]
-        return FindingSlice(
+        note = self._note(work, index, evidence, status, shortcut, own[0] == 0)
+        part = FindingSlice(
             slice=k,
             sop_instance_uid=(
                 self.scan.sop_instance_uids[k] if self.scan.sop_instance_uids else None
@@ -161,25 +179,31 @@ class Explainer:
                 self.place(curves[n : n + 1], "evidence", k, each) for n, each in enumerate(quality)
             ),
             outlines=tuple(
-                self._placed_outline(work.perturbation, work.of_target, outline, index, k)
+                self.place_outline(work.perturbation, work.of_target, outline, index, k)
                 for outline in followed
             ),
-            note=self._note(work, index, evidence, curves, followed, status, shortcut, own[0] == 0),
-            views=self._views(work.batch, *self._variants(work.perturbation, curves, index)),
+            note=" ".join([note, *self.outline_notes(traced, followed)]).strip(),
+            views=views_of(self.scan, work.batch, work.perturbation, curves, index),
         )
+        return Explained(part, traced, note)
 
-    def _outlines(
+    def outline_notes(self, traced: Sequence[Traced], outlines: Sequence[Outline]) -> Iterator[str]:
+        """What a reader should know of the outlines of one result."""
+        if traced and self.settings.outline != "none":
+            yield from outline_notes([one.evidence for one in traced], outlines)
+
+    def _offers(
         self,
         batch: PlaneBatch,
         perturbation: Perturbation,
         of_target: TargetObjective,
         curves: FourierContour,
         which: Tensor,
-    ) -> tuple[Sequence[Outline | None], Tensor]:
+    ) -> tuple[list[Offer], Tensor]:
         """Follow the image from each curve; with (B,) what that cost each slice."""
         costs = torch.zeros(len(batch.slices), device=which.device)
         if self.settings.outline == "none":
-            return [None] * len(curves), costs
+            return [Offer((), (), 0.0)] * len(curves), costs
         images = torch.from_numpy(np.stack([self.grey(k) for k in batch.slices]))[which.cpu()]
         measured = None
         if self.scan.measured is not None:
@@ -194,7 +218,7 @@ class Explainer:
             measured,
             outliner=outliner(self.settings.outline),
         )
-        return [offer.best for offer in offers], costs.index_add_(0, which, spent)
+        return offers, costs.index_add_(0, which, spent)
 
     def problem(self, batch: PlaneBatch) -> tuple[Perturbation, TargetObjective, list[str], float]:
         """What is asked of the classifier, the backgrounds' names and what choosing them cost."""
@@ -308,7 +332,7 @@ class Explainer:
             return "collapsed"
         return status_of(evidence.deleted, evidence.p_value)
 
-    def _placed_outline(
+    def place_outline(
         self,
         perturbation: Perturbation,
         of_target: TargetObjective,
@@ -316,6 +340,7 @@ class Explainer:
         index: int,
         k: int,
     ) -> PlacedContour:
+        """Place an outline of slice `k`, the image at `index`, with what the classifier says."""
         which = torch.tensor([index], device=perturbation.images.device)
         curve = outline.contour.to(perturbation.images.device)
         preserved, deleted = perturbation.judge(of_target, curve, which)
@@ -351,8 +376,6 @@ class Explainer:
         work: _Work,
         index: int,
         evidence: Evidence,
-        curves: FourierContour,
-        followed: Sequence[Outline],
         status: Status,
         shortcut: ShortcutCheck,
         first: bool,
@@ -371,54 +394,6 @@ class Explainer:
                 f"The background ({work.backgrounds[index]}) alone is still called "
                 f"{self.classifier.labels[self.target]}: taking evidence away changes little."
             )
-        own = curves.area().sum().item()
-        if any(far_larger(outline.contour.area().item(), own) for outline in followed):
-            notes.append(
-                f"The outline covers more than {FAR_LARGER:g} times the evidence: it may have run "
-                "out into what surrounds the object."
-            )
         if status == "collapsed":
             notes.append("The contour collapsed: it explains nothing and is not a suggestion.")
-        elif self.settings.outline != "none" and len(followed) < len(curves):
-            notes.append(
-                "The image has no clear boundary near the evidence: no outline."
-                if not followed
-                else "The image has no clear boundary near some of the evidence: no outline there."
-            )
         return " ".join(notes)
-
-    @torch.no_grad()
-    def _variants(
-        self, perturbation: Perturbation, curves: Shape, index: int
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """(C, H, W) original, preserved and deleted, under the hard mask."""
-        which = torch.tensor([index], device=perturbation.images.device)
-        mask = curves.mask(perturbation.points, SHARP).amax(0, keepdim=True)
-        return (
-            perturbation.images[index],
-            perturbation.preserved(mask, which)[0],
-            perturbation.deleted(mask, which)[0],
-        )
-
-    def _views(self, batch: PlaneBatch, *variants: Tensor) -> Views:
-        low, high = variants[0].amin(), variants[0].amax()
-        span = (high - low).clamp_min(1e-6)
-        return Views(*(self._on_source(((x - low) / span).mean(0).cpu(), batch) for x in variants))
-
-    def _on_source(self, image: Tensor, batch: PlaneBatch) -> npt.NDArray[np.float32]:
-        """Bring a network input back to the slice's own pixels, for people to look at."""
-        inverse = np.linalg.inv(batch.index_from_input)
-        row, column = np.meshgrid(
-            np.arange(self.scan.rows), np.arange(self.scan.columns), indexing="ij"
-        )
-        at = np.stack([column, row, np.ones_like(row)], -1) @ inverse.T
-        planes = ndimage.map_coordinates(
-            image.numpy(), [at[..., 0], at[..., 1]], order=1, mode="constant", cval=np.nan
-        )
-        on_slice: npt.NDArray[np.float32] = np.asarray(planes, dtype=np.float32)
-        return on_slice
-
-
-def far_larger(outline: float, evidence: float) -> bool:
-    """Whether an outline's area is so much larger than its evidence's that it may have run out."""
-    return outline > FAR_LARGER * evidence

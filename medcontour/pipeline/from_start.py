@@ -154,8 +154,8 @@ def explain_from(
         score = float(classifier.score(batch.inputs)[0, target].sigmoid())
     start = start.to(batch.inputs.device)
     explainer = Explainer(scan, classifier, target, settings, start=start)
-    [part] = explainer.explain(batch, {k: score}, lambda *_: None)
-    return part
+    [explained] = explainer.explain(batch, {k: score}, lambda *_: None)
+    return explained.part
 
 
 def start_curve(corners: Tensor, settings: Settings) -> FourierContour:

@@ -21,7 +21,7 @@ from medcontour.explain.choices import (
     PresetName,
 )
 from medcontour.pipeline.allowance import Allowance, most_a_slice
-from medcontour.pipeline.explainer import Explainer
+from medcontour.pipeline.explainer import Explained, Explainer
 from medcontour.pipeline.findings import linked_findings
 from medcontour.pipeline.found import P_VALUE_LEVEL, POSITIVE
 from medcontour.pipeline.inputs import AnyClassifier, AnyScan, given_classifier, given_scan
@@ -36,6 +36,7 @@ from medcontour.pipeline.references import (
 from medcontour.pipeline.settings import DEFAULTS, OutlineName, Settings
 from medcontour.pipeline.shortcut import shortcut_notes
 from medcontour.pipeline.slices import Slices, pick_slices
+from medcontour.pipeline.together import outlined_together
 from medcontour.progress import Progress
 from medcontour.results import FindingSlice, Suggestion
 from medcontour.scan import Scan
@@ -136,22 +137,22 @@ def suggest_with(
     scores = _scores(scan, classifier, target, picked, report)
     positive = [k for k in picked if scores[k] > POSITIVE]
     explainer = Explainer(scan, classifier, target, settings, area)
-    found: list[FindingSlice] = []
+    explained: list[Explained] = []
     waiting = positive
     while chosen := allowance.next(waiting, scores, BATCH):
         waiting = [k for k in waiting if k not in chosen]
         for batch in plane_batches(scan, classifier, chosen, BATCH):
-            before, count = len({part.slice for part in found}), len(batch.slices)
+            before, count = len({each.part.slice for each in explained}), len(batch.slices)
 
             def step(done: int, steps: int, before: int = before, count: int = count) -> None:
                 report("optimise", before * steps + done * count, steps * len(positive))
 
             fresh = list(explainer.explain(batch, scores, step))
-            allowance.pay(_costs(fresh, batch.slices))
-            found.extend(fresh)
+            allowance.pay(_costs([each.part for each in fresh], batch.slices))
+            explained.extend(fresh)
             report("judge", before + count, len(positive))
-    found.sort(key=lambda part: part.slice)
-    evaluations = [part.evidence.evaluations for part in found if part.evidence]
+    found = outlined_together(explained, explainer, scores)
+    spent = [part.evidence.evaluations for part in found if part.evidence]
     return Suggestion(
         scan=scan_reference(scan),
         classifier=classifier_reference(classifier, target),
@@ -162,7 +163,7 @@ def suggest_with(
             **run_record(begun),
             "peak_memory_mb": peak_memory_mb(),
             "slices_looked_at": len(picked),
-            "evaluations_per_contour": round(float(np.mean(evaluations)), 2) if found else None,
+            "evaluations_per_contour": round(float(np.mean(spent)), 2) if spent else None,
         },
         notes=(
             *scan.notes,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from medcontour.classifier import Classifier
-from medcontour.pipeline.explainer import far_larger
 from medcontour.pipeline.found import POSITIVE
+from medcontour.pipeline.outlines import far_larger
 from medcontour.results import FindingSlice
 
 __all__ = ["all_positive", "run_out"]
@@ -30,7 +30,7 @@ def run_out(findings: Sequence[FindingSlice]) -> Iterator[str]:
         str(finding.slice)
         for finding in findings
         for evidence in [sum(contour.area_mm2 for contour in finding.evidence_contours)]
-        if any(far_larger(outline.area_mm2, evidence) for outline in finding.outlines)
+        if evidence and any(far_larger(c.area_mm2, evidence) for c in finding.outlines)
     ]
     if slices:
         where = f"slice{'s' * (len(slices) > 1)} {', '.join(slices)}"

@@ -37,7 +37,7 @@ from medcontour.pipeline.explainer import Explainer
 from medcontour.pipeline.found import POSITIVE, preset_of
 from medcontour.pipeline.inputs import AnyClassifier, AnyScan, given_classifier, given_scan
 from medcontour.pipeline.job import settings_record
-from medcontour.pipeline.planes import plane_batches, plane_geometry
+from medcontour.pipeline.planes import plane_batches
 from medcontour.pipeline.references import classifier_reference, scan_reference
 from medcontour.pipeline.settings import DEFAULTS, Settings
 from medcontour.progress import Progress, named
@@ -79,10 +79,7 @@ def _prepare(
         )
     job = Explainer(scan, classifier, choice, settings)
     [batch] = plane_batches(scan, classifier, [k], 1)
-    behind, names, _ = job.backgrounds(batch)
-    geometry = plane_geometry(scan)
-    perturbation = Perturbation(batch.inputs, behind, batch.points, geometry, batch.most)
-    of_target = TargetObjective(classifier.score, batch.inputs, behind, choice)
+    perturbation, of_target, names, _ = job.problem(batch)
     score = of_target.original_log_odds.sigmoid().item()
     alone = of_target.background_log_odds.sigmoid().item()
     label = classifier.labels[choice]

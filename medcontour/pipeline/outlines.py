@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,10 +17,13 @@ from medcontour.explain import (
 )
 from medcontour.outline import Outline, Outliner
 
-__all__ = ["Offer", "offer_outlines", "with_classifier"]
+__all__ = ["Offer", "far_larger", "offer_outlines", "outline_notes", "with_classifier"]
 
 CANDIDATES = 8
 LEAST_SCORE, WEIGHT = -0.2, 4.0
+
+FAR_LARGER = 5.0
+"""An outline of so many times its evidence may have run out into what surrounds the object."""
 
 
 @dataclass(frozen=True)
@@ -127,3 +130,22 @@ def with_classifier(
         [one.energy + WEIGHT * less for one, less in zip(some, lack.tolist(), strict=True)]
         for some, lack in zip(outlines, lacks, strict=True)
     ]
+
+
+def far_larger(outline: float, evidence: float) -> bool:
+    """Whether an outline's area is so much larger than its evidence's that it may have run out."""
+    return outline > FAR_LARGER * evidence
+
+
+def outline_notes(evidence: Sequence[Shape], outlines: Sequence[Outline]) -> Iterator[str]:
+    """What a reader should know of the outlines of some evidence contours that are one result."""
+    area = sum(float(curve.area().sum()) for curve in evidence)
+    if any(far_larger(float(outline.contour.area()), area) for outline in outlines):
+        yield (
+            f"The outline covers more than {FAR_LARGER:g} times the evidence: it may have run out "
+            "into what surrounds the object."
+        )
+    if not outlines:
+        yield "The image has no clear boundary near the evidence: no outline."
+    elif len(outlines) < len(evidence):
+        yield "The image has no clear boundary near some of the evidence: no outline there."

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from medcontour.contour import Shape
 from medcontour.contour.polygons import overlap
 from medcontour.outline import Outline
 from medcontour.outline.stack import Candidate, choose_together, disagreement
 from medcontour.pipeline.carry import (
+    CARRYING,
     Images,
     Source,
     boundaries_from,
+    drawn_in,
     place_mm,
     polygon_lps,
     sources,
+    step_across,
 )
 from medcontour.pipeline.found import POSITIVE
 from medcontour.pipeline.link import Extent, heights, link
-from medcontour.pipeline.outlines import Offer
+from medcontour.pipeline.outlines import Offer, far_larger
 from medcontour.scan import Scan
 
 __all__ = ["AGREEMENT", "Agreement", "InStack", "Stacked", "Traced", "outline_stack"]
@@ -41,14 +44,11 @@ class Agreement:
     least_overlap
         Intersection over union from which two outlines are of one place: an object that tapers to
         a fifth of its area. A boundary that ran out has a hundredth.
-    far_larger
-        An outline of so many times its evidence may have run out into what surrounds the object.
     """
 
     grown: float = 0.5
     close: float = 0.3
     least_overlap: float = 0.2
-    far_larger: float = 5.0
 
 
 AGREEMENT = Agreement()
@@ -71,6 +71,11 @@ CARRIED = (
 GOES_ON = (
     "Taken in because the outline goes on from a neighbouring slice: no evidence was looked for "
     "here."
+)
+HARDLY = "The object fills less than half of this slice's thickness: no outline."
+PARTLY = (
+    "The object fills only a part of this slice's thickness: the outline is drawn in to where the "
+    "image is halfway between the object and what surrounds it."
 )
 
 
@@ -132,7 +137,8 @@ def outline_stack(
     slice says is best. An outline that disagrees with its object's, or is far from its evidence
     and backed by no neighbour, is left out. Last, slices beside and between an object's are taken
     in where its outline goes on: the classifier need not call them positive, but beyond one that
-    it does not, none is taken in.
+    it does not, none is taken in. At its ends, where it fills only a part of a slice's thickness,
+    an object's outline is drawn in.
 
     Parameters
     ----------
@@ -162,6 +168,7 @@ def outline_stack(
     for chain in chains:
         stack.leave_out(chain)
     stack.go_on(scores)
+    stack.draw_in()
     contours = [InStack(c.slice, c.outline, c.note, c.evaluations) for c in stack.contours]
     return Stacked(tuple(contours), tuple(stack.objects()))
 
@@ -212,8 +219,7 @@ class _Stack:
         """Whether the outline is far larger than its evidence."""
         if one.outline is None or one.evidence is None:
             return False
-        area = float(one.outline.contour.area())
-        return area > self.agreement.far_larger * float(one.evidence.area())
+        return far_larger(float(one.outline.contour.area()), float(one.evidence.area()))
 
     def objects(self) -> list[tuple[int, ...]]:
         """Places in `contours` of each object's, as they are now."""
@@ -352,6 +358,27 @@ class _Stack:
         ):
             return None
         return some[best]
+
+    def draw_in(self) -> None:
+        """Draw in the outlines at an object's ends where it fills only a part of the slices."""
+        for group in [[self.contours[n] for n in own] for own in self.objects()]:
+            own = [(one, outline) for one in group if (outline := one.outline) is not None]
+            if len(own) < 2:
+                continue
+            steps = [step_across(outline.contour, self.scan, one.slice) for one, outline in own]
+            for end, inner in ((0, 1), (-1, -2)):
+                one, outline = own[end]
+                if steps[end] / (steps[inner] or math.inf) >= CARRYING.partial:
+                    continue
+                curve, share = drawn_in(outline.contour, self.scan, one.slice, steps[inner])
+                if curve is None and one.evidence is None:
+                    self.contours.remove(one)
+                elif curve is None:
+                    one.outline, one.note = None, HARDLY
+                elif share < 1:
+                    quality = {**outline.quality, "drawn_in": share}
+                    one.outline = replace(outline, contour=curve, quality=quality)
+                    one.note = f"{one.note} {PARTLY}".strip()
 
     def _free(self, k: int, outline: Outline) -> bool:
         """Whether no other object's outline takes this one's place on slice `k`."""

@@ -13,6 +13,7 @@ from medcontour.outline import Outline, outliner
 from medcontour.pipeline.explainer import Explainer
 from medcontour.pipeline.outlines import with_classifier
 from medcontour.pipeline.planes import plane_batches, plane_geometry
+from medcontour.results import PlacedContour
 
 __all__ = ["StackImages"]
 
@@ -70,3 +71,16 @@ class StackImages:
                 shared = sum(slices[m] == slices[n] for m in own)
                 energies[n], costs[n] = some, len(some) / 2 + background / shared
         return energies, costs
+
+    def placed(self, slices: Sequence[int], outlines: Sequence[Outline]) -> list[PlacedContour]:
+        """One outline of each slice, placed, with what the classifier says of it."""
+        explainer = self.explainer
+        found: dict[int, PlacedContour] = {}
+        used = sorted(set(slices))
+        for batch in plane_batches(explainer.scan, explainer.classifier, used, BATCH):
+            perturbation, of_target, _, _ = explainer.problem(batch)
+            for n, (k, outline) in enumerate(zip(slices, outlines, strict=True)):
+                if k in batch.slices:
+                    index = batch.slices.index(k)
+                    found[n] = explainer.place_outline(perturbation, of_target, outline, index, k)
+        return [found[n] for n in range(len(slices))]

@@ -31,16 +31,15 @@ class Order:
 
 
 def evidence_strength(suggestion: Suggestion) -> float | None:
-    """Mean over the findings' slices of preserved minus deleted.
+    """Mean over the findings' slices that were looked at of preserved minus deleted.
 
     1 where each contour by itself keeps the classifier's score and its removal takes it away; a
     contour no better than random places, or collapsed, counts 0. None without a finding.
     """
     strengths = [
-        max(0.0, part.evidence.preserved - part.evidence.deleted)
-        if part.suggested and part.evidence
-        else 0.0
+        max(0.0, part.evidence.preserved - part.evidence.deleted) if part.suggested else 0.0
         for part in suggestion.slices
+        if part.evidence
     ]
     return sum(strengths) / len(strengths) if strengths else None
 

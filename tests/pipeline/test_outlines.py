@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from shapely import Polygon
 
 import medcontour as mc
 from medcontour.contour import FourierContour, PlaneGeometry
@@ -82,19 +82,29 @@ def test_an_image_without_a_boundary_has_no_outline() -> None:
     assert offer.best is None
 
 
-def test_an_outline_that_may_have_run_out_is_said(sample_data: Path) -> None:
+def test_an_outline_that_ran_out_is_said_on_an_image_and_gives_way_in_a_stack(
+    sample_data: Path,
+) -> None:
     scan = mc.read_scan(sample_data / "ct_study")
     classifier = mc.load_classifier(sample_data / "nodule_classifier")
-    suggestion = mc.suggest(scan, classifier, "nodule", slices=slice(12, 14))
-    larger = {
-        finding.slice
-        for finding in suggestion.slices
-        for outline in finding.outlines
-        if Polygon(outline.polygon_lps_mm[:, :2]).area
-        > 5 * sum(Polygon(own.polygon_lps_mm[:, :2]).area for own in finding.evidence_contours)
-    }
-    assert len(larger) == 1 < len(suggestion.slices)  # one of each
-    for finding in suggestion.slices:
-        assert ("may have run out" in finding.note) == (finding.slice in larger)
-    [note] = [note for note in suggestion.notes if "may have run out" in note]
-    assert f"on slice {larger.pop()} is" in note
+    image = replace(
+        scan,
+        voxels=scan.voxels[12:13],
+        slice_origins_lps=scan.slice_origins_lps[12:13],
+        sop_instance_uids=scan.sop_instance_uids[12:13],
+        datasets=scan.datasets[12:13],
+    )
+    alone = mc.suggest(image, classifier, "nodule")
+    [part] = alone.slices
+    evidence = sum(contour.area_mm2 for contour in part.evidence_contours)
+    assert part.outlines[0].area_mm2 > 5 * evidence
+    assert "may have run out" in part.note
+    [note] = [note for note in alone.notes if "may have run out" in note]
+    assert "on slice 0 is" in note
+
+    together = mc.suggest(scan, classifier, "nodule", slices=slice(12, 14))
+    first, second = together.slices
+    assert "neighbouring slices" in first.note
+    assert 0.5 < first.outlines[0].area_mm2 / second.outlines[0].area_mm2 < 2
+    assert not any("may have run out" in text for text in (*together.notes, first.note))
+    assert len(together.findings) == 1

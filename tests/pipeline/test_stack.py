@@ -12,7 +12,7 @@ import torch
 from medcontour import Scan
 from medcontour.contour import FourierContour, Shape
 from medcontour.outline import Outline, outline_candidates
-from medcontour.pipeline.carry import carried, place_mm, step_across
+from medcontour.pipeline.carry import carried, drawn_in, place_mm, step_across
 from medcontour.pipeline.outlines import Offer
 from medcontour.pipeline.planes import plane_geometry
 from medcontour.pipeline.stack import DISAGREES, GOES_ON, RAN_OUT, Stacked, Traced, outline_stack
@@ -166,3 +166,20 @@ def test_the_step_across_is_that_of_the_object(sign: float) -> None:
     scan = ball_scan(sign=sign)
     assert step_across(circle(scan, 3, RADIUS), scan, 3) == pytest.approx(sign, abs=0.1)
     assert abs(step_across(circle(scan, 6, 5.0), scan, 6)) < 0.1
+
+
+def test_an_outline_is_drawn_in_to_where_the_image_is_halfway() -> None:
+    """Where an object fills a falling part of the thickness, the half is its boundary."""
+    scan = ball_scan()
+    column, row = np.meshgrid(np.arange(64), np.arange(64))
+    away = np.hypot(column - 31.5, row - 31.5)
+    scan.voxels[3] = np.clip(1 - away / 16, 0, 1)  # a cone: 1 in the middle, half at 8 mm
+    wide = circle(scan, 3, 14.0)
+    curve, share = drawn_in(wide, scan, 3, 1.0)
+    assert curve is not None
+    radius = float(curve.area().div(torch.pi).sqrt()) * plane_geometry(scan).unit_mm
+    assert radius == pytest.approx(8.0, abs=0.5)
+    assert share == pytest.approx(8 / 14, abs=0.05)
+    disc = circle(scan, 2, true_radius(2))
+    assert drawn_in(disc, scan, 2, 1.0)[1] > 0.95, "it is there already"
+    assert drawn_in(wide, scan, 3, 3.0)[0] is None, "nowhere half as bright as the object"

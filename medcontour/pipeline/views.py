@@ -1,0 +1,46 @@
+"""What the classifier was shown of one slice, for people to look at."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import ndimage
+from torch import Tensor
+
+from medcontour.contour import Shape
+from medcontour.explain import SHARP, Perturbation
+from medcontour.pipeline.planes import PlaneBatch
+from medcontour.results import Views
+from medcontour.scan import Scan
+
+__all__ = ["views_of"]
+
+
+@torch.no_grad()
+def views_of(
+    scan: Scan, batch: PlaneBatch, perturbation: Perturbation, curves: Shape, index: int
+) -> Views:
+    """The image at `index` of a batch, as it is, preserved and deleted under the hard mask."""
+    which = torch.tensor([index], device=perturbation.images.device)
+    mask = curves.mask(perturbation.points, SHARP).amax(0, keepdim=True)
+    original = perturbation.images[index]
+    variants = (
+        original,
+        perturbation.preserved(mask, which)[0],
+        perturbation.deleted(mask, which)[0],
+    )
+    low = original.amin()
+    span = (original.amax() - low).clamp_min(1e-6)
+    return Views(*(_on_source(scan, batch, ((x - low) / span).mean(0).cpu()) for x in variants))
+
+
+def _on_source(scan: Scan, batch: PlaneBatch, image: Tensor) -> npt.NDArray[np.float32]:
+    """Bring a network input back to the slice's own pixels."""
+    inverse = np.linalg.inv(batch.index_from_input)
+    row, column = np.meshgrid(np.arange(scan.rows), np.arange(scan.columns), indexing="ij")
+    at = np.stack([column, row, np.ones_like(row)], -1) @ inverse.T
+    planes = ndimage.map_coordinates(
+        image.numpy(), [at[..., 0], at[..., 1]], order=1, mode="constant", cval=np.nan
+    )
+    return np.asarray(planes, dtype=np.float32)
