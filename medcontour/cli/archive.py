@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["formats_to_push", "push_written", "tell_stored"]
 
-_DEFAULT = ["rtstruct", "seg"]
+_DEFAULT = ["rtstruct", "seg", "sr"]
 
 
 def formats_to_push(asked: Sequence[str] | None, scan: str | None) -> list[str]:

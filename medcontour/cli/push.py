@@ -28,7 +28,7 @@ def push(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what is stored as JSON.")] = False,
 ) -> None:
-    """Store a result's DICOM objects (SEG, RTSTRUCT) in an archive, by DICOMweb.
+    """Store a result's DICOM objects (SEG, RTSTRUCT, SR) in an archive, by DICOMweb.
 
     What the archive has already is not sent again, so that a second run changes nothing and a
     run after a fault stores the rest. Names, passwords, tokens and certificates come from the

@@ -36,8 +36,8 @@ def refine(
     edited: Annotated[
         Path,
         typer.Argument(
-            help="The edited file: RTSTRUCT, DICOM SEG, NIfTI or NRRD label map, .seg.nrrd, "
-            ".mrk.json (or a folder of them), COCO JSON, label PNG, suggestion.json."
+            help="The edited file: RTSTRUCT, DICOM SEG, DICOM SR, NIfTI or NRRD label map, "
+            ".seg.nrrd, .mrk.json (or a folder of them), COCO JSON, label PNG, suggestion.json."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the results; made if it is not there.")],
@@ -78,7 +78,7 @@ def refine(
         typer.Option(
             "--push",
             help="Store the edit in the archive that the scan is in, as new objects that refer to "
-            "those they began from: SEG and RTSTRUCT, or the DICOM objects among --export.",
+            "those they began from: SEG, RTSTRUCT and SR, or the DICOM objects among --export.",
         ),
     ] = False,
     labels: LabelsOption = None,

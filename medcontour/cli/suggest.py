@@ -68,8 +68,8 @@ def suggest(
         bool,
         typer.Option(
             "--push",
-            help="Store the result in the archive that SCAN is in: SEG and RTSTRUCT, or the DICOM "
-            "objects among --export. What it has already is not sent again.",
+            help="Store the result in the archive that SCAN is in: SEG, RTSTRUCT and SR, or the "
+            "DICOM objects among --export. What it has already is not sent again.",
         ),
     ] = False,
     labels: LabelsOption = None,

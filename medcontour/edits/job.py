@@ -90,8 +90,8 @@ def refine(
         What was suggested, or the path of its ``suggestion.json``. DICOM objects beside that file
         are named as predecessors in what is exported of the edit.
     edited
-        The edited file: RTSTRUCT, DICOM SEG, NIfTI or NRRD label map, ``.seg.nrrd``, Markups (a
-        file or their folder), COCO JSON, label PNG, or ``suggestion.json``.
+        The edited file: RTSTRUCT, DICOM SEG, DICOM SR, NIfTI or NRRD label map, ``.seg.nrrd``,
+        Markups (a file or their folder), COCO JSON, label PNG, or ``suggestion.json``.
     scan
         The scan; by default the suggestion's own, read again from where it was.
     include_other

@@ -31,7 +31,7 @@ def test_a_suggestion_goes_to_the_archive_and_comes_back_edited(
     )
     first = medcontour(*suggest)
     assert first.code == 0, first.err
-    assert archive.modalities() == {"CT": len(images), "SEG": 1, "RTSTRUCT": 1}
+    assert archive.modalities() == {"CT": len(images), "SEG": 1, "RTSTRUCT": 1, "SR": 1}
 
     # Read back from the archive by other libraries: both objects hold one nodule.
     (structures,), (segments,) = archive.objects("RTSTRUCT"), archive.objects("SEG")
@@ -47,13 +47,17 @@ def test_a_suggestion_goes_to_the_archive_and_comes_back_edited(
     refine = ("refine", out, edited, "--out", refined, "--push")
     second = medcontour(*refine)
     assert second.code == 0, second.err
-    assert archive.modalities() == {"CT": len(images), "SEG": 2, "RTSTRUCT": 2}
+    assert archive.modalities() == {"CT": len(images), "SEG": 2, "RTSTRUCT": 2, "SR": 2}
 
     # New objects that say what they came from; the first ones are as they were.
     after = {str(found.SOPInstanceUID): found for found in archive.objects("RTSTRUCT", "SEG")}
     assert after.pop(structures.SOPInstanceUID) == structures
     assert after.pop(segments.SOPInstanceUID) == segments
     by_kind = {found.Modality: found for found in after.values()}
+    first_report, report = sorted(archive.objects("SR"), key=_has_predecessor)
+    [document] = report.PredecessorDocumentsSequence[0].ReferencedSeriesSequence
+    [named_report] = document.ReferencedSOPSequence
+    assert named_report.ReferencedSOPInstanceUID == first_report.SOPInstanceUID
     newer, mask = by_kind["RTSTRUCT"], by_kind["SEG"]
     (before,) = newer.PredecessorStructureSetSequence
     assert before.ReferencedSOPInstanceUID == structures.SOPInstanceUID
@@ -71,7 +75,7 @@ def test_a_suggestion_goes_to_the_archive_and_comes_back_edited(
     np.testing.assert_allclose(shift, [MOVED_MM, 0, 0], atol=0.01)
     shift = _centre(mask, image) - _centre(segments, image)
     np.testing.assert_allclose(shift, [MOVED_MM, 0, 0], atol=float(max(image.PixelSpacing)) / 2)
-    for name in ("rtstruct.dcm", "seg.dcm"):
+    for name in ("rtstruct.dcm", "seg.dcm", "sr.dcm"):
         assert _errors(refined / name) == []
 
     # The whole once more: nothing changes.
@@ -83,6 +87,10 @@ def test_a_suggestion_goes_to_the_archive_and_comes_back_edited(
         assert "not sent again" in again.out
     assert len(archive.proxy.asked("POST")) == sent
     assert {str(found.SOPInstanceUID) for found in archive.objects()} == held
+
+
+def _has_predecessor(report: Dataset) -> bool:
+    return "PredecessorDocumentsSequence" in report
 
 
 def _outline(structures: Dataset) -> np.ndarray:

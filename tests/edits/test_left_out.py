@@ -31,7 +31,7 @@ def made(tmp_path_factory) -> Made:
     folder = tmp_path_factory.mktemp("left")
     scan = mc.read_scan(write_series(AXIAL, folder / "ct"))
     suggestion = smooth_suggestion(scan)
-    for name in ("rtstruct", "seg", "labelmap", "markups", "coco", "nrrd"):
+    for name in ("rtstruct", "seg", "labelmap", "markups", "coco", "nrrd", "sr"):
         written(suggestion, scan, name, folder)
     return scan, suggestion, folder
 
@@ -114,7 +114,9 @@ def test_other_formats_leave_out_and_delete_nothing(made: Made, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("off", [0.6, -1.2])
-@pytest.mark.parametrize("name", ["rtstruct.dcm", "markups", "labelmap.nii.gz", "seg.dcm"])
+@pytest.mark.parametrize(
+    "name", ["rtstruct.dcm", "markups", "labelmap.nii.gz", "seg.dcm", "sr.dcm"]
+)
 def test_up_to_half_a_slice_off_is_the_slices_in_every_format(
     made: Made, name: str, off: float, tmp_path: Path
 ) -> None:
@@ -151,6 +153,10 @@ def moved_along(path: Path, off: float, folder: Path) -> Path:
                     [0, 0, off]
                 )
                 contour.ContourData = [f"{v:.4f}" for v in points.ravel()]
+        for item in dataset.iterall():
+            if item.keyword == "GraphicData":
+                points = np.reshape(item.value, (-1, 3)) + np.array([0, 0, off])
+                item.value = points.ravel().tolist()
         for frame in dataset.get("PerFrameFunctionalGroupsSequence", []):
             place = frame.PlanePositionSequence[0].ImagePositionPatient
             place[2] = f"{float(place[2]) + off:.6f}"
@@ -256,13 +262,14 @@ def test_a_reader_who_adds_a_lesion_adds_a_finding(made: Made, tmp_path: Path) -
     assert {f.label for f in refined.suggestion.slices} == {"nodule"}
 
 
-@pytest.mark.parametrize("name", ["rtstruct.dcm", "seg.dcm"])
+@pytest.mark.parametrize("name", ["rtstruct.dcm", "seg.dcm", "sr.dcm"])
 def test_another_frame_of_reference_has_one_answer(made: Made, name: str, tmp_path: Path) -> None:
     scan, suggestion, folder = made
     dataset = pydicom.dcmread(folder / name)
     dataset.FrameOfReferenceUID = "1.2.3"
-    for roi in dataset.get("StructureSetROISequence", []):
-        roi.ReferencedFrameOfReferenceUID = "1.2.3"
+    for element in dataset.iterall():
+        if element.keyword == "ReferencedFrameOfReferenceUID":
+            element.value = "1.2.3"
     dataset.save_as(tmp_path / "own.dcm")
     refined = mc.refine(suggestion, tmp_path / "own.dcm", scan)
     assert not refined.report.changed
@@ -275,7 +282,7 @@ def test_another_frame_of_reference_has_one_answer(made: Made, name: str, tmp_pa
         read_edited(tmp_path / "other.dcm", scan)
 
 
-@pytest.mark.parametrize("name", ["rtstruct.dcm", "seg.dcm"])
+@pytest.mark.parametrize("name", ["rtstruct.dcm", "seg.dcm", "sr.dcm"])
 def test_without_its_preamble_a_file_is_read(made: Made, name: str, tmp_path: Path) -> None:
     scan, suggestion, folder = made
     (tmp_path / "bare.dcm").write_bytes((folder / name).read_bytes()[132:])

@@ -16,6 +16,7 @@ FILES = {
     "seg": "seg.dcm",
     "seg-fractional": "seg_fractional.dcm",
     "seg-labelmap": "seg_labelmap.dcm",
+    "sr": "sr.dcm",
 }
 
 
@@ -31,5 +32,6 @@ def exported(name: str, suggestion: Suggestion, scan: Scan, folder: Path) -> Dat
 def errors_of_dciodvfy(path: Path) -> list[str]:
     done = subprocess.run(["dciodvfy", "-new", str(path)], capture_output=True, check=False)
     lines = (done.stdout + done.stderr).decode("utf-8", "replace").splitlines()
-    assert any(line.strip() in ("RTStructureSet", "Segmentation") for line in lines)
+    kinds = ("RTStructureSet", "Segmentation", "Comprehensive3DSR")
+    assert any(line.strip() in kinds for line in lines)
     return [line for line in lines if line.startswith("Error")]

@@ -46,7 +46,7 @@ SEGMENTATIONS = ["seg", "seg-fractional", "seg-labelmap"]
 FORMATS = ["coco", "labelmap", "markups", "nrrd", "rtstruct", *SEGMENTATIONS]
 
 
-DICOM = ["rtstruct", *SEGMENTATIONS]
+DICOM = ["rtstruct", *SEGMENTATIONS, "sr"]
 
 
 # Finding formats
@@ -65,6 +65,7 @@ def test_the_formats_of_the_contract_are_installed() -> None:
         "seg": "seg.dcm",
         "seg-fractional": "seg_fractional.dcm",
         "seg-labelmap": "seg_labelmap.dcm",
+        "sr": "sr.dcm",
     }
 
 
@@ -113,7 +114,8 @@ def test_uneven_slices_have_no_label_map(tmp_path: Path) -> None:
     for name in ("labelmap", "nrrd"):
         assert refusal(scan, name) == (
             f"The slices are not evenly spaced, so the scan cannot be written as {name}; "
-            "formats that work: coco, markups, rtstruct, seg, seg-fractional, seg-labelmap."
+            "formats that work: coco, markups, rtstruct, seg, seg-fractional, seg-labelmap, "
+            "sr."
         )
         with pytest.raises(MedcontourError, match="not evenly spaced"):
             export(case_suggestion(scan, UNEVEN), scan, name, tmp_path / "out.nii.gz")

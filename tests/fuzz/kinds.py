@@ -92,6 +92,7 @@ KINDS = {
         [*SCANS * 2, OF_SCAN, ON_SCAN],
     ),
     "rtstruct": Kind(["out/rtstruct.dcm"], damage.damage_dicom, EDITS),
+    "sr": Kind(["out/sr.dcm"], damage.damage_dicom, EDITS),
     "seg": Kind(["out/seg.dcm"], damage.damage_dicom, EDITS),
     "seg-labelmap": Kind(["out/seg_labelmap.dcm"], damage.damage_dicom, EDITS),
     "seg-fractional": Kind(["out/seg_fractional.dcm"], damage.damage_dicom, EDITS),

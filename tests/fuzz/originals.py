@@ -35,7 +35,7 @@ def write_originals(root: Path) -> None:
     suggestion = smooth_suggestion(scan)
     suggestion = replace(suggestion, settings=suggestion.settings | {"scan": str(root / "series")})
     formats = ["rtstruct", "seg", "seg-labelmap", "seg-fractional", "labelmap", "nrrd", "coco"]
-    suggestion.save(root / "out", [*formats, "markups"])
+    suggestion.save(root / "out", [*formats, "markups", "sr"])
     _write_pictures(root / "pictures")
     _write_dicom(root)
     affine = np.diag([0.8, 1.3, 2.7, 1.0])

@@ -85,6 +85,7 @@ def test_everything_of_the_contract_is_there(sample_run: SampleRun) -> None:
         "report.html",
         "seg.dcm",
         "rtstruct.dcm",
+        "sr.dcm",
     }
 
 
@@ -305,7 +306,7 @@ def test_no_patient_data_is_written_but_in_dicom(
             content = path.read_bytes().lower()
             for word in (name, name.replace("^", " "), number):
                 assert word.lower().encode() not in content, path.name
-    for dicom in ("rtstruct.dcm", "seg.dcm"):
+    for dicom in ("rtstruct.dcm", "seg.dcm", "sr.dcm"):
         assert pydicom.dcmread(sample_run.folder / dicom).PatientID == number
 
 

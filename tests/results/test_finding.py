@@ -67,12 +67,12 @@ def test_structures_of_a_set_are_findings_or_classes(tmp_path: Path) -> None:
         (True, ["nodule", "nodule evidence"]),
     ):
         out = tmp_path / str(merge)
-        formats = ["rtstruct", "seg", "labelmap", "nrrd", "markups", "coco"]
+        formats = ["rtstruct", "seg", "labelmap", "nrrd", "markups", "coco", "sr"]
         suggestion.save(out, formats, merge_findings=merge)
         structures = pydicom.dcmread(out / "rtstruct.dcm").StructureSetROISequence
         assert [roi.ROIName for roi in structures] == names
         for name in ("rtstruct.dcm", "seg.dcm", "labelmap.nii.gz", "segmentation.seg.nrrd",
-                     "markups", "coco.json"):  # fmt: skip
+                     "markups", "coco.json", "sr.dcm"):  # fmt: skip
             refined = mc.refine(out, out / name, scan)
             assert not refined.report.changed, (name, merge)
             kept = [finding_to_dict(finding) for finding in refined.suggestion]

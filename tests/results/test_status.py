@@ -53,7 +53,7 @@ def test_every_status_is_written_read_and_shown(scan: Scan, status: str, tmp_pat
 def test_an_empty_label_map_is_told(
     scan: Scan, status: str, include_weak: bool, tmp_path: Path
 ) -> None:
-    formats = ["labelmap", "nrrd", "seg", "rtstruct", "markups", "coco"]
+    formats = ["labelmap", "nrrd", "seg", "rtstruct", "markups", "coco", "sr"]
     saved = of_status(scan, status).save(tmp_path, formats, include_weak=include_weak)
     labels = np.asarray(nibabel.load(tmp_path / "labelmap.nii.gz").dataobj)
     held = status in EXPORTED or (include_weak and status != "collapsed")

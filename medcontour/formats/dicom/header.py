@@ -15,6 +15,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.valuerep import DA, TM
 
+from medcontour.formats.labels import Label
 from medcontour.results.model import Suggestion
 from medcontour.scan.quiet import quietly
 from medcontour.scan.scan import Scan
@@ -29,9 +30,11 @@ __all__ = [
     "lacking",
     "long_string",
     "now",
+    "odd_kind",
     "series_description",
     "series_number",
     "sources",
+    "tracking_identifier",
 ]
 
 MANUFACTURER = "medcontour"
@@ -111,6 +114,14 @@ def lacking(scan: Scan) -> str | None:
     return None
 
 
+def odd_kind(scan: Scan) -> str | None:
+    """Say that the images are of a kind that highdicom's objects cannot refer to, or None."""
+    sop_class = identified(scan.datasets[0]).SOPClassUID
+    if sop_class.is_private or sop_class.is_retired:
+        return f"The images are of a private or retired kind ({sop_class.name})"
+    return None
+
+
 def identified(dataset: Dataset) -> Dataset:
     """Give a header with the class and instance UIDs that the file's meta information has."""
     if dataset.get("SOPClassUID") and dataset.get("SOPInstanceUID"):
@@ -176,6 +187,11 @@ def series_description(suggestion: Suggestion) -> str:
 def long_string(text: str, suffix: str = "") -> str:
     """Fit `text` + `suffix` to DICOM's VR LO: 64 characters at most, no backslash."""
     return text.replace("\\", "/").strip()[: 64 - len(suffix)] + suffix
+
+
+def tracking_identifier(label: Label) -> str:
+    """Give the name of a finding in the objects that track it: its number is never cut off."""
+    return long_string(label.category, label.name.removeprefix(label.category))
 
 
 def now() -> tuple[DA, TM]:

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from pydicom.uid import UID, generate_uid
 
+from medcontour.results.finding import Finding
 from medcontour.results.model import Suggestion
 from medcontour.results.parts import FindingSlice
 
-__all__ = ["object_uid"]
+__all__ = ["object_uid", "tracking_uid"]
 
 DIGITS = 4
 """Of millimetres and scores. A fit may differ in the last bits of a float between two runs."""
@@ -51,6 +52,12 @@ def object_uid(suggestion: Suggestion, name: str, part: str = "instance") -> UID
         [[f.number, *map(_content, f.slices)] for f in suggestion.findings],
     ]
     return generate_uid(entropy_srcs=[json.dumps(content, sort_keys=True)])
+
+
+def tracking_uid(suggestion: Suggestion, finding: Finding) -> UID:
+    """Give the UID that a finding has in every object that holds it, edited or not."""
+    content = ["medcontour", "finding", suggestion.scan.series_instance_uid, finding.id]
+    return generate_uid(entropy_srcs=[json.dumps([*content, finding.name])])
 
 
 def _content(part: FindingSlice) -> list[Any]:

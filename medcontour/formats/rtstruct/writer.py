@@ -15,6 +15,7 @@ from pydicom.uid import ImplicitVRLittleEndian, RTStructureSetStorage
 from pydicom.valuerep import format_number_as_ds
 
 from medcontour.files import replacing
+from medcontour.formats.dicom.curves import covering
 from medcontour.formats.dicom.header import (
     CHARACTER_SET,
     MANUFACTURER,
@@ -43,7 +44,6 @@ NAME = "rtstruct"
 
 # Retired, yet what every structure set names for the study: the attribute is of type 1.
 DETACHED_STUDY_MANAGEMENT = "1.2.840.10008.3.1.2.3.1"
-SMALLEST_AREA_MM2 = 1e-6
 
 
 def write(suggestion: Suggestion, scan: Scan, path: Path) -> None:
@@ -61,7 +61,7 @@ def write(suggestion: Suggestion, scan: Scan, path: Path) -> None:
     rois = [
         (label, kind, drawn)
         for label, kind, contours in structures(suggestion)
-        if (drawn := [c for c in contours if _area(c) > SMALLEST_AREA_MM2])
+        if (drawn := covering(contours))
     ]
     if not rois:
         raise NothingToWrite("There is no contour to write as rtstruct.")
@@ -192,12 +192,6 @@ def _observation(number: int) -> Dataset:
     observation.RTROIInterpretedType = ""
     observation.ROIInterpreter = ""
     return observation
-
-
-def _area(contour: PlacedContour) -> float:
-    """Area of the polygon in its plane, mm²: half the length of the summed cross products."""
-    spokes = contour.polygon_lps_mm - contour.polygon_lps_mm[0]
-    return float(np.linalg.norm(np.cross(spokes[1:-1], spokes[2:]).sum(axis=0)) / 2)
 
 
 def _refuses(scan: Scan) -> str | None:

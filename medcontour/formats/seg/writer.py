@@ -27,14 +27,14 @@ from medcontour.formats.dicom.header import (
     algorithm_identification,
     discreetly,
     generation,
-    identified,
     lacking,
-    long_string,
+    odd_kind,
     series_description,
     series_number,
     sources,
+    tracking_identifier,
 )
-from medcontour.formats.dicom.identity import object_uid
+from medcontour.formats.dicom.identity import object_uid, tracking_uid
 from medcontour.formats.dicom.left_empty import left_empty
 from medcontour.formats.dicom.text import carry_text
 from medcontour.formats.labels import CATEGORY, TYPE, Label
@@ -48,6 +48,7 @@ __all__ = [
     "exporter",
     "fractional_exporter",
     "labelmap_exporter",
+    "segment_numbers",
     "write",
     "write_fractional",
     "write_labelmap",
@@ -77,6 +78,12 @@ def write(suggestion: Suggestion, scan: Scan, path: Path) -> None:
     """
     masks = _some(label_masks(suggestion, scan))
     _save(SegmentationTypeValues.BINARY, masks, suggestion, scan, path)
+
+
+def segment_numbers(suggestion: Suggestion, scan: Scan) -> dict[str, int]:
+    """Give the number of each structure's segment in ``seg.dcm``, by `Label.name`."""
+    masks = label_masks(suggestion, scan)
+    return {label.name: number for number, (label, _) in enumerate(masks, start=1)}
 
 
 def write_labelmap(suggestion: Suggestion, scan: Scan, path: Path) -> None:
@@ -142,7 +149,7 @@ def _segmentation(
         pixel_array=pixels,
         segmentation_type=kind,
         segment_descriptions=[
-            _description(number, label, suggestion, name)
+            _description(number, label, suggestion)
             for number, (label, _) in enumerate(planes, start=1)
         ],
         series_instance_uid=object_uid(suggestion, name, "series"),
@@ -218,10 +225,8 @@ def _sources(scan: Scan) -> tuple[list[Dataset], list[int]]:
     return images, list(range(scan.slices))
 
 
-def _description(
-    number: int, label: Label, suggestion: Suggestion, name: str
-) -> SegmentDescription:
-    called = long_string(label.category, label.name.removeprefix(label.category))
+def _description(number: int, label: Label, suggestion: Suggestion) -> SegmentDescription:
+    called = tracking_identifier(label)
     return SegmentDescription(
         segment_number=number,
         segment_label=called,
@@ -229,7 +234,7 @@ def _description(
         segmented_property_type=TYPE,
         algorithm_type=generation(suggestion),
         algorithm_identification=algorithm_identification(),
-        tracking_uid=object_uid(suggestion, name, f"finding {label.finding.id}"),
+        tracking_uid=tracking_uid(suggestion, label.finding),
         tracking_id=called,
         display_color=CIELabColor.from_rgb(*label.colour(suggestion.editable)),
     )
@@ -242,10 +247,7 @@ def _refuses(scan: Scan) -> str | None:
         return "The image has no FrameOfReferenceUID (0020,0052) to place a segmentation in"
     if scan.frame_numbers and len(set(scan.sop_instance_uids)) > 1:
         return "The slices lie in several multi-frame DICOM objects"
-    sop_class = identified(scan.datasets[0]).SOPClassUID
-    if sop_class.is_private or sop_class.is_retired:
-        return f"The images are of a private or retired kind ({sop_class.name})"
-    return None
+    return odd_kind(scan)
 
 
 exporter = Exporter("seg", "seg.dcm", write, _refuses, leaves_empty=left_empty)

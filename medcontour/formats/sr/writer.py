@@ -1,0 +1,292 @@
+"""DICOM SR, Comprehensive 3D (PS3.3 A.35.13), by highdicom: a TID 1500 measurement report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from copy import copy
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from highdicom import sr
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
+from pydicom.uid import (
+    Comprehensive3DSRStorage,
+    CTImageStorage,
+    ImplicitVRLittleEndian,
+    MRImageStorage,
+    PositronEmissionTomographyImageStorage,
+    SegmentationStorage,
+    generate_uid,
+)
+
+from medcontour.files import replacing
+from medcontour.formats.dicom.curves import covering
+from medcontour.formats.dicom.header import (
+    CHARACTER_SET,
+    MANUFACTURER,
+    discreetly,
+    lacking,
+    odd_kind,
+    series_description,
+    series_number,
+    sources,
+    tracking_identifier,
+)
+from medcontour.formats.dicom.identity import object_uid, tracking_uid
+from medcontour.formats.dicom.left_empty import left_empty
+from medcontour.formats.dicom.text import carry_text
+from medcontour.formats.labels import Label, labels
+from medcontour.formats.seg.writer import exporter as seg
+from medcontour.formats.seg.writer import segment_numbers
+from medcontour.formats.sr import concepts
+from medcontour.formats.sr.measured import size_of
+from medcontour.results.exporter import Exporter, NothingToWrite
+from medcontour.results.model import Suggestion
+from medcontour.results.parts import PlacedContour
+from medcontour.scan.scan import Scan
+
+__all__ = ["exporter", "write"]
+
+NAME = "sr"
+
+UNIT: Code = codes.UCUM.NoUnits
+MM: Code = codes.UCUM.Millimeter
+
+# What of an image highdicom describes, and what it needs for that.
+_DESCRIBED = (CTImageStorage, MRImageStorage, PositronEmissionTomographyImageStorage)
+_DESCRIPTION = (
+    "Rows",
+    "Columns",
+    "PixelSpacing",
+    "SliceThickness",
+    "ImageOrientationPatient",
+    "ImagePositionPatient",
+)
+
+
+def write(suggestion: Suggestion, scan: Scan, path: Path) -> None:
+    """Write ``sr.dcm``.
+
+    One measurement group a finding: its polygons in patient space, of the kind of contour that is
+    edited (`Suggestion.editable`), what they measure, and what the classifier and its evidence
+    say. Contours without area are left out.
+
+    Raises
+    ------
+    NothingToWrite
+        When there is no such contour: a report without a region says nothing of a finding.
+    """
+    regions = [
+        (label, drawn)
+        for label in labels(suggestion)
+        if (drawn := covering(label.contours(suggestion.editable)))
+    ]
+    if not regions:
+        raise NothingToWrite("There is no contour to write as sr.")
+    with discreetly(), replacing(path) as temporary:
+        dataset = _Report(suggestion, scan).document(regions)
+        carry_text(dataset, scan.datasets[0])
+        dataset.save_as(temporary, enforce_file_format=True)
+
+
+@dataclass(frozen=True)
+class _Report:
+    suggestion: Suggestion
+    scan: Scan
+
+    @cached_property
+    def images(self) -> list[Dataset]:
+        """The slices' headers."""
+        return sources(self.scan)
+
+    @cached_property
+    def segments(self) -> dict[str, int]:
+        """Numbers of the segments in the suggestion's own segmentation, by name."""
+        return {} if seg.refuses(self.scan) else segment_numbers(self.suggestion, self.scan)
+
+    def document(self, regions: Sequence[tuple[Label, list[PlacedContour]]]) -> Dataset:
+        """The whole report."""
+        source = self.images[0]
+        used = [
+            self.images[k]
+            for k in sorted({part.slice for label, _ in regions for part in label.finding.slices})
+        ]
+        segmentations = [self._segmentation()] if self.segments else []
+        before = self.suggestion.predecessors.get(NAME)
+        # Implicit VR: explicit VR holds no more than 64 KiB of points in one polygon.
+        dataset: Dataset = sr.Comprehensive3DSR(
+            evidence=[_patient_of(source, used[0]), *used, *segmentations],
+            content=sr.MeasurementReport(
+                observation_context=sr.ObservationContext(observer_device_context=_observer()),
+                procedure_reported=codes.SCT.ImagingProcedure,
+                imaging_measurements=[self._group(label, drawn) for label, drawn in regions],
+                referenced_images=[image for image in used if _is_described(image)],
+            ),
+            series_instance_uid=object_uid(self.suggestion, NAME, "series"),
+            series_number=series_number(source, 5),
+            sop_instance_uid=object_uid(self.suggestion, NAME),
+            instance_number=1,
+            manufacturer=MANUFACTURER,
+            manufacturer_model_name=MANUFACTURER,
+            software_versions=version("medcontour"),
+            is_complete=True,
+            previous_versions=[_document_reference(before, source)] if before else None,
+            transfer_syntax_uid=ImplicitVRLittleEndian,
+            series_description=series_description(self.suggestion),
+            specific_character_set=CHARACTER_SET,
+        )
+        dataset.CodingSchemeIdentificationSequence = [concepts.scheme_identification()]
+        return dataset
+
+    def _segmentation(self) -> Dataset:
+        return _instance(
+            SegmentationStorage,
+            object_uid(self.suggestion, "seg"),
+            object_uid(self.suggestion, "seg", "series"),
+            self.images[0],
+        )
+
+    def _group(self, label: Label, drawn: Sequence[PlacedContour]) -> Any:
+        finding = label.finding
+        about: dict[str, Any] = {
+            "tracking_identifier": sr.TrackingIdentifier(
+                uid=tracking_uid(self.suggestion, finding), identifier=tracking_identifier(label)
+            ),
+            "finding_type": concepts.finding_type(finding.label),
+            "algorithm_id": sr.AlgorithmIdentification(
+                name=MANUFACTURER,
+                version=version("medcontour"),
+                family=codes.DCM.ArtificialIntelligence,
+            ),
+            "measurements": [*self._sizes(label, drawn), *self._figures(label)],
+            "qualitative_evaluations": [
+                sr.QualitativeEvaluation(concepts.STATUS, concepts.STATUSES[finding.status])
+            ],
+        }
+        frame = self.scan.frame_of_reference_uid
+        polygons = [self._closed(contour) for contour in drawn]
+        if len(polygons) == 1:
+            only = sr.ImageRegion3D("POLYGON", polygons[0], frame)
+            return sr.PlanarROIMeasurementsAndQualitativeEvaluations(
+                referenced_region=only, **about
+            )
+        images = [
+            sr.SourceImageForSegmentation(*self._reference(k))
+            for k in sorted({contour.slice for contour in drawn})
+        ]
+        surface = sr.VolumeSurface("POLYGON", polygons, frame, source_images=images)
+        return sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
+            referenced_volume_surface=surface, **about
+        )
+
+    def _closed(self, contour: PlacedContour) -> np.ndarray:
+        """(n + 1, 3) LPS mm, exactly in the slice's plane; the first point is repeated."""
+        k = contour.slice
+        points = self.scan.to_lps(self.scan.to_index(contour.polygon_lps_mm, k), k)
+        return np.concatenate([points, points[:1]])
+
+    def _sizes(self, label: Label, drawn: Sequence[PlacedContour]) -> Iterator[sr.Measurement]:
+        """What outlines measure; of evidence nothing is measured, as it is no lesion's size."""
+        if self.suggestion.editable != "outline" or self.scan.units != "mm":
+            return
+        size = size_of(drawn, self.scan)
+        if len({contour.slice for contour in drawn}) > 1 and size.volume_mm3 is not None:
+            whole = (concepts.VOLUME, size.volume_mm3, codes.UCUM.CubicMillimeter)
+        else:
+            whole = (concepts.AREA, size.area_mm2, codes.UCUM.SquareMillimeter)
+        segment = self._segment(label)
+        yield sr.Measurement(*whole, referenced_images=[segment] if segment else None)
+        yield self._measurement(concepts.LONG_AXIS, size.long_axis_mm, MM, size.slice)
+        yield self._measurement(concepts.SHORT_AXIS, size.short_axis_mm, MM, size.slice)
+
+    def _segment(self, label: Label) -> sr.SourceImageForMeasurement | None:
+        """The finding's segment in the suggestion's segmentation, where it holds a pixel."""
+        number = self.segments.get(label.name)
+        if number is None:
+            return None
+        reference = sr.SourceImageForMeasurement(
+            SegmentationStorage, object_uid(self.suggestion, "seg")
+        )
+        reference.ReferencedSOPSequence[0].ReferencedSegmentNumber = number
+        return reference
+
+    def _figures(self, label: Label) -> Iterator[sr.Measurement]:
+        """The score, and the evidence of the slice with the highest score that has some."""
+        slices = label.finding.slices
+        best = max(slices, key=lambda part: part.score)
+        yield self._measurement(concepts.SCORE, best.score, UNIT, best.slice)
+        judged = [part for part in slices if part.evidence is not None]
+        if not judged:
+            return
+        part = max(judged, key=lambda part: part.score)
+        own = part.evidence
+        assert own is not None
+        for name, value in (
+            (concepts.PRESERVED, own.preserved),
+            (concepts.DELETED, own.deleted),
+            (concepts.P_VALUE, own.p_value),
+        ):
+            yield self._measurement(name, value, UNIT, part.slice)
+
+    def _measurement(self, name: Code, value: float, unit: Code, k: int) -> sr.Measurement:
+        image = sr.SourceImageForMeasurement(*self._reference(k))
+        return sr.Measurement(name, value, unit, referenced_images=[image])
+
+    def _reference(self, k: int) -> tuple[str, str, list[int] | None]:
+        """Class and instance of the image of slice `k`, and its frame where it has several."""
+        image, frames = self.images[k], self.scan.frame_numbers
+        return image.SOPClassUID, image.SOPInstanceUID, [frames[k]] if frames else None
+
+
+def _patient_of(source: Dataset, image: Dataset) -> Dataset:
+    """An image with the patient and study of the source, which highdicom takes from the first."""
+    first = copy(source)
+    first.SOPClassUID, first.SOPInstanceUID = image.SOPClassUID, image.SOPInstanceUID
+    return first
+
+
+def _is_described(image: Dataset) -> bool:
+    return image.SOPClassUID in _DESCRIBED and all(image.get(name) for name in _DESCRIPTION)
+
+
+def _observer() -> sr.ObserverContext:
+    return sr.ObserverContext(
+        observer_type=codes.DCM.Device,
+        observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
+            uid=generate_uid(entropy_srcs=[MANUFACTURER, "device", version("medcontour")]),
+            name=MANUFACTURER,
+            manufacturer_name=MANUFACTURER,
+            model_name=MANUFACTURER,
+        ),
+    )
+
+
+def _document_reference(before: Any, source: Dataset) -> Dataset:
+    return _instance(
+        Comprehensive3DSRStorage, before.sop_instance_uid, before.series_instance_uid, source
+    )
+
+
+def _instance(sop_class: str, uid: str, series: str, source: Dataset) -> Dataset:
+    """What of an object of the source's study is needed to refer to it."""
+    instance = Dataset()
+    instance.SOPClassUID, instance.SOPInstanceUID = sop_class, uid
+    instance.StudyInstanceUID, instance.SeriesInstanceUID = source.StudyInstanceUID, series
+    return instance
+
+
+def _refuses(scan: Scan) -> str | None:
+    if reason := lacking(scan):
+        return reason
+    if not scan.frame_of_reference_uid:
+        return "The image has no FrameOfReferenceUID (0020,0052) to place a report's regions in"
+    return odd_kind(scan)
+
+
+exporter = Exporter(NAME, "sr.dcm", write, _refuses, leaves_empty=left_empty)
