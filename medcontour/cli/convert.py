@@ -30,7 +30,7 @@ def convert(
     ] = None,
     include_weak: Annotated[
         bool,
-        typer.Option("--include-weak", help="Write contours no better than chance as well."),
+        typer.Option("--include-weak", help="Write contours no better than random places as well."),
     ] = False,
     merge_findings: MergeOption = False,
 ) -> None:

@@ -15,7 +15,7 @@ DOING = {
     "fetch": "Fetching images from the archive",
     "classify": "Asking the classifier about each slice",
     "optimise": "Optimising contours",
-    "judge": "Judging them against chance",
+    "judge": "Judging them against random places",
     "map": "Optimising a contour of each area",
     "spectrum": "Optimising under each spectral weight",
     "starts": "Optimising from nine starts",

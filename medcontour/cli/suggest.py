@@ -60,7 +60,9 @@ def suggest(
     ] = None,
     include_weak: Annotated[
         bool,
-        typer.Option("--include-weak", help="Export contours no better than chance as well."),
+        typer.Option(
+            "--include-weak", help="Export contours no better than random places as well."
+        ),
     ] = False,
     merge_findings: MergeOption = False,
     series: SeriesOption = None,
@@ -161,7 +163,7 @@ def _tell(
         weak = sum(not finding.exported for finding in suggestion.findings)
         if weak and not include_weak:
             console.print(
-                f"{weak} of {len(suggestion)} are no better than chance or collapsed: "
+                f"{weak} of {len(suggestion)} are no better than random places or collapsed: "
                 "marked in the report and left out of the exports (--include-weak keeps them)."
             )
     for note in (*suggestion.notes, *saved.notes):

@@ -32,7 +32,7 @@ class Alone:
         Probability of the class with only this contour's inside kept, and with it alone removed.
     random_preserved, random_deleted
         The same, mean over the random places of its own placement test.
-    p_value, chance_curves
+    p_value, placements
         Of that test.
     evaluations
         What judging it cost.
@@ -45,7 +45,7 @@ class Alone:
     random_preserved: float
     random_deleted: float
     p_value: float
-    chance_curves: int
+    placements: int
     evaluations: float
     status: Status | Literal["does not keep the class"]
 
@@ -53,7 +53,7 @@ class Alone:
 def status_of(deleted: float, p_value: float) -> Status:
     """Say what a contour is that holds what the classifier goes by."""
     if p_value > P_VALUE_LEVEL:
-        return "no better than chance"
+        return "no better than random places"
     return "suggested, deletion keeps the class" if deleted > POSITIVE else "suggested"
 
 
@@ -118,7 +118,7 @@ def judged_alone(
                 random_preserved=of_target.probability(random[0], place).mean().item(),
                 random_deleted=of_target.probability(random[1], place).mean().item(),
                 p_value=test.p_value,
-                chance_curves=test.count,
+                placements=test.count,
                 evaluations=0.5 + test.evaluations,
                 status=status_of(gone[n], test.p_value)
                 if kept[n] > POSITIVE

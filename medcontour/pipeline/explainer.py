@@ -275,9 +275,9 @@ class Explainer:
             random_preserved=of_target.probability(random[0], which).mean().item(),
             random_deleted=of_target.probability(random[1], which).mean().item(),
             p_value=test.p_value,
-            chance_curves=test.count,
+            placements=test.count,
             evaluations=float(fit.evaluations[index] + work.costs[index]),
-            chance_evaluations=test.evaluations + judging,
+            placement_evaluations=test.evaluations + judging,
             background_similarity=work.embedding.background_similarity[index].item(),
         )
 
@@ -290,9 +290,9 @@ class Explainer:
             random_preserved=alone.random_preserved,
             random_deleted=alone.random_deleted,
             p_value=alone.p_value,
-            chance_curves=alone.chance_curves,
+            placements=alone.placements,
             evaluations=float(work.fit.evaluations[index] + work.costs[index]) / count,
-            chance_evaluations=alone.evaluations,
+            placement_evaluations=alone.evaluations,
             background_similarity=work.embedding.background_similarity[index].item(),
         )
 

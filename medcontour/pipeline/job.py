@@ -186,7 +186,7 @@ def settings_record(
         "target": classifier.labels[target],
         "scan": None,  # written by `Suggestion.write_json`, as far as it names nobody
         "positive_above": POSITIVE,
-        "chance_level": P_VALUE_LEVEL,
+        "p_value_level": P_VALUE_LEVEL,
     }
 
 

@@ -24,9 +24,9 @@ __all__ = [
 ]
 
 _LEFT_OUT: dict[Status, tuple[str, str]] = {
-    "no better than chance": (
-        "1 is left out: its evidence is no better than chance.",
-        "{} are left out: their evidence is no better than chance.",
+    "no better than random places": (
+        "1 is left out: its evidence is no better than random places.",
+        "{} are left out: their evidence is no better than random places.",
     ),
     "collapsed": (
         "1 is left out: its contour collapsed.",
@@ -178,7 +178,7 @@ def verdict(part: FindingSlice) -> str:
     evidence = part.evidence
     if evidence is None:
         return "A reader drew it; nothing was looked for here, so there is no evidence."
-    number = evidence.chance_curves
+    number = evidence.placements
     judged = f"p = {p_value(evidence.p_value)}, {number} random place{'' if number == 1 else 's'}"
     if part.suggested:
         sentence = f"Other places seldom do as well ({judged})."

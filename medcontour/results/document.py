@@ -92,6 +92,13 @@ def finding_from_dict(item: dict[str, Any]) -> Finding:
     )
 
 
+FIRST_NAMES = {"chance_curves": "placements", "chance_evaluations": "placement_evaluations"}
+"""What figures of the evidence were called in schema 1."""
+
+FIRST_STATUS = {"no better than chance": "no better than random places"}
+"""What a status was called in schema 1."""
+
+
 def from_first_schema(document: dict[str, Any]) -> dict[str, Any]:
     """Bring a document of schema 1 to schema 2: each of its findings was one slice.
 
@@ -103,6 +110,7 @@ def from_first_schema(document: dict[str, Any]) -> dict[str, Any]:
     findings = document.get("findings")
     if not isinstance(findings, list) or not all(isinstance(item, dict) for item in findings):
         raise ValueError("findings is not what it should be")
+    findings = [_of_first_names(item) for item in findings]
     own = ("label", "score", "status")
     return document | {
         "schema": "medcontour/suggestion/2",
@@ -119,6 +127,18 @@ def from_first_schema(document: dict[str, Any]) -> dict[str, Any]:
             for number, item in enumerate(findings, start=1)
         ],
     }
+
+
+def _of_first_names(item: dict[str, Any]) -> dict[str, Any]:
+    """A finding of schema 1 under the names of schema 2."""
+    renamed = dict(item)
+    if isinstance(status := item.get("status"), str):
+        renamed["status"] = FIRST_STATUS.get(status, status)
+    if isinstance(evidence := item.get("evidence"), dict):
+        renamed["evidence"] = {
+            FIRST_NAMES.get(name, name): value for name, value in evidence.items()
+        }
+    return renamed
 
 
 def _slice_from_dict(item: dict[str, Any], label: str) -> FindingSlice:

@@ -78,7 +78,7 @@ class Exporter:
         needs no suggestion: ask before the classifier runs.
     for_people
         Whether it is for reading (pictures, the report), and so shows findings that are no better
-        than chance as well, marked. Other formats hold only what is suggested.
+        than random places as well, marked. Other formats hold only what is suggested.
     by_default
         Whether a scan that can be written in it is, when no formats are asked for.
     leaves_empty

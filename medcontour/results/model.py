@@ -143,7 +143,7 @@ class Suggestion:
         Parameters
         ----------
         include_weak
-            Whether slices no better than chance, and collapsed ones, are in it.
+            Whether slices no better than random places, and collapsed ones, are in it.
         merge_findings
             Whether the findings of a class become one.
         """
@@ -178,7 +178,7 @@ class Suggestion:
             Names from `medcontour.exporters`; by default all that the scan allows, apart from
             those that are only written on request (`Exporter.by_default`).
         include_weak
-            Whether contours no better than chance go into the exports as well. The JSON, the
+            Whether contours no better than random places go into the exports as well. The JSON, the
             overlays and the report always show them, marked.
         merge_findings
             Whether formats hold one structure a class instead of one a finding.

@@ -96,12 +96,12 @@ class Evidence:
     p_value
         Of the placement test, a sequential Monte Carlo test (Besag and Clifford 1991): how often
         a random place does as well. It is not calibrated against an optimiser.
-    chance_curves
+    placements
         How many random places were judged.
     evaluations
         Preserve + delete pairs, forward and backward, that found the contour; a pair that was
         only run forward counts half.
-    chance_evaluations
+    placement_evaluations
         The same count for the placement test.
     background_similarity
         ``c_b``: cosine of the embeddings of background and original. Near 1 the background
@@ -116,9 +116,9 @@ class Evidence:
     random_preserved: float
     random_deleted: float
     p_value: float
-    chance_curves: int
+    placements: int
     evaluations: float
-    chance_evaluations: float
+    placement_evaluations: float
     background_similarity: float
     shortcut_evaluations: float = 0.0
 
@@ -229,7 +229,7 @@ class FindingSlice:
         if self.evidence is None:
             return 0.0
         own = self.evidence
-        return own.evaluations + own.chance_evaluations + own.shortcut_evaluations
+        return own.evaluations + own.placement_evaluations + own.shortcut_evaluations
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ Status = Literal[
     "suggested",
     "suggested, deletion keeps the class",
     "drawn by a reader",
-    "no better than chance",
+    "no better than random places",
     "collapsed",
 ]
 
@@ -18,7 +18,7 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 """All of them, the strongest first."""
 
 SUGGESTED: tuple[Status, ...] = ("suggested", "suggested, deletion keeps the class")
-"""Better than chance. The first is necessary as well: without it the class is gone."""
+"""Better than random places. The first is necessary as well: without it the class is gone."""
 
 EXPORTED: tuple[Status, ...] = (*SUGGESTED, "drawn by a reader")
 """What label maps, structure sets and curves hold without `include_weak`."""

@@ -228,7 +228,7 @@ def test_converted_pictures_show_what_is_weak_and_label_maps_do_not(
     weak.write_text(
         (out / "suggestion.json")
         .read_text()
-        .replace('"status": "suggested"', '"status": "no better than chance"')
+        .replace('"status": "suggested"', '"status": "no better than random places"')
     )
 
     def convert(name: str, *options: str) -> Path:
@@ -240,7 +240,7 @@ def test_converted_pictures_show_what_is_weak_and_label_maps_do_not(
     kept = nibabel.load(convert("labelmap", "--include-weak"))
     np.testing.assert_array_equal(kept.dataobj, nibabel.load(out / "labelmap.nii.gz").dataobj)
     assert [path.name for path in convert("overlay").iterdir()] == ["slice_001.png"]
-    assert "no better than chance" in convert("report").read_text()
+    assert "no better than random places" in convert("report").read_text()
 
 
 # info

@@ -162,7 +162,7 @@ def test_label_map_of_two_labels_that_hide_each_other_is_unchanged(axial, tmp_pa
 
 def test_weak_findings_that_were_not_exported_stay(axial, tmp_path: Path) -> None:
     scan, suggestion = axial
-    weak = replace(suggestion.slices[2], status="no better than chance")
+    weak = replace(suggestion.slices[2], status="no better than random places")
     whole = with_slices(suggestion, scan, *suggestion.slices[:2], weak)
     for name in ("rtstruct", "labelmap", "markups"):
         path = tmp_path / mc.exporters()[name].filename

@@ -1,4 +1,4 @@
-"""Backgrounds, objectives, variants and chance curves, each against its definition."""
+"""Backgrounds, objectives, variants and random placements, each against its definition."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_turning_a_curve_turns_its_polygon() -> None:
     assert gaps.max() < 5e-3  # half the distance between two vertices
 
 
-def test_chance_curves_stay_in_the_body_and_off_the_contour(planted: Planted) -> None:
+def test_placements_stay_in_the_body_and_off_the_contour(planted: Planted) -> None:
     curve = planted.truth[[0]]
     points = planted.perturbation.points
     body = points[:, :60].reshape(-1, 2)
@@ -155,7 +155,9 @@ def test_chance_curves_stay_in_the_body_and_off_the_contour(planted: Planted) ->
     assert torch.allclose(moved.area(), curve.area().expand(30), rtol=1e-4)
 
 
-def test_true_evidence_beats_chance_and_a_chance_curve_does_not(planted: Planted) -> None:
+def test_true_evidence_beats_random_places_and_a_random_placement_does_not(
+    planted: Planted,
+) -> None:
     objective = planted.objective()
     body = planted.perturbation.points.reshape(-1, 2)
     which = torch.tensor([0])
@@ -165,7 +167,7 @@ def test_true_evidence_beats_chance_and_a_chance_curve_does_not(planted: Planted
     )
     assert strong.p_value == 0.01
     assert strong.count == 99
-    # A curve drawn as the chance curves are has no small p more often than it should.
+    # A curve drawn as the random placements are has no small p more often than it should.
     generator = torch.Generator().manual_seed(11)
     p_values = []
     for seed in range(40):

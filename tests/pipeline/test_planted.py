@@ -179,10 +179,10 @@ def test_a_number_of_contours_out_of_reach(contours: int | str) -> None:
 # Evidence that is none
 
 
-def test_evidence_that_could_lie_anywhere_is_no_better_than_chance(tmp_path: Path) -> None:
+def test_evidence_that_could_lie_anywhere_is_no_better_than_random_places(tmp_path: Path) -> None:
     suggestion = mc.suggest(scan_of(chequered()), classifier(TextureAnywhere()))
     [finding] = suggestion.slices
-    assert finding.status == "no better than chance"
+    assert finding.status == "no better than random places"
     assert finding.evidence.p_value > 0.05
     assert finding.evidence.random_preserved > 0.5
     assert_left_out_unless_asked_for(suggestion, tmp_path)

@@ -269,13 +269,13 @@ def test_polygons_in_the_json_are_points_of_the_curve_it_gives(
 def test_figures_of_the_evidence_agree_with_each_other(document: dict[str, Any]) -> None:
     for finding in slices_of(document):
         evidence = finding["evidence"]
-        count, p_value = evidence["chance_curves"], evidence["p_value"]
+        count, p_value = evidence["placements"], evidence["p_value"]
         assert 10 <= count <= 99
         # Besag and Clifford: (g + 1) / (n + 1) after all 99, or 10 / n where ten did as well.
         as_good = p_value * 100 - 1 if count == 99 and p_value < 10 / 99 else p_value * count
         assert as_good == pytest.approx(round(as_good), abs=1e-9)
         assert as_good <= 10
-        assert evidence["chance_evaluations"] == count / 2
+        assert evidence["placement_evaluations"] == count / 2
         assert evidence["evaluations"] <= 52
         for name in ("preserved", "deleted", "background", "random_preserved", "random_deleted"):
             assert 0 <= evidence[name] <= 1

@@ -105,7 +105,7 @@ def test_drawn_curves_lie_where_they_should(small_case: Any, tmp_path: Path) -> 
 @pytest.mark.parametrize("width", [360, 390, 800])
 def test_nothing_sticks_out_sideways(small_case: Any, tmp_path: Path, width: int) -> None:
     good = small_case.suggestion.slices[0]
-    weak = replace(good, status="no better than chance", label="x" * 60, note="y" * 80)
+    weak = replace(good, status="no better than random places", label="x" * 60, note="y" * 80)
     suggestion = small_case.with_findings(good, weak)
     path = tmp_path / "report.html"
     write_report(suggestion, small_case.scan, path)

@@ -164,17 +164,17 @@ def test_views(case: Any, report: Report) -> None:
 
 def test_statuses_and_missing_outlines_are_said(case: Any, report: Report) -> None:
     good = case.suggestion.slices[0]
-    weak = replace(good, slice=0, status="no better than chance", outlines=())
+    weak = replace(good, slice=0, status="no better than random places", outlines=())
     gone = replace(good, slice=2, status="collapsed", outlines=(), evidence_contours=())
     page = report(case.with_findings(weak, good, gone))
     assert (
         "3 of 3 slices are called “nodule”. 1 finding is suggested, with an outline to edit. "
-        "1 is left out: its evidence is no better than chance. "
+        "1 is left out: its evidence is no better than random places. "
         "1 is left out: its contour collapsed."
     ) in page.words
     assert "Other places do as well too often" in page.words
     assert "The contour collapsed:" in page.words
-    assert len(page.all("span", class_="badge no-better-than-chance")) == 2  # table and card
+    assert len(page.all("span", class_="badge no-better-than-random-places")) == 2  # table and card
     assert page.words.count("No outline") == 2
     plain = case.with_findings(replace(good, outlines=()), settings={"outline": "none"})
     assert "1 finding is suggested. Score" in report(plain).words
@@ -295,7 +295,7 @@ def test_figures_in_words() -> None:
 def test_summary_counts_outlines(case: Any) -> None:
     good = case.suggestion.slices[0]
     bare = replace(good, slice=2, outlines=())
-    weak = replace(good, status="no better than chance")
+    weak = replace(good, status="no better than random places")
     sentences = [
         summary(case.with_findings(*findings))[1]
         for findings in ((good, good), (good, bare), (bare, bare), (weak, weak))
@@ -307,5 +307,5 @@ def test_summary_counts_outlines(case: Any) -> None:
         "No finding is suggested.",
     ]
     assert summary(case.with_findings(weak, weak))[2:] == [
-        "2 are left out: their evidence is no better than chance."
+        "2 are left out: their evidence is no better than random places."
     ]

@@ -121,7 +121,7 @@ def test_the_longest_diameter_of_an_ellipse() -> None:
 def test_a_finding_is_its_strongest_slice(tmp_path: Path) -> None:
     scan = mc.read_scan(write_series(AXIAL, tmp_path / "series"))
     first, second, third = smooth_suggestion(scan).slices
-    weak = replace(first, status="no better than chance", score=0.99)
+    weak = replace(first, status="no better than random places", score=0.99)
     finding = make_finding([third, weak, second], 1, scan)
     assert [part.slice for part in finding.slices] == [1, 2, 3]
     assert (finding.status, finding.score) == ("suggested", 0.99)
