@@ -43,7 +43,7 @@ _STATUS_VALUES: dict[Status, str] = {
     "suggested": "SUGGESTED",
     "suggested, deletion keeps the class": "DELETION_KEEPS",
     "drawn by a reader": "DRAWN",
-    "no better than chance": "CHANCE",
+    "no better than random places": "RANDOM",
     "collapsed": "COLLAPSED",
 }
 STATUSES = {status: Code(value, SCHEME, status) for status, value in _STATUS_VALUES.items()}
