@@ -120,6 +120,7 @@ mc.Suggestion.read_json(pathlib.Path(out, "result", "suggestion.json"))
 """
 
 
+@pytest.mark.slow
 def test_it_works_where_modules_and_calls_of_posix_alone_are_missing(tmp_path: Path) -> None:
     """As on Windows: no `fcntl` or `resource`, no numbers of users (the libraries have theirs)."""
     done = python_without((), WORK, " ".join(POSIX), " ".join(_modules()), tmp_path)

@@ -367,6 +367,7 @@ def test_no_command_says_who_the_patient_is(
     assert dicom.PatientName == f"{FAMILY}^{GIVEN}"
 
 
+@pytest.mark.slow
 def test_the_installed_command_itself(study: Path, tmp_path: Path) -> None:
     """As another process, with its own streams and exit codes."""
     program = shutil.which("medcontour")

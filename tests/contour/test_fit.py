@@ -36,6 +36,7 @@ def overlap(curve: FourierContour, mask: torch.Tensor, plane: PlaneGeometry) -> 
     return float((found & mask).sum() / (found | mask).sum())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plane", PLANES)
 @pytest.mark.parametrize(
     ("shape", "without", "with_frame"),

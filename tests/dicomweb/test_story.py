@@ -20,6 +20,7 @@ SLICE = 13
 MOVED_MM = 4.0
 
 
+@pytest.mark.slow
 def test_a_suggestion_goes_to_the_archive_and_comes_back_edited(
     archive: Archive, sample_data: Path, tmp_path: Path, medcontour: Callable[..., object]
 ) -> None:

@@ -83,6 +83,7 @@ def test_structure_of_another_thing_is_new_and_hides_nothing(axial, tmp_path: Pa
         assert any("right file" in note for note in each.report.notes)
 
 
+@pytest.mark.slow
 def test_inner_ring_is_a_hole_and_points_are_said(axial, tmp_path: Path) -> None:
     scan, suggestion = axial
     dataset = structure_set(scan, suggestion, tmp_path / "r.dcm")
@@ -315,6 +316,7 @@ def test_png_of_another_size_and_colour(tmp_path: Path) -> None:
         read_edited(tmp_path / "c.json", scan)
 
 
+@pytest.mark.slow
 def test_a_ring_read_is_a_ring_written(axial, tmp_path: Path) -> None:
     scan, suggestion = axial
     outline = suggestion.slices[0].outlines[0]

@@ -38,6 +38,7 @@ def spot(
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=12)
 @given(
     area=st.floats(0.1, 0.7),

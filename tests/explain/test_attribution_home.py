@@ -177,6 +177,7 @@ def test_it_is_an_explain_func_of_quantus() -> None:
     assert expected.min() > 0.7
 
 
+@pytest.mark.slow
 def test_the_collapse_figure_is_told() -> None:
     images = squares()
     embedding = ExtremalContours(cells(), background="gaussian").fit(images)

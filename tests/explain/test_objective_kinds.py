@@ -126,6 +126,7 @@ def function(box: Tensor) -> tuple[torch.nn.Module, Callable[[Tensor, Tensor], O
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [dense, listed, region, function])
 @pytest.mark.parametrize(("wanted", "other"), [(LEFT, RIGHT), (RIGHT, LEFT)])
 def test_the_contour_lies_on_the_object_asked_for(

@@ -33,6 +33,7 @@ def test_algorithm_1_finds_it_too(planted: Planted) -> None:
     assert fit.history["loss"].shape == (1000, 3)
 
 
+@pytest.mark.slow
 def test_batched_equals_one_by_one(planted: Planted) -> None:
     together = optimise(planted.perturbation, planted.objective(), "fast")
     for index in range(3):
@@ -49,6 +50,7 @@ def test_batched_equals_one_by_one(planted: Planted) -> None:
             )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("area", [0.02, 0.1, 0.4])
 def test_a_fixed_area_is_held(planted: Planted, area: float) -> None:
     short = replace(PRESETS["fast"], steps=30)

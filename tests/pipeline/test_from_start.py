@@ -112,6 +112,7 @@ def test_when_the_time_is_over_nothing_more_is_looked_at(sample_run: SampleRun) 
     assert any("3 slices called nodule were not looked at" in note for note in late.notes)
 
 
+@pytest.mark.slow
 def test_with_time_enough_every_slice_is_looked_at(sample_run: SampleRun) -> None:
     whole = mc.suggest(
         sample_run.scan,

@@ -219,6 +219,7 @@ def assert_left_out_unless_asked_for(suggestion: mc.Suggestion, folder: Path) ->
 # The same again
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", ["target", "embedding"])
 def test_the_same_seed_gives_the_same_json(objective: str) -> None:
     scan = scan_of(with_spots([SPOT]), with_spots([SPOT], seed=5))

@@ -223,6 +223,7 @@ def test_summary_of_part_of_a_scan(case: Any) -> None:
     assert summary(none) == ["Nothing was found: no slice was looked at."]
 
 
+@pytest.mark.slow
 def test_a_hundred_findings_stay_readable(case: Any, tmp_path: Path) -> None:
     """On noisy slices of 512 x 512, where pictures weigh most."""
     rng = np.random.default_rng(0)
