@@ -33,7 +33,8 @@ def outlined_together(
         for place, contour in enumerate(contours, start=len(traced)):
             [group] = [own for own in stacked.objects if place in own]
             statuses = [owners[n] for n in group if n < len(traced)]
-            parts.append(_taken_in(contour, statuses, explainer, scores))
+            if statuses:
+                parts.append(_taken_in(contour, statuses, explainer, scores))
     return sorted(parts, key=lambda part: part.slice)
 
 
