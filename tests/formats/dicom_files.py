@@ -17,6 +17,7 @@ FILES = {
     "seg-fractional": "seg_fractional.dcm",
     "seg-labelmap": "seg_labelmap.dcm",
     "sr": "sr.dcm",
+    "parametric-map": "parametric_map.dcm",
 }
 
 
@@ -32,6 +33,6 @@ def exported(name: str, suggestion: Suggestion, scan: Scan, folder: Path) -> Dat
 def errors_of_dciodvfy(path: Path) -> list[str]:
     done = subprocess.run(["dciodvfy", "-new", str(path)], capture_output=True, check=False)
     lines = (done.stdout + done.stderr).decode("utf-8", "replace").splitlines()
-    kinds = ("RTStructureSet", "Segmentation", "Comprehensive3DSR")
+    kinds = ("RTStructureSet", "Segmentation", "Comprehensive3DSR", "ParametricMap")
     assert any(line.strip() in kinds for line in lines)
     return [line for line in lines if line.startswith("Error")]

@@ -180,6 +180,7 @@ def test_real_scans(folder: str, shared_data: Path, tmp_path: Path) -> None:
     labels = hd.seg.segread(tmp_path / "seg_labelmap.dcm").pixel_array
     np.testing.assert_array_equal(labels.reshape(frames.shape) > 0, frames > 0)
     for name in VALID:
+        exported(name, suggestion, scan, tmp_path)
         assert errors_of_dciodvfy(tmp_path / FILES[name]) == []
 
 

@@ -46,7 +46,7 @@ SEGMENTATIONS = ["seg", "seg-fractional", "seg-labelmap"]
 FORMATS = ["coco", "labelmap", "markups", "nrrd", "rtstruct", *SEGMENTATIONS]
 
 
-DICOM = ["rtstruct", *SEGMENTATIONS, "sr"]
+DICOM = ["rtstruct", *SEGMENTATIONS, "sr", "parametric-map"]
 
 
 # Finding formats
@@ -59,6 +59,7 @@ def test_the_formats_of_the_contract_are_installed() -> None:
         "markups": "markups",
         "nrrd": "segmentation.seg.nrrd",
         "overlay": "overlay",
+        "parametric-map": "parametric_map.dcm",
         "png": "labels.png",
         "report": "report.html",
         "rtstruct": "rtstruct.dcm",
@@ -70,7 +71,7 @@ def test_the_formats_of_the_contract_are_installed() -> None:
 
 
 def test_an_unknown_format_names_the_known_ones(study: Study, tmp_path: Path) -> None:
-    known = "coco, labelmap, markups, nrrd, overlay, png, report, rtstruct, seg, seg-fractional"
+    known = "coco, labelmap, markups, nrrd, overlay, parametric-map, png, report, rtstruct, seg"
     with pytest.raises(MedcontourError, match=known):
         export(study[1], study[0], "stl", tmp_path / "out")
 
@@ -114,8 +115,8 @@ def test_uneven_slices_have_no_label_map(tmp_path: Path) -> None:
     for name in ("labelmap", "nrrd"):
         assert refusal(scan, name) == (
             f"The slices are not evenly spaced, so the scan cannot be written as {name}; "
-            "formats that work: coco, markups, rtstruct, seg, seg-fractional, seg-labelmap, "
-            "sr."
+            "formats that work: coco, markups, parametric-map, rtstruct, seg, seg-fractional, "
+            "seg-labelmap, sr."
         )
         with pytest.raises(MedcontourError, match="not evenly spaced"):
             export(case_suggestion(scan, UNEVEN), scan, name, tmp_path / "out.nii.gz")
@@ -127,7 +128,7 @@ def test_a_tilted_gantry_has_no_slicer_segmentation(tmp_path: Path) -> None:
     sentence = refusal(scan, "nrrd")
     assert sentence is not None
     assert "tilted gantry" in sentence
-    assert "coco, labelmap, markups, rtstruct, seg, seg-fractional" in sentence
+    assert "coco, labelmap, markups, parametric-map, rtstruct, seg, seg-fractional" in sentence
 
 
 @pytest.mark.parametrize("name", DICOM)

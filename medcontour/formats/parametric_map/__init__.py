@@ -1,0 +1,1 @@
+"""DICOM Parametric Map: where the evidence lies, as numbers on the images."""
