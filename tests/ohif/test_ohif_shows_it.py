@@ -25,7 +25,7 @@ pytestmark = pytest.mark.ohif
 SLICES = (14, 15)  # a nodule well off the middle, at the patient's right
 WINDOW = (-1250.0, 250.0)  # HU from black to white, as the images' own header has it
 ORANGE, BLUE = (230, 159, 0), (86, 180, 233)
-COLOURS = {"nodule": ORANGE, "nodule evidence": BLUE}
+COLOURS = {"nodule 1": ORANGE, "nodule 1 evidence": BLUE}
 
 Points = NDArray[np.float64]
 
@@ -249,9 +249,9 @@ def test_curves_are_drawn_where_the_structure_set_says(
 
 def test_a_reader_sees_what_is_what(shown: dict[str, Shown]) -> None:
     lines = {modality: there.text.splitlines() for modality, there in shown.items()}
-    assert {"nodule", "nodule evidence", "medcontour suggestion"} < set(lines["RTSTRUCT"])
-    assert {"nodule", "medcontour suggestion"} < set(lines["SEG"])
-    assert "nodule evidence" not in lines["SEG"]  # a segment is an outline
+    assert {"nodule 1", "nodule 1 evidence", "medcontour suggestion"} < set(lines["RTSTRUCT"])
+    assert {"nodule 1", "medcontour suggestion"} < set(lines["SEG"])
+    assert "nodule 1 evidence" not in lines["SEG"]  # a segment is an outline
     for k in SLICES:
         assert not near_colour(shown["SEG"].shots[k], BLUE).any()
 
