@@ -84,7 +84,8 @@ def explain(
     console.print(
         f"{escape(found.title)}: {evidence.measure} {evidence.original:.3f}; with only the contour "
         f"kept {evidence.preserved:.3f}, with it taken away {evidence.deleted:.3f} (at random "
-        f"places {evidence.random_preserved:.3f} and {evidence.random_deleted:.3f}, p "
+        f"places {evidence.random_preserved:.3f} and {evidence.random_deleted:.3f}; it holds in "
+        f"{evidence.views_held} of {evidence.views_tested} altered views, p "
         f"{evidence.p_value:.2f}). It covers {100 * found.area_fraction:.3g} % of what the network "
         "is shown."
     )

@@ -127,6 +127,7 @@ def _document(
                     "score": part.score,
                     "status": part.status,
                     "p_value": part.evidence.p_value if part.evidence else None,
+                    "views_held": part.evidence.views_held if part.evidence else None,
                 }
                 for part in finding.slices
             ],

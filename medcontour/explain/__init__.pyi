@@ -1,5 +1,5 @@
 from .analysis.area_map import AreaMap, area_map, check_areas
-from .analysis.placement import PlacementTest, placement_test
+from .analysis.placement import PLACEMENT, PlacementTest, placement_test
 from .analysis.polarity import POLARITY_EVALUATIONS, evidence_polarity
 from .analysis.stability import (
     Agreement,
@@ -7,6 +7,7 @@ from .analysis.stability import (
     from_nine_starts,
     spectral_sweep,
 )
+from .analysis.views import AlteredViews
 from .attribution import ExtremalContours, ExtremalFit
 from .background import (
     AUTOMATIC,
@@ -41,10 +42,12 @@ __all__ = [
     "LARGEST_AREA",
     "LEAST_AREA",
     "MOST_HARMONICS",
+    "PLACEMENT",
     "POLARITY_EVALUATIONS",
     "PRESETS",
     "SHARP",
     "Agreement",
+    "AlteredViews",
     "AreaMap",
     "Background",
     "BoxObjective",

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 import torch
-from torch import Tensor
 
+from medcontour.contour import FourierContour
 from medcontour.explain import (
     Objective,
     Perturbation,
     TargetObjective,
     judge_together,
-    placement_test,
 )
-from medcontour.pipeline.found import P_VALUE_LEVEL, POSITIVE, Found
+from medcontour.pipeline.found import POSITIVE, Found
+from medcontour.pipeline.placed import Placed, holds
 from medcontour.results.status import SUGGESTED, Status
 
 __all__ = ["Alone", "judged_alone", "status_of", "without_others"]
@@ -30,29 +30,36 @@ class Alone:
     ----------
     preserved, deleted
         Probability of the class with only this contour's inside kept, and with it alone removed.
-    random_preserved, random_deleted
-        The same, mean over the random places of its own placement test.
-    p_value, placements
-        Of that test.
-    evaluations
-        What judging it cost.
+    placed
+        What its own placement test says.
     status
         What a finding of this contour alone would be called, or that it does not keep the class.
     """
 
     preserved: float
     deleted: float
-    random_preserved: float
-    random_deleted: float
-    p_value: float
-    placements: int
-    evaluations: float
+    placed: Placed
     status: Status | Literal["does not keep the class"]
 
+    @property
+    def evaluations(self) -> float:
+        """What judging it cost: half an evaluation beside its placement test."""
+        return 0.5 + self.placed.placement_evaluations
 
-def status_of(deleted: float, p_value: float) -> Status:
+    @property
+    def quality(self) -> dict[str, Any]:
+        """What is said of the contour beside its curve."""
+        return {
+            "preserved": self.preserved,
+            "deleted": self.deleted,
+            **asdict(self.placed),
+            "status": self.status,
+        }
+
+
+def status_of(deleted: float, p_value: float, *, stable_under_mirroring: bool) -> Status:
     """Say what a contour is that holds what the classifier goes by."""
-    if p_value > P_VALUE_LEVEL:
+    if not holds(p_value, stable_under_mirroring=stable_under_mirroring):
         return "no better than random places"
     return "suggested, deletion keeps the class" if deleted > POSITIVE else "suggested"
 
@@ -60,26 +67,22 @@ def status_of(deleted: float, p_value: float) -> Status:
 @torch.no_grad()
 def judged_alone(
     perturbation: Perturbation,
-    objective: Objective,
     of_target: TargetObjective,
     found: Found,
-    places: Callable[[int], Tensor],
-    seeds: list[int],
+    placed: Callable[[int, FourierContour], Placed],
 ) -> list[list[Alone]]:
     """Judge each contour of the slices that have several, all of them in one batch.
 
     Parameters
     ----------
-    perturbation, objective
+    perturbation
         As the contours were found.
     of_target
         Gives probabilities of the class.
     found
         The contours.
-    places
-        Of the batch's slice: (M, 2) plane coordinates that random places are taken from.
-    seeds
-        Of the random places of each slice.
+    placed
+        The placement test of a curve of the slice at a place in the batch.
 
     Returns
     -------
@@ -92,39 +95,15 @@ def judged_alone(
     if not len(rows):
         return alone
     curves, of = every[rows], which[rows]
-    measured = judge_together(perturbation, objective, curves, len(rows), of)
-    exact = measured
-    if objective is not of_target:
-        exact = judge_together(perturbation, of_target, curves, len(rows), of)
-    kept, gone = (of_target.probability(values, of).tolist() for values in exact)
+    judged = judge_together(perturbation, of_target, curves, len(rows), of)
+    kept, gone = (of_target.probability(values, of).tolist() for values in judged)
     for n, index in enumerate(of.tolist()):
-        test = placement_test(
-            perturbation,
-            objective,
-            index,
-            curves[n : n + 1],
-            float(measured[0][n] - measured[1][n]),
-            places(index),
-            seed=seeds[index],
-        )
-        random = (test.preserved, test.deleted)
-        place = of.new_full((test.count,), index)
-        if objective is not of_target:
-            random = judge_together(perturbation, of_target, test.curves, test.count, place)
-        alone[index].append(
-            Alone(
-                preserved=kept[n],
-                deleted=gone[n],
-                random_preserved=of_target.probability(random[0], place).mean().item(),
-                random_deleted=of_target.probability(random[1], place).mean().item(),
-                p_value=test.p_value,
-                placements=test.count,
-                evaluations=0.5 + test.evaluations,
-                status=status_of(gone[n], test.p_value)
-                if kept[n] > POSITIVE
-                else "does not keep the class",
-            )
-        )
+        test = placed(index, curves[n : n + 1])
+        status: Status | Literal["does not keep the class"] = "does not keep the class"
+        if kept[n] > POSITIVE:
+            stable = test.stable_under_mirroring
+            status = status_of(gone[n], test.p_value, stable_under_mirroring=stable)
+        alone[index].append(Alone(kept[n], gone[n], test, status))
     return alone
 
 

@@ -22,12 +22,12 @@ from medcontour.explain import (
     TargetObjective,
     judge_together,
     mildest,
-    placement_test,
 )
 from medcontour.outline import Outline, outliner
 from medcontour.pipeline.alone import Alone, judged_alone, status_of, without_others
 from medcontour.pipeline.found import POSITIVE, Found, preset_of, search
 from medcontour.pipeline.outlines import Offer, offer_outlines, outline_notes
+from medcontour.pipeline.placed import UNSTABLE, Network, Placed
 from medcontour.pipeline.planes import PlaneBatch, plane_geometry
 from medcontour.pipeline.settings import Settings
 from medcontour.pipeline.shortcut import ShortcutCheck, check_shortcut
@@ -107,11 +107,9 @@ class Explainer:
         fit = search(perturbation, objective, preset, self.settings, self.area, step, self.start)
         alone = judged_alone(
             perturbation,
-            objective,
             of_target,
             fit,
-            lambda index: self.body(perturbation, batch.slices[index]),
-            [self.settings.seed + k for k in batch.slices],
+            lambda index, curves: self._placed(perturbation, batch.slices[index], index, curves),
         )
         fit, alone, idle = without_others(perturbation, objective, fit, alone)
         every, which = fit.every()
@@ -162,7 +160,7 @@ class Explainer:
         common: dict[str, Any] = {"background": work.backgrounds[index], **shortcut.record}
         gains = work.fit.gains[index]
         quality = [
-            common | ({"gain": gains[n]} if gains else {}) | (asdict(alone[n]) if alone else {})
+            common | ({"gain": gains[n]} if gains else {}) | (alone[n].quality if alone else {})
             for n in own
         ]
         note = self._note(work, index, evidence, status, shortcut, own[0] == 0)
@@ -252,49 +250,50 @@ class Explainer:
         perturbation, objective, of_target = work.perturbation, work.objective, work.of_target
         k, fit = work.batch.slices[index], work.fit
         curves = fit.curves[index]
-        test = placement_test(
-            perturbation,
-            objective,
+        placed = self._placed(perturbation, k, index, curves)
+        own = (fit.preserved[[index]], fit.deleted[[index]])
+        which = torch.tensor([index], device=curves.center.device)
+        if objective is not of_target:
+            own = judge_together(perturbation, of_target, curves, 1, which)
+        return self._placed_evidence(
+            work,
             index,
-            curves,
-            float(fit.preserved[index] - fit.deleted[index]),
-            self.body(perturbation, k),
-            seed=self.settings.seed + k,
-        )
-        which = torch.full((test.count,), index, device=curves.center.device)
-        if objective is of_target:
-            random = (test.preserved, test.deleted)
-            own = (fit.preserved[[index]], fit.deleted[[index]])
-        else:
-            random = judge_together(perturbation, of_target, test.curves, test.count, which)
-            own = judge_together(perturbation, of_target, curves, 1, which[:1])
-        return Evidence(
-            preserved=of_target.probability(own[0], which[:1]).item(),
-            deleted=of_target.probability(own[1], which[:1]).item(),
-            background=of_target.background_log_odds[index].sigmoid().item(),
-            random_preserved=of_target.probability(random[0], which).mean().item(),
-            random_deleted=of_target.probability(random[1], which).mean().item(),
-            p_value=test.p_value,
-            placements=test.count,
-            evaluations=float(fit.evaluations[index] + work.costs[index]),
-            placement_evaluations=test.evaluations + judging,
-            background_similarity=work.embedding.background_similarity[index].item(),
+            of_target.probability(own[0], which).item(),
+            of_target.probability(own[1], which).item(),
+            replace(placed, placement_evaluations=placed.placement_evaluations + judging),
+            1,
         )
 
     def _own_evidence(self, work: _Work, index: int, alone: Alone, count: int) -> Evidence:
         """Evidence of one of `count` contours that were found together, which share the cost."""
+        placed = replace(alone.placed, placement_evaluations=alone.evaluations)
+        return self._placed_evidence(work, index, alone.preserved, alone.deleted, placed, count)
+
+    def _placed_evidence(
+        self, work: _Work, index: int, preserved: float, deleted: float, placed: Placed, count: int
+    ) -> Evidence:
+        """Evidence of contours that their placement test is known of."""
         return Evidence(
-            preserved=alone.preserved,
-            deleted=alone.deleted,
+            preserved=preserved,
+            deleted=deleted,
             background=work.of_target.background_log_odds[index].sigmoid().item(),
-            random_preserved=alone.random_preserved,
-            random_deleted=alone.random_deleted,
-            p_value=alone.p_value,
-            placements=alone.placements,
             evaluations=float(work.fit.evaluations[index] + work.costs[index]) / count,
-            placement_evaluations=alone.evaluations,
             background_similarity=work.embedding.background_similarity[index].item(),
+            **asdict(placed),
         )
+
+    def _placed(
+        self, perturbation: Perturbation, k: int, index: int, curves: FourierContour
+    ) -> Placed:
+        """The placement test of contours of slice `k`, at `index` in its batch."""
+        network = Network(
+            self.classifier.score,
+            self.target,
+            self.classifier.embed if self.settings.objective == "embedding" else None,
+            preset_of(self.settings).normalise,
+        )
+        body = self.body(perturbation, k)
+        return network.placed(perturbation, index, curves, body, self.settings.seed + k)
 
     def _shortcut(self, curves: Shape, k: int, score: float) -> ShortcutCheck:
         points = plane_geometry(self.scan).pixel_centres()
@@ -330,7 +329,8 @@ class Explainer:
         explains = effect >= LEAST_EFFECT or one_of_several
         if pixels < LEAST_PIXELS or fraction > LARGEST_FRACTION or not explains:
             return "collapsed"
-        return status_of(evidence.deleted, evidence.p_value)
+        stable = evidence.stable_under_mirroring
+        return status_of(evidence.deleted, evidence.p_value, stable_under_mirroring=stable)
 
     def place_outline(
         self,
@@ -394,6 +394,8 @@ class Explainer:
                 f"The background ({work.backgrounds[index]}) alone is still called "
                 f"{self.classifier.labels[self.target]}: taking evidence away changes little."
             )
+        if not evidence.stable_under_mirroring:
+            notes.append(UNSTABLE)
         if status == "collapsed":
             notes.append("The contour collapsed: it explains nothing and is not a suggestion.")
         return " ".join(notes)

@@ -21,10 +21,9 @@ from medcontour.explain import (
 from medcontour.pipeline.settings import Settings
 from medcontour.progress import StepProgress
 
-__all__ = ["POSITIVE", "P_VALUE_LEVEL", "Found", "preset_of", "search"]
+__all__ = ["POSITIVE", "Found", "preset_of", "search"]
 
 POSITIVE = 0.5
-P_VALUE_LEVEL = 0.05
 
 
 @dataclass(frozen=True)

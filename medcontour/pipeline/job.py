@@ -11,6 +11,7 @@ import torch
 
 from medcontour.classifier import Classifier, target_index
 from medcontour.errors import MedcontourError
+from medcontour.explain import PLACEMENT
 from medcontour.explain.choices import (
     LARGEST_AREA,
     LEAST_AREA,
@@ -23,7 +24,7 @@ from medcontour.explain.choices import (
 from medcontour.pipeline.allowance import Allowance, most_a_slice
 from medcontour.pipeline.explainer import Explained, Explainer
 from medcontour.pipeline.findings import linked_findings
-from medcontour.pipeline.found import P_VALUE_LEVEL, POSITIVE
+from medcontour.pipeline.found import POSITIVE
 from medcontour.pipeline.inputs import AnyClassifier, AnyScan, given_classifier, given_scan
 from medcontour.pipeline.notes import all_positive, run_out
 from medcontour.pipeline.planes import plane_batches
@@ -186,7 +187,7 @@ def settings_record(
         "target": classifier.labels[target],
         "scan": None,  # written by `Suggestion.write_json`, as far as it names nobody
         "positive_above": POSITIVE,
-        "p_value_level": P_VALUE_LEVEL,
+        "p_value_level": PLACEMENT.level,
     }
 
 

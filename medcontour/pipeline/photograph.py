@@ -13,16 +13,16 @@ from medcontour.errors import MedcontourError
 from medcontour.explain import (
     PRESETS,
     SHARP,
+    AlteredViews,
     EmbeddingObjective,
     ExtremalContours,
-    Objective,
     Perturbation,
     TargetObjective,
     placement_test,
 )
 from medcontour.explain.attribution import ExtremalFit
 from medcontour.explain.choices import Background, BackgroundName, PresetName
-from medcontour.pipeline.found import P_VALUE_LEVEL
+from medcontour.pipeline.placed import UNSTABLE, holds
 from medcontour.pipeline.settings import Settings
 from medcontour.privacy import discreet
 from medcontour.results import Photograph, PhotographEvidence
@@ -150,40 +150,39 @@ def _evidence(
     """What the contour keeps and takes away of the scores, beside what random places do."""
     perturbation = Perturbation.of_images(images, fit.background)
     curve = fit.contours.detach()
-    objective: Objective = (
-        EmbeddingObjective(
-            measured, images, fit.background, normalise=PRESETS[settings.preset].normalise
+    views = AlteredViews.of(perturbation, 0)
+    objective: EmbeddingObjective | TargetObjective
+    if index is None:
+        normalise = PRESETS[settings.preset].normalise
+        objective = EmbeddingObjective(
+            measured, views.images, views.background, normalise=normalise
         )
-        if index is None
-        else TargetObjective(measured, images, fit.background, index)
-    )
-    placed = placement_test(
-        perturbation,
-        objective,
-        0,
-        curve,
-        float(fit.preserved[0] - fit.deleted[0]),
-        perturbation.points.reshape(-1, 2),
-        settings.seed,
-    )
+        measure = objective.cosine
+    else:
+        objective = TargetObjective(measured, views.images, views.background, index)
+        measure = objective.probability
+    everywhere = perturbation.points.reshape(-1, 2)
+    test = placement_test(views, objective, curve, everywhere, settings.seed)
 
-    def mean_of(masks: Tensor, *, kept: bool) -> float:
+    def score_of(mask: Tensor, *, kept: bool) -> float:
         which = torch.zeros(1, dtype=torch.long, device=images.device)
         made = perturbation.preserved if kept else perturbation.deleted
-        return float(torch.cat([scores(made(mask[None], which)) for mask in masks]).mean())
+        return float(scores(made(mask, which)))
 
     found = curve.mask(perturbation.points, SHARP)
-    others = placed.curves.mask(perturbation.points, SHARP)
     everything = torch.ones_like(found)
     return PhotographEvidence(
         measure="cosine" if index is None else "probability",
-        original=mean_of(everything, kept=True),
-        background=mean_of(everything, kept=False),
-        preserved=mean_of(found, kept=True),
-        deleted=mean_of(found, kept=False),
-        random_preserved=mean_of(others, kept=True),
-        random_deleted=mean_of(others, kept=False),
-        p_value=placed.p_value,
+        original=score_of(everything, kept=True),
+        background=score_of(everything, kept=False),
+        preserved=score_of(found, kept=True),
+        deleted=score_of(found, kept=False),
+        random_preserved=measure(test.preserved, test.view).mean().item(),
+        random_deleted=measure(test.deleted, test.view).mean().item(),
+        p_value=test.p_value,
+        views_held=test.views_held,
+        views_tested=len(test.p_values),
+        stable_under_mirroring=test.stable_under_mirroring,
         evaluations=float(fit.evaluations[0]),
     )
 
@@ -205,11 +204,15 @@ def _on_photograph(points: Tensor, prepared: Prepared) -> tuple[tuple[float, flo
 
 def _notes(evidence: PhotographEvidence) -> tuple[str, ...]:
     notes = []
-    if evidence.p_value > P_VALUE_LEVEL:
+    stable = evidence.stable_under_mirroring
+    if not holds(evidence.p_value, stable_under_mirroring=stable):
         notes.append(
-            f"The contour is no better than the same curve at random places (p "
+            f"The contour is no better than the same curve at random places (it holds in "
+            f"{evidence.views_held} of {evidence.views_tested} altered views, p "
             f"{evidence.p_value:.2f}): do not rely on it."
         )
+    if not stable:
+        notes.append(UNSTABLE)
     if evidence.measure == "probability" and evidence.background > evidence.original / 2:
         notes.append(
             f"The background alone keeps much of the probability ({evidence.background:.2f} of "

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from medcontour.results.model import Suggestion
-from medcontour.results.parts import FindingSlice, PlacedContour
+from medcontour.results.parts import Evidence, FindingSlice, PlacedContour
 from medcontour.results.status import Status
 
 __all__ = [
@@ -178,17 +178,25 @@ def verdict(part: FindingSlice) -> str:
     evidence = part.evidence
     if evidence is None:
         return "A reader drew it; nothing was looked for here, so there is no evidence."
-    number = evidence.placements
-    judged = f"p = {p_value(evidence.p_value)}, {number} random place{'' if number == 1 else 's'}"
-    if part.suggested:
-        sentence = f"Other places seldom do as well ({judged})."
-        if part.status == "suggested":
-            return sentence
-        return f"{sentence} With it removed the image is still called “{part.label}”."
-    return (
-        f"Other places do as well too often ({judged}): the finding is left out of the exports "
-        "unless asked for."
-    )
+    judged = f"{held(evidence)}p = {p_value(evidence.p_value)}"
+    if not part.suggested:
+        return (
+            f"Random places do as well too often ({judged}): the finding is left out of the "
+            "exports unless asked for."
+        )
+    sentence = f"Random places do not do as well ({judged})."
+    if not evidence.stable_under_mirroring:
+        sentence = f"Unless it is mirrored, random places do not do as well ({judged})."
+    if part.status == "suggested":
+        return sentence
+    return f"{sentence} With it removed the image is still called “{part.label}”."
+
+
+def held(evidence: Evidence) -> str:
+    """In how many altered views a contour holds, to go on from; empty where it is not known."""
+    if evidence.views_held is None:
+        return ""
+    return f"it holds in {evidence.views_held} of {evidence.views_tested} altered views, "
 
 
 def quality(contour: PlacedContour) -> str:

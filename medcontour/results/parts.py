@@ -92,12 +92,13 @@ class Evidence:
         Probability on the image with only the contour's inside kept, with it removed, and on the
         background alone.
     random_preserved, random_deleted
-        Means over random places: the same curve, turned and moved within the body.
+        Means over random places in the altered views: the same curve, turned and moved within the
+        body.
     p_value
-        Of the placement test, a sequential Monte Carlo test (Besag and Clifford 1991): how often
-        a random place does as well. It is not calibrated against an optimiser.
+        Of the placement test, the worst altered view's: how often a random place does as well
+        there. In a suggestion of schema 1, of the image as it is, where it says next to nothing.
     placements
-        How many random places were judged.
+        How many random places were judged, in all views.
     evaluations
         Preserve + delete pairs, forward and backward, that found the contour; a pair that was
         only run forward counts half.
@@ -108,6 +109,12 @@ class Evidence:
         removes nothing and contours collapse.
     shortcut_evaluations
         The same count for the check for shortcuts: a half where the slice has marks to fill in.
+    views_held, views_tested
+        In how many of how many altered views (shifted, enlarged, mirrored, mirrored and shifted)
+        the contour beats all random places. None in a suggestion of schema 1.
+    stable_under_mirroring
+        False where it holds in the views that are not mirrored and in none that is: the network
+        may never have been shown a mirrored image, and the mirrored views do not count.
     """
 
     preserved: float
@@ -121,6 +128,9 @@ class Evidence:
     placement_evaluations: float
     background_similarity: float
     shortcut_evaluations: float = 0.0
+    views_held: int | None = None
+    views_tested: int | None = None
+    stable_under_mirroring: bool = True
 
 
 @dataclass(frozen=True)

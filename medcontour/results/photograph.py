@@ -25,9 +25,9 @@ class PhotographEvidence:
     preserved, deleted
         With only the contour's inside kept, and with it taken away.
     random_preserved, random_deleted
-        Means of the same over the curve turned and moved to random places.
-    p_value
-        Of a sequential test whether those do as well.
+        Means of the same over the curve turned and moved to random places, in altered views.
+    p_value, views_held, views_tested, stable_under_mirroring
+        Of the placement test, as `Evidence` has them.
     evaluations
         Preserve + delete pairs, forward and backward, that found the contour.
     """
@@ -40,6 +40,9 @@ class PhotographEvidence:
     random_preserved: float
     random_deleted: float
     p_value: float
+    views_held: int
+    views_tested: int
+    stable_under_mirroring: bool
     evaluations: float
 
 

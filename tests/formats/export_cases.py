@@ -197,7 +197,7 @@ def suggest(
                 label=label,
                 score=0.5 + k / 100,
                 status="suggested",
-                evidence=Evidence(0.9, 0.1, 0.05, 0.2, 0.8, 0.01, 99, 50.0, 99.0, 0.4),
+                evidence=Evidence(0.9, 0.1, 0.05, 0.2, 0.8, 0.05, 76, 50.0, 40.0, 0.4, 0.0, 4, 4),
                 evidence_contours=tuple(c for c in here if c.kind == "evidence"),
                 outlines=tuple(c for c in here if c.kind == "outline"),
             )

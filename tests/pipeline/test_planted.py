@@ -8,6 +8,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+import torch
 from planted import (
     COLUMNS,
     ROWS,
@@ -26,6 +27,7 @@ from planted import (
     scan_of,
     with_spots,
 )
+from torch import Tensor
 
 import medcontour as mc
 
@@ -42,7 +44,9 @@ def test_the_slice_with_the_spot_is_found_and_the_other_is_not() -> None:
     assert finding.score == suggestion.slice_scores[1] > 0.5
     assert max(suggestion.slice_scores[0], suggestion.slice_scores[2]) < 0.5
     assert finding.evidence.preserved > 0.5 > finding.evidence.deleted
-    assert finding.evidence.p_value == pytest.approx(0.01)
+    assert finding.evidence.p_value == pytest.approx(0.05)
+    assert (finding.evidence.views_held, finding.evidence.views_tested) == (4, 4)
+    assert finding.evidence.placement_evaluations <= 40
     assert finding.evidence.evaluations <= 52
     truth = disc(*SPOT[:2])
     [evidence], [outline] = polygons(suggestion, "evidence"), polygons(suggestion, "outline")
@@ -186,6 +190,25 @@ def test_evidence_that_could_lie_anywhere_is_no_better_than_random_places(tmp_pa
     assert finding.evidence.p_value > 0.05
     assert finding.evidence.random_preserved > 0.5
     assert_left_out_unless_asked_for(suggestion, tmp_path)
+
+
+class RightSide(Spots):
+    """Looks at the right half alone, as a network may that was never shown a mirrored image."""
+
+    def amount(self, images: Tensor) -> Tensor:
+        right = (torch.arange(images.shape[-1]) >= images.shape[-1] // 2).to(images)
+        return super().amount(images * right)
+
+
+def test_a_network_that_knows_no_mirrored_image_is_said_to_be_unstable_and_not_rejected() -> None:
+    place = ((50.0, 18.0), 5.0, 0.95)
+    [finding] = mc.suggest(scan_of(with_spots([place])), classifier(RightSide())).slices
+    assert finding.status == "suggested"
+    assert "not stable under mirroring" in finding.note
+    evidence = finding.evidence
+    assert not evidence.stable_under_mirroring
+    assert (evidence.views_held, evidence.views_tested) == (2, 4)
+    assert evidence.p_value > 0.05
 
 
 @pytest.mark.parametrize("answer", [0.5, 5.0])

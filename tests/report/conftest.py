@@ -125,7 +125,9 @@ def make_case(factor: float = 1.0) -> Case:
         label="nodule",
         score=0.93,
         status="suggested",
-        evidence=Evidence(0.91, 0.11, 0.07, 0.21, 0.88, 0.01, 99, 52.0, 49.5, 0.61),
+        evidence=Evidence(
+            0.91, 0.11, 0.07, 0.21, 0.88, 0.05, 76, 52.0, 40.0, 0.61, views_held=4, views_tested=4
+        ),
         evidence_contours=(placed("evidence", evidence, scan, 1),),
         outlines=(placed("outline", outline, scan, 1),),
         views=Views(plane, plane * 0.9, plane * 0.1),

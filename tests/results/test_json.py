@@ -51,7 +51,7 @@ def part(k: int, status: str) -> FindingSlice:
         label=LABEL,
         score=0.9 + AWKWARD[0] / 10,
         status=status,
-        evidence=Evidence(0.9, 0.1, AWKWARD[2], 0.2, 0.8, 0.01, 99, 51.0, 49.5, 0.4),
+        evidence=Evidence(0.9, 0.1, AWKWARD[2], 0.2, 0.8, 0.05, 76, 51.0, 40.0, 0.4, 0.5, 4, 4),
         evidence_contours=(contour("evidence", k),),
         outlines=(contour("outline", k),) if status != "collapsed" else (),
         note="A note." if status == "collapsed" else "",

@@ -63,7 +63,7 @@ def finding_slice(k: int) -> dict[str, Any]:
         "sop_instance_uid": f"1.2.3.{k}",
         "score": 0.9,
         "status": "suggested",
-        "evidence": dict.fromkeys(names, 0.5),
+        "evidence": dict.fromkeys(names, 0.5) | {"stable_under_mirroring": True},
         "evidence_contours": [contour(k)],
         "outlines": [contour(k)],
         "note": "",

@@ -1,4 +1,4 @@
-"""How strong the evidence is: the same curves at random places, a sequential test."""
+"""How strong evidence is: a contour against itself at random places, in altered views."""
 
 from __future__ import annotations
 
@@ -9,47 +9,112 @@ import torch
 from torch import Tensor
 
 from medcontour.contour import FourierContour
+from medcontour.explain.analysis.views import VIEWS, AlteredViews, InViews
 from medcontour.explain.objectives.objective import Objective
-from medcontour.explain.perturbation import Perturbation
 from medcontour.explain.search.several import judge_together
 
-__all__ = ["PlacementTest", "placement_test", "turned"]
+__all__ = ["PLACEMENT", "PlacementConstants", "PlacementTest", "placement_test", "turned"]
 
-CURVES = 99
-ENOUGH = 10
-BATCH = 11
-CANDIDATES = 20
+
+@dataclass(frozen=True)
+class PlacementConstants:
+    """How the placement test is made.
+
+    Attributes
+    ----------
+    level
+        A view in which p is above this has failed.
+    rounds
+        How many random places a view are judged between two looks at which views have failed. In
+        all they are the fewest with which a contour that beats them all reaches the level: its p
+        is ``1 / (n + 1)`` (Besag and Clifford, Biometrika 78, 1991: it is exact for any n, and
+        with a stop at the first that does as well).
+    candidates
+        Places drawn for each, of which the first that overlaps the contour little is taken.
+    most_overlap
+        What counts as little: a share of the curve's points.
+    """
+
+    level: float = 0.05
+    rounds: tuple[int, ...] = (4, 5, 5, 5)
+    candidates: int = 20
+    most_overlap: float = 0.5
+
+    @property
+    def places(self) -> int:
+        """Random places a view."""
+        return sum(self.rounds)
+
+
+PLACEMENT = PlacementConstants()
 
 
 @dataclass(frozen=True)
 class PlacementTest:
-    """Sequential Monte Carlo p-value of one image's contours (Besag and Clifford 1991).
+    """One image's contours against random places in each of its altered views.
 
     Attributes
     ----------
-    p_value
-        ``(g + 1) / (n + 1)`` after n random placements of which g did as well; ``g / n`` where the
-        test stopped early at g = 10.
+    p_values
+        Of the views, in the order of `VIEWS`: ``(g + 1) / (n + 1)`` after n random placements of
+        which g did as well. A view that has failed is not gone on with, and its p is conservative.
     curves
         The random placements judged: for several contours, group by group.
+    view
+        (M,) in which view each group was judged.
     preserved, deleted
-        Their similarities, one a group.
+        (M,) their similarities, on the view's own scale.
     """
 
-    p_value: float
+    p_values: tuple[float, ...]
     curves: FourierContour
+    view: Tensor
     preserved: Tensor
     deleted: Tensor
 
     @property
+    def p_value(self) -> float:
+        """The worst view's."""
+        return max(self.p_values)
+
+    @property
+    def views_held(self) -> int:
+        """In how many views the contour beats all random places."""
+        return sum(p <= PLACEMENT.level for p in self.p_values)
+
+    @property
+    def stable_under_mirroring(self) -> bool:
+        """False where the contour holds in all views but the mirrored, and in none of those.
+
+        A network that was never shown a mirrored image may call it something else: that says
+        nothing against the contour.
+        """
+        held = {
+            mirrored: [
+                p <= PLACEMENT.level
+                for p, view in zip(self.p_values, VIEWS, strict=True)
+                if view.mirrored is mirrored
+            ]
+            for mirrored in (False, True)
+        }
+        return any(held[True]) or not all(held[False])
+
+    def judged_by(self, objective: Objective, views: AlteredViews) -> PlacementTest:
+        """Give the same places with their similarities by another objective of these views."""
+        preserved, deleted = judge_together(
+            views.perturbation, InViews(objective, views), self.curves, self.count, self.view
+        )
+        return replace(self, preserved=preserved, deleted=deleted)
+
+    @property
     def count(self) -> int:
         """The number of random placements, or groups of them, judged."""
-        return len(self.preserved)
+        return len(self.view)
 
     @property
     def evaluations(self) -> float:
-        """What the test cost: a pair run forward only counts half."""
-        return len(self.preserved) / 2
+        """What the test cost: a pair run forward only counts half; the contour is one a view."""
+        return (len(self.view) + len(VIEWS)) / 2
 
 
 def turned(curve: FourierContour, angle: Tensor) -> FourierContour:
@@ -88,8 +153,9 @@ def placed_at_random(
     generator
         Source of chance, on the processor.
     """
-    draws = torch.rand(count * CANDIDATES, generator=generator)
-    spots = torch.randint(len(body), (count * CANDIDATES,), generator=generator)
+    candidates = PLACEMENT.candidates
+    draws = torch.rand(count * candidates, generator=generator)
+    spots = torch.randint(len(body), (count * candidates,), generator=generator)
     moved = turned(curve, (draws * 2 * math.pi).to(curve.center))
     moved = replace(moved, center=body[spots.to(body.device)].to(curve.center))
     # The overlap is the share of points spread over the curve (scaled copies of it) that lie in
@@ -98,10 +164,10 @@ def placed_at_random(
     center = curve.center[0]
     spread = curve.polygon(48)[0] - center
     inside = torch.cat([center + spread * share for share in (0.35, 0.6, 0.8, 0.95)])
-    overlap = moved.contains(inside).float().mean(-1).view(count, CANDIDATES)
-    fair = overlap <= 0.5
+    overlap = moved.contains(inside).float().mean(-1).view(count, candidates)
+    fair = overlap <= PLACEMENT.most_overlap
     first = torch.where(fair.any(1), fair.float().argmax(1), overlap.argmin(1))
-    return moved[torch.arange(count, device=first.device) * CANDIDATES + first]
+    return moved[torch.arange(count, device=first.device) * candidates + first]
 
 
 def placed_groups(
@@ -114,53 +180,77 @@ def placed_groups(
     return FourierContour.cat(moved)[order]
 
 
+@torch.no_grad()
 def placement_test(
-    perturbation: Perturbation,
+    views: AlteredViews,
     objective: Objective,
-    index: int,
     curve: FourierContour,
-    statistic: float,
     body: Tensor,
     seed: int,
 ) -> PlacementTest:
     """Judge one image's contours, together, against the same curves at random places.
 
+    An optimised contour nearly always beats random places in the image that it was optimised on.
+    What it keeps of the score by more than a chance of that image's pixels it keeps in altered
+    views as well: there it has to beat them.
+
     Parameters
     ----------
-    perturbation, objective
-        As the contour was found.
-    index
-        Which image of the perturbation.
+    views
+        The image in its altered views.
+    objective
+        Of the originals and backgrounds of `views`: it brings each view's own scale.
     curve
         The contour, or several whose masks are one (Eq. 11).
-    statistic
-        Their similarity preserved minus deleted.
     body
         (M, 2) plane coordinates inside the body (or image).
     seed
         Of the random placements.
+
+    Examples
+    --------
+    >>> from medcontour.explain import Perturbation, TargetObjective
+    >>> images = torch.zeros(1, 1, 48, 48)
+    >>> images[..., 8:16, 30:38] = 1.0
+    >>> perturbation = Perturbation.of_images(images, torch.zeros_like(images))
+    >>> views = AlteredViews.of(perturbation, 0)
+    >>> score = lambda x: 0.2 * x.flatten(1).sum(1, keepdim=True) - 6
+    >>> objective = TargetObjective(score, views.images, views.background, target=0)
+    >>> contour = FourierContour.circles(torch.tensor([[0.40, -0.51]]), torch.tensor([0.2]))
+    >>> body = perturbation.points.reshape(-1, 2)
+    >>> placement_test(views, objective, contour, body, seed=0).p_values
+    (0.05, 0.05, 0.05, 0.05)
     """
+    size = len(curve)
     generator = torch.Generator().manual_seed(seed)
-    as_good = 0
-    judged: list[tuple[FourierContour, Tensor, Tensor]] = []
-    for first in range(0, CURVES, BATCH):
-        groups = min(BATCH, CURVES - first)
-        curves = placed_groups(curve, body, groups, generator)
-        which = torch.full((groups,), index, device=curve.center.device)
-        preserved, deleted = judge_together(perturbation, objective, curves, groups, which)
-        done = torch.cumsum((preserved - deleted >= statistic).long(), 0) + as_good
-        reached = (done >= ENOUGH).nonzero().flatten()
-        end = int(reached[0]) + 1 if len(reached) else groups
-        judged.append((curves[: end * len(curve)], preserved[:end], deleted[:end]))
-        as_good = int(done[end - 1])
-        if len(reached):
+    places = [placed_groups(curve, body, PLACEMENT.places, generator) for _ in VIEWS]
+    in_views = InViews(objective, views)
+
+    def judge(curves: FourierContour, which: Tensor) -> tuple[Tensor, Tensor]:
+        return judge_together(views.perturbation, in_views, curves, len(which), which)
+
+    own = judge(FourierContour.cat([curve] * len(VIEWS)), views.every)
+    statistic = own[0] - own[1]
+    as_good, judged = torch.zeros_like(views.every), torch.zeros_like(views.every)
+    rounds: list[tuple[FourierContour, Tensor, Tensor, Tensor]] = []
+    first = 0
+    for number in PLACEMENT.rounds:
+        left = views.every[as_good == 0]
+        if not len(left):
             break
-    batches, kept, removed = zip(*judged, strict=True)
-    curves, preserved, deleted = (
+        some = slice(first * size, (first + number) * size)
+        curves = FourierContour.cat([places[view][some] for view in left.tolist()])
+        which = left.repeat_interleave(number)
+        preserved, deleted = judge(curves, which)
+        as_good.index_add_(0, which, (preserved - deleted >= statistic[which]).long())
+        judged[left] += number
+        rounds.append((curves, which, preserved, deleted))
+        first += number
+    batches, which_view, kept, removed = zip(*rounds, strict=True)
+    return PlacementTest(
+        tuple((g + 1) / (n + 1) for g, n in zip(as_good.tolist(), judged.tolist(), strict=True)),
         FourierContour.cat(list(batches)),
+        torch.cat(which_view),
         torch.cat(kept),
         torch.cat(removed),
     )
-    n = len(preserved)
-    p_value = ENOUGH / n if as_good >= ENOUGH else (as_good + 1) / (n + 1)
-    return PlacementTest(p_value, curves, preserved, deleted)

@@ -152,6 +152,11 @@ class EmbeddingObjective:
         floor = self._floor[which]
         return (cosine - floor) / (1 - floor)
 
+    def cosine(self, similarity: Tensor, which: Tensor) -> Tensor:
+        """(M,) cosines that similarities stand for: the inverse of `similarity`."""
+        floor = self._floor[which]
+        return floor + similarity * (1 - floor)
+
 
 class ScoreObjective:
     """A score of each image on the scale of `ScoreScale`: what all but the embedding share.

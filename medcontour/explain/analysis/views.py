@@ -1,0 +1,170 @@
+"""Altered views of one image: what is composed of it is mirrored, shifted or enlarged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from medcontour.explain.objectives.objective import Objective
+from medcontour.explain.perturbation import Perturbation
+
+__all__ = ["VIEWS", "AlteredViews", "InViews", "View"]
+
+LARGEST_SHIFT = 8
+"""No shift is larger than one part in so many of the input's side: small inputs are small."""
+
+
+@dataclass(frozen=True)
+class View:
+    """How the network's input is altered.
+
+    Attributes
+    ----------
+    mirrored
+        Along the plane's x axis, left for right as the slice is shown.
+    shift
+        (x, y) in pixels of the network's input.
+    zoom
+        About the middle of the input.
+    """
+
+    mirrored: bool = False
+    shift: tuple[int, int] = (0, 0)
+    zoom: float = 1.0
+
+    def grid(self, points: Tensor) -> Tensor:
+        """Where each pixel of the view is taken from, as `torch.nn.functional.grid_sample` has it.
+
+        Parameters
+        ----------
+        points
+            (H, W, 2) plane coordinates of the input's pixels, which say along which of its axes
+            x runs.
+
+        Returns
+        -------
+        Tensor
+            (H, W, 2).
+        """
+        height, width = points.shape[:2]
+        transposed = bool(_moved(points[1, 0, 0], points[0, 0, 0], points[0, 1, 0]))
+        along_x, along_y = (height, width) if transposed else (width, height)
+        x = self._taken_from(along_x, self.shift[0], mirrored=self.mirrored)
+        y = self._taken_from(along_y, self.shift[1], mirrored=False)
+        rows, columns = (x, y) if transposed else (y, x)
+        grid = torch.stack([columns.expand(height, width), rows[:, None].expand(height, width)], -1)
+        return grid.to(points)
+
+    def _taken_from(self, count: int, shift: int, *, mirrored: bool) -> Tensor:
+        """(count,) places along one axis, -1 and 1 the outer edges of its first and last pixel."""
+        most = count // LARGEST_SHIFT
+        middle = (count - 1) / 2
+        at = torch.arange(count, dtype=torch.float64) - middle - max(-most, min(most, shift))
+        at = middle + (-at if mirrored else at) / self.zoom
+        return (2 * at + 1) / count - 1
+
+
+def _moved(down: Tensor, first: Tensor, across: Tensor) -> Tensor:
+    """Whether x changes more from row to row than from column to column."""
+    return (down - first).abs() > (across - first).abs()
+
+
+VIEWS = (
+    View(shift=(5, 4)),
+    View(zoom=1.1),
+    View(mirrored=True),
+    View(mirrored=True, shift=(-7, 3)),
+)
+"""No shift is a multiple of a network's stride, so that no view shows it the same patches."""
+
+
+@dataclass(frozen=True)
+class AlteredViews:
+    """One image of a perturbation in each of `VIEWS`.
+
+    Attributes
+    ----------
+    perturbation
+        The image, once for each view, unaltered: it composes what the views then alter.
+
+    Examples
+    --------
+    >>> images = torch.zeros(1, 1, 32, 48)
+    >>> images[..., 10, 20] = 1.0
+    >>> perturbation = Perturbation.of_images(images, torch.zeros_like(images))
+    >>> views = AlteredViews.of(perturbation, 0)
+    >>> [divmod(int(image.argmax()), 48) for image in views.images]  # a side's eighth at most
+    [(14, 25), (9, 20), (10, 27), (13, 21)]
+    """
+
+    perturbation: Perturbation
+
+    @classmethod
+    def of(cls, perturbation: Perturbation, index: int) -> AlteredViews:
+        """Show the image `index` of a perturbation in each view."""
+        device = perturbation.images.device
+        return cls(perturbation.pick(torch.full((len(VIEWS),), index, device=device)))
+
+    @cached_property
+    def grids(self) -> Tensor:
+        """(views, H, W, 2)."""
+        return torch.stack([view.grid(self.perturbation.points) for view in VIEWS])
+
+    @property
+    def images(self) -> Tensor:
+        """(views, C, H, W): the original in each view."""
+        return self.altered(self.perturbation.images, self.every)
+
+    @property
+    def background(self) -> Tensor:
+        """(views, C, H, W): its background in each view."""
+        return self.altered(self.perturbation.background, self.every)
+
+    @property
+    def every(self) -> Tensor:
+        """(views,) 0, 1, ..."""
+        return torch.arange(len(VIEWS), device=self.perturbation.images.device)
+
+    def altered(self, inputs: Tensor, which: Tensor) -> Tensor:
+        """(M, C, H, W) inputs as the views `which` (M,) show them; beyond the edge goes on."""
+        grids = self.grids.to(inputs)[which]
+        return F.grid_sample(
+            inputs, grids, mode="bilinear", padding_mode="border", align_corners=False
+        )
+
+    def in_pieces(self, network: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+        """Give a network no more images at once than the perturbation allows."""
+        most = self.perturbation.most
+        if most is None:
+            return network
+
+        def limited(inputs: Tensor) -> Tensor:
+            starts = range(0, len(inputs), most)
+            return torch.cat([network(inputs[n : n + most]) for n in starts])
+
+        return limited
+
+
+@dataclass(frozen=True)
+class InViews:
+    """An objective of the views' originals and backgrounds, for images that are not altered yet.
+
+    Attributes
+    ----------
+    objective
+        Of `AlteredViews.images` and `AlteredViews.background`: it has each view's own scale.
+    views
+        The views.
+    """
+
+    objective: Objective
+    views: AlteredViews
+
+    def similarity(self, inputs: Tensor, which: Tensor) -> Tensor:
+        """As `Objective.similarity`; `which` is the view that each input is altered to."""
+        return self.objective.similarity(self.views.altered(inputs, which), which)
