@@ -140,7 +140,9 @@ REAL = {
 def test_real_scans(folder: str, shared_data: Path, tmp_path: Path) -> None:
     scan = read_scan(shared_data / "dicom" / folder)
     centre, radius = (scan.columns * 0.41, scan.rows * 0.53), scan.columns * 0.11
-    suggestion = suggest(scan, [circle(scan, k, centre, radius) for k in range(scan.slices)])
+    outlines = [circle(scan, k, centre, radius) for k in range(scan.slices)]
+    evidence = [replace(outline, kind="evidence") for outline in outlines]
+    suggestion = suggest(scan, [*outlines, *evidence])
     structures = exported("rtstruct", suggestion, scan, tmp_path)
     found = [
         pydicom.dcmread(path, stop_before_pixels=True)
