@@ -44,7 +44,8 @@ def test_damaged_files_are_read_or_refused_in_a_sentence(world: World, tmp_path:
     assert not failures, failures
     printed = table(counts)
     for kind in kinds:
-        assert counts[kind]["read"] > 0 or kind == "bomb", printed
+        # Of a suggestion hardly a place may change, since its schema names nearly all.
+        assert counts[kind]["read"] > 0 or kind in ("bomb", "suggestion"), printed
         assert counts[kind]["refused"] > 0, printed
     last = printed.splitlines()[-1].split()
     assert last[:5] == ["all", str(INPUTS), *map(str, (INPUTS - int(last[3]), last[3], 0))]
