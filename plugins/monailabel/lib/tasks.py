@@ -22,6 +22,8 @@ FROM_EDIT = "start_from_edit"
 class _Task(BasicInferTask):
     """What the models share: the suggestion takes the place of MONAI Label's prediction."""
 
+    include_weak = False  # whether label maps hold findings no better than random places
+
     def __init__(
         self,
         workspace: Workspace,
