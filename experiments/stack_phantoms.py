@@ -25,10 +25,10 @@ from localisation import Mask, dice, intervals, pixels_inside, say, write_result
 import medcontour as mc
 from medcontour.classifier import Classifier, target_index
 from medcontour.contour import Shape
-from medcontour.pipeline.carry import polygon_lps
 from medcontour.pipeline.explainer import Explainer
 from medcontour.pipeline.found import POSITIVE
 from medcontour.pipeline.link import Extent, link
+from medcontour.pipeline.placing import polygon_lps
 from medcontour.pipeline.planes import plane_batches, plane_geometry
 from medcontour.pipeline.settings import Settings
 from medcontour.pipeline.stack import Traced, outline_stack

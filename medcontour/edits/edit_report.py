@@ -13,7 +13,7 @@ from medcontour.contour.polygons import region, union
 from medcontour.edits.finding_edit import FindingEdit, finding_edits
 from medcontour.edits.match import Matched
 from medcontour.edits.slice_edit import SliceEdit
-from medcontour.formats.place import plane_mm
+from medcontour.formats.place import placed_region, plane_mm
 from medcontour.results import Suggestion
 from medcontour.scan import Scan
 
@@ -213,7 +213,7 @@ def edit_report(
 
 def _geometry(edit: SliceEdit, scan: Scan) -> Pair:
     k = edit.slice
-    before = union(region(plane_mm(c.polygon_lps_mm, scan, k)) for c in edit.before)
+    before = union(placed_region(c, scan) for c in edit.before)
     after = union(region(plane_mm(d.polygon_lps_mm, scan, k)) for d in edit.after)
     handles = [d.handles_lps_mm for d in edit.after if d.change != "unchanged"]
     if handles and all(h is None for h in handles):

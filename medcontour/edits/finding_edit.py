@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -10,13 +9,12 @@ from typing import Literal
 from shapely import MultiPolygon
 
 from medcontour.contour.measures import Figures, compare
-from medcontour.contour.polygons import region, union
 from medcontour.edits.match import Matched
 from medcontour.formats.labels import Label, labels
-from medcontour.formats.place import plane_mm
+from medcontour.formats.place import placed_regions
 from medcontour.pipeline.link import Extent, link
 from medcontour.results import PlacedContour, Suggestion
-from medcontour.results.finding import slice_thickness_mm
+from medcontour.results.finding import volume_mm3
 from medcontour.scan import Scan
 
 __all__ = ["CHANGES", "Change", "FindingEdit", "finding_edits"]
@@ -104,9 +102,9 @@ def finding_edits(
     kind = before.editable
     was = {label.finding.id: label for label in labels(before)}
     now = {label.finding.id: label for label in labels(after)}
-    old = {id: _regions(list(label.contours(kind)), scan) for id, label in was.items()}
+    old = {id: placed_regions(label.contours(kind), scan) for id, label in was.items()}
     edited = after.editable
-    new = {id: _regions(list(label.contours(edited)), scan) for id, label in now.items()}
+    new = {id: placed_regions(label.contours(edited), scan) for id, label in now.items()}
     found = []
     for id, label in now.items():
         ours = {c.polygon_lps_mm.tobytes() for c in was[id].contours(kind)} if id in was else set()
@@ -148,20 +146,10 @@ def finding_edits(
 NOTHING = MultiPolygon()
 
 
-def _regions(contours: Sequence[PlacedContour], scan: Scan) -> dict[int, MultiPolygon]:
-    by_slice: dict[int, list[MultiPolygon]] = defaultdict(list)
-    for contour in contours:
-        by_slice[contour.slice].append(
-            region(plane_mm(contour.polygon_lps_mm, scan, contour.slice))
-        )
-    return {k: union(own) for k, own in by_slice.items()}
-
-
 def _volume(regions: Regions, scan: Scan) -> float:
-    if scan.units != "mm" or scan.slices == 1:
-        return float(sum(own.area for own in regions.values()))
-    thick = slice_thickness_mm(scan)
-    return float(sum(own.area * thick[k] for k, own in regions.items()))
+    areas = {k: own.area for k, own in regions.items()}
+    volume = volume_mm3(areas, scan)
+    return float(sum(areas.values())) if volume is None else volume
 
 
 def _change(

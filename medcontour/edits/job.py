@@ -335,7 +335,7 @@ def _drawn(
     looked_at = edit.slice in suggestion.slice_scores
     return FindingSlice(
         slice=edit.slice,
-        sop_instance_uid=scan.sop_instance_uids[edit.slice] if scan.sop_instance_uids else None,
+        sop_instance_uid=scan.sop_instance_uid(edit.slice),
         label=label,
         score=suggestion.slice_scores.get(edit.slice, 0.0),
         status="drawn by a reader",

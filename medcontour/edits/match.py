@@ -12,9 +12,10 @@ from medcontour.edits.identify import Known, identify, region_of
 from medcontour.edits.merged import apart
 from medcontour.edits.names import Key, Names
 from medcontour.edits.slice_edit import SliceEdit, edit_of_slice, new_on_slice
-from medcontour.edits.suggested import Painted, Suggested, is_as_drawn, placed_region
+from medcontour.edits.suggested import Painted, Suggested, is_as_drawn
 from medcontour.formats import Label, labels
 from medcontour.formats.labels import KINDS, structures
+from medcontour.formats.place import placed_region
 from medcontour.formats.shapes import Edited, EditedShape
 from medcontour.results import Suggestion
 from medcontour.scan import Scan

@@ -13,9 +13,9 @@ from scipy import ndimage
 from medcontour.contour.polygons import keyhole, mask_polygons, region, union
 from medcontour.edits.identify import Known
 from medcontour.edits.names import Key
-from medcontour.edits.suggested import Suggested, is_as_drawn, placed_region, same_fractions
+from medcontour.edits.suggested import Suggested, is_as_drawn, same_fractions
 from medcontour.formats import Label
-from medcontour.formats.place import plane_mm
+from medcontour.formats.place import placed_region, plane_mm
 from medcontour.formats.shapes import Edited, EditedShape, FloatArray
 from medcontour.results import PlacedContour
 from medcontour.results.masks import Mask, pixel_coverage, pixel_mask

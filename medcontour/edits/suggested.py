@@ -13,18 +13,18 @@ import numpy.typing as npt
 from scipy.spatial.distance import cdist
 from shapely import LinearRing, MultiPolygon
 
-from medcontour.contour.polygons import deviation_mm, distances, region, union
+from medcontour.contour.polygons import deviation_mm, distances, union
 from medcontour.edits.names import Key, plain
 from medcontour.formats import Label, labels
 from medcontour.formats.labels import KINDS
 from medcontour.formats.markups.writer import control_points
-from medcontour.formats.place import plane_mm
+from medcontour.formats.place import placed_region, plane_mm
 from medcontour.formats.shapes import EditedShape
 from medcontour.results import PlacedContour, Suggestion
 from medcontour.results.masks import Mask, pixel_coverage, pixel_mask
 from medcontour.scan import Scan
 
-__all__ = ["Painted", "Suggested", "is_as_drawn", "placed_region", "same_fractions"]
+__all__ = ["Painted", "Suggested", "is_as_drawn", "same_fractions"]
 
 
 @dataclass(frozen=True)
@@ -223,8 +223,3 @@ def is_as_drawn(shape: EditedShape, contour: PlacedContour, scan: Scan) -> bool:
     if max(reach) > SAME.spline_mm or distances(handles, LinearRing(before)).max() > SAME.point_mm:
         return False
     return deviation_mm(edited, before) <= SAME.spline_mm
-
-
-def placed_region(contour: PlacedContour, scan: Scan) -> MultiPolygon:
-    """What a contour encloses, in mm of its slice's plane."""
-    return region(plane_mm(contour.polygon_lps_mm, scan, contour.slice))

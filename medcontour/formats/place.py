@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from shapely import MultiPolygon
 
+from medcontour.contour.polygons import region, union
 from medcontour.errors import MedcontourError
 from medcontour.formats.shapes import Edited, FloatArray
+from medcontour.results import PlacedContour
 from medcontour.scan import Scan
 
 __all__ = [
@@ -17,6 +22,8 @@ __all__ = [
     "in_plane",
     "in_reach",
     "nearest_slice",
+    "placed_region",
+    "placed_regions",
     "plane_mm",
     "slice_gap_mm",
     "slices_about",
@@ -91,25 +98,14 @@ def slice_gap_mm(scan: Scan) -> float:
     """Give the smallest distance between the planes of two slices; of one slice, its thickness."""
     if scan.slices < 2:
         return scan.slice_spacing
-    heights = np.sort(scan.slice_origins_lps @ _normals(scan)[0])
-    return float(np.diff(heights).min())
+    return float(np.diff(np.sort(scan.slice_heights_mm)).min())
 
 
 def _heights(points_lps: npt.ArrayLike, scan: Scan) -> FloatArray:
     """(n, slices): signed distances in mm of points from each slice's plane."""
     points = np.asarray(points_lps, dtype=np.float64).reshape(-1, 3)
-    normals = _normals(scan)
+    normals = scan.slice_normals_lps
     return np.asarray(points @ normals.T - (scan.slice_origins_lps * normals).sum(axis=1))
-
-
-def _normals(scan: Scan) -> FloatArray:
-    """(slices, 3): the unit normal of each slice's plane."""
-    if scan.slice_axes_lps is None:
-        axes = np.broadcast_to(scan.affine_lps[:3, :2], (scan.slices, 3, 2))
-    else:
-        axes = scan.slice_axes_lps
-    normals = np.cross(axes[:, :, 0], axes[:, :, 1])
-    return np.asarray(normals / np.linalg.norm(normals, axis=1, keepdims=True))
 
 
 def plane_mm(polygon_lps_mm: npt.ArrayLike, scan: Scan, k: int) -> FloatArray:
@@ -119,6 +115,19 @@ def plane_mm(polygon_lps_mm: npt.ArrayLike, scan: Scan, k: int) -> FloatArray:
     """
     row, column = scan.pixel_spacing
     return scan.to_index(polygon_lps_mm, k) * (column, row)
+
+
+def placed_region(contour: PlacedContour, scan: Scan) -> MultiPolygon:
+    """What a contour encloses, in mm of its slice's plane."""
+    return region(plane_mm(contour.polygon_lps_mm, scan, contour.slice))
+
+
+def placed_regions(contours: Iterable[PlacedContour], scan: Scan) -> dict[int, MultiPolygon]:
+    """What contours enclose together, by slice."""
+    by_slice: dict[int, list[MultiPolygon]] = defaultdict(list)
+    for contour in contours:
+        by_slice[contour.slice].append(placed_region(contour, scan))
+    return {k: union(own) for k, own in by_slice.items()}
 
 
 def volume_onto_scan(

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from shapely import MultiPolygon
@@ -18,11 +16,12 @@ from medcontour.contour import Shape, fit_polygon
 from medcontour.contour.polygons import region
 from medcontour.outline import Outline
 from medcontour.pipeline.link import in_plane
+from medcontour.pipeline.placing import polygon_lps
 from medcontour.pipeline.planes import plane_geometry
 from medcontour.scan import Scan
 
 __all__ = ["CARRYING", "Carrying", "Images", "Source", "boundaries_from", "carried", "drawn_in"]
-__all__ += ["place_mm", "polygon_lps", "sources", "step_across"]
+__all__ += ["place_mm", "sources", "step_across"]
 
 
 @dataclass(frozen=True)
@@ -144,13 +143,6 @@ def carried(curve: Shape, scan: Scan, k: int, to: int) -> Shape:
     return moved
 
 
-def polygon_lps(curve: Shape, scan: Scan, k: int) -> npt.NDArray[np.float64]:
-    """(n, 3) corners of a curve of slice `k`, LPS mm."""
-    plane = plane_geometry(scan)
-    exact = curve.detach().to("cpu").to(torch.float64)
-    return scan.to_lps(plane.to_index(exact.polygon_inside(plane)[0]).numpy(), k)
-
-
 def place_mm(curve: Shape, scan: Scan, k: int) -> MultiPolygon:
     """What a curve of slice `k` encloses, in mm, as seen along the slices' normal."""
     return region(in_plane(polygon_lps(curve, scan, k), scan))
@@ -211,8 +203,7 @@ def _read(
 ) -> tuple[Tensor, Tensor]:
     """(shares, directions) values at shares of the radius, and (directions, 2) the radii."""
     plane = plane_geometry(scan)
-    image = torch.from_numpy(scan.voxels[k]).float()
-    image = image if image.ndim == 2 else image.mean(-1)
+    image = torch.from_numpy(scan.grey(k))
     center = curve.center.detach().float().cpu()
     rays = curve.detach().to("cpu").polygon(directions)[0].float() - center
     places = center + rays * shares[:, None, None]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -28,12 +26,13 @@ from medcontour.pipeline.alone import Alone, judged_alone, status_of, without_ot
 from medcontour.pipeline.found import POSITIVE, Found, preset_of, search
 from medcontour.pipeline.outlines import Offer, offer_outlines, outline_notes
 from medcontour.pipeline.placed import UNSTABLE, Network, Placed
-from medcontour.pipeline.planes import PlaneBatch, plane_geometry
+from medcontour.pipeline.placing import placed, placed_outline
+from medcontour.pipeline.planes import PlaneBatch, grey_planes, plane_geometry
 from medcontour.pipeline.settings import Settings
 from medcontour.pipeline.shortcut import ShortcutCheck, check_shortcut
 from medcontour.pipeline.stack import Traced
 from medcontour.pipeline.views import views_of
-from medcontour.results import Evidence, FindingSlice, PlacedContour
+from medcontour.results import Evidence, FindingSlice
 from medcontour.results.status import SUGGESTED, Status
 from medcontour.scan import Scan
 from medcontour.shortcuts import body_mask
@@ -166,18 +165,17 @@ class Explainer:
         note = self._note(work, index, evidence, status, shortcut, own[0] == 0)
         part = FindingSlice(
             slice=k,
-            sop_instance_uid=(
-                self.scan.sop_instance_uids[k] if self.scan.sop_instance_uids else None
-            ),
+            sop_instance_uid=self.scan.sop_instance_uid(k),
             label=self.classifier.labels[self.target],
             score=score,
             status=status,
             evidence=replace(evidence, shortcut_evaluations=shortcut.evaluations),
             evidence_contours=tuple(
-                self.place(curves[n : n + 1], "evidence", k, each) for n, each in enumerate(quality)
+                placed(curves[n : n + 1], "evidence", k, each, self.scan)
+                for n, each in enumerate(quality)
             ),
             outlines=tuple(
-                self.place_outline(work.perturbation, work.of_target, outline, index, k)
+                placed_outline(work.perturbation, work.of_target, outline, index, k, self.scan)
                 for outline in followed
             ),
             note=" ".join([note, *self.outline_notes(traced, followed)]).strip(),
@@ -202,10 +200,7 @@ class Explainer:
         costs = torch.zeros(len(batch.slices), device=which.device)
         if self.settings.outline == "none":
             return [Offer((), (), 0.0)] * len(curves), costs
-        images = torch.from_numpy(np.stack([self.grey(k) for k in batch.slices]))[which.cpu()]
-        measured = None
-        if self.scan.measured is not None:
-            measured = torch.from_numpy(self.scan.measured[list(batch.slices)])[which.cpu()]
+        images, measured = grey_planes(self.scan, [batch.slices[n] for n in which.tolist()])
         offers, spent = offer_outlines(
             perturbation,
             of_target,
@@ -219,7 +214,7 @@ class Explainer:
         return offers, costs.index_add_(0, which, spent)
 
     def problem(self, batch: PlaneBatch) -> tuple[Perturbation, TargetObjective, list[str], float]:
-        """What is asked of the classifier, the backgrounds' names and what choosing them cost."""
+        """What the classifier is to explain, the backgrounds' names and what choosing them cost."""
         background, names, cost = self.backgrounds(batch)
         geometry = plane_geometry(self.scan)
         perturbation = Perturbation(batch.inputs, background, batch.points, geometry, batch.most)
@@ -250,7 +245,7 @@ class Explainer:
         perturbation, objective, of_target = work.perturbation, work.objective, work.of_target
         k, fit = work.batch.slices[index], work.fit
         curves = fit.curves[index]
-        placed = self._placed(perturbation, k, index, curves)
+        judged = self._placed(perturbation, k, index, curves)
         own = (fit.preserved[[index]], fit.deleted[[index]])
         which = torch.tensor([index], device=curves.center.device)
         if objective is not of_target:
@@ -260,17 +255,17 @@ class Explainer:
             index,
             of_target.probability(own[0], which).item(),
             of_target.probability(own[1], which).item(),
-            replace(placed, placement_evaluations=placed.placement_evaluations + judging),
+            replace(judged, placement_evaluations=judged.placement_evaluations + judging),
             1,
         )
 
     def _own_evidence(self, work: _Work, index: int, alone: Alone, count: int) -> Evidence:
         """Evidence of one of `count` contours that were found together, which share the cost."""
-        placed = replace(alone.placed, placement_evaluations=alone.evaluations)
-        return self._placed_evidence(work, index, alone.preserved, alone.deleted, placed, count)
+        judged = replace(alone.placed, placement_evaluations=alone.evaluations)
+        return self._placed_evidence(work, index, alone.preserved, alone.deleted, judged, count)
 
     def _placed_evidence(
-        self, work: _Work, index: int, preserved: float, deleted: float, placed: Placed, count: int
+        self, work: _Work, index: int, preserved: float, deleted: float, judged: Placed, count: int
     ) -> Evidence:
         """Evidence of contours that their placement test is known of."""
         return Evidence(
@@ -279,7 +274,7 @@ class Explainer:
             background=work.of_target.background_log_odds[index].sigmoid().item(),
             evaluations=float(work.fit.evaluations[index] + work.costs[index]) / count,
             background_similarity=work.embedding.background_similarity[index].item(),
-            **asdict(placed),
+            **asdict(judged),
         )
 
     def _placed(
@@ -302,20 +297,11 @@ class Explainer:
 
     def body(self, perturbation: Perturbation, k: int) -> Tensor:
         """(M, 2) plane coordinates of the slice's body that the network has in sight."""
-        plane = self.grey(k)
-        inside = torch.from_numpy(body_mask(plane, self.scan.measured_in(k)))
+        inside = torch.from_numpy(body_mask(self.scan.grey(k), self.scan.measured_in(k)))
         points = perturbation.plane.pixel_centres()[inside]
         low, high = perturbation.bounds
         seen = ((points >= low.cpu()) & (points <= high.cpu())).all(-1)
         return points[seen] if bool(seen.any()) else points
-
-    def grey(self, k: int) -> npt.NDArray[np.float32]:
-        """(rows, columns) of slice `k`, colours averaged."""
-        plane: npt.NDArray[np.float32] = self.scan.voxels[k]
-        if plane.ndim == 2:
-            return plane
-        grey: npt.NDArray[np.float32] = plane.mean(-1)
-        return grey
 
     def _status(
         self, work: _Work, index: int, curves: FourierContour, evidence: Evidence
@@ -331,45 +317,6 @@ class Explainer:
             return "collapsed"
         stable = evidence.stable_under_mirroring
         return status_of(evidence.deleted, evidence.p_value, stable_under_mirroring=stable)
-
-    def place_outline(
-        self,
-        perturbation: Perturbation,
-        of_target: TargetObjective,
-        outline: Outline,
-        index: int,
-        k: int,
-    ) -> PlacedContour:
-        """Place an outline of slice `k`, the image at `index`, with what the classifier says."""
-        which = torch.tensor([index], device=perturbation.images.device)
-        curve = outline.contour.to(perturbation.images.device)
-        preserved, deleted = perturbation.judge(of_target, curve, which)
-        quality = {
-            **outline.quality,
-            "preserved": of_target.probability(preserved, which).item(),
-            "deleted": of_target.probability(deleted, which).item(),
-        }
-        return self.place(outline.contour, "outline", k, quality)
-
-    def place(
-        self,
-        curve: Shape,
-        kind: Literal["evidence", "outline"],
-        k: int,
-        quality: dict[str, Any],
-    ) -> PlacedContour:
-        """Place one curve of slice `k` in patient space."""
-        geometry = plane_geometry(self.scan)
-        exact = curve.to("cpu").to(torch.float64)
-        index = geometry.to_index(exact.polygon_inside(geometry)[0]).numpy()
-        return PlacedContour(
-            kind=kind,
-            slice=k,
-            parameters=exact.to_dict(),
-            polygon_lps_mm=self.scan.to_lps(index, k),
-            area_mm2=float(exact.area_inside(geometry)[0]) * geometry.unit_mm**2,
-            quality=quality,
-        )
 
     def _note(
         self,

@@ -12,7 +12,7 @@ import shapely
 from medcontour.contour.polygons import overlap, region
 from medcontour.scan import Scan
 
-__all__ = ["LINKING", "Extent", "Linking", "heights", "in_plane", "link"]
+__all__ = ["LINKING", "Extent", "Linking", "in_plane", "link"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -92,7 +92,7 @@ def link(
     >>> link([Extent(k, scan.to_lps(square + shift, k)) for k, shift in [(2, 1), (0, 0)]], scan)
     [(1, 0)]
     """
-    along = heights(scan)
+    along = scan.slice_heights_mm
     rank = np.argsort(np.argsort(along))
     step = float(np.median(np.diff(np.sort(along)))) if len(along) > 1 else 0.0
     flat = [region(in_plane(extent.polygon_lps_mm, scan)) for extent in extents]
@@ -114,12 +114,6 @@ def link(
                 objects[n] = joined
     by_slice = {tuple(sorted(own, key=lambda n: extents[n].slice)) for own in objects}
     return sorted(by_slice, key=lambda own: (extents[own[0]].slice, own))
-
-
-def heights(scan: Scan) -> FloatArray:
-    """(slices,) mm of each slice's place along the normal of the first one."""
-    along = scan.slice_origins_lps @ _frame(scan)[:, 2]
-    return np.asarray(along, dtype=np.float64)
 
 
 def in_plane(points_lps_mm: npt.ArrayLike, scan: Scan) -> FloatArray:

@@ -37,6 +37,7 @@ from medcontour.pipeline.explainer import Explainer
 from medcontour.pipeline.found import POSITIVE, preset_of
 from medcontour.pipeline.inputs import AnyClassifier, AnyScan, given_classifier, given_scan
 from medcontour.pipeline.job import settings_record
+from medcontour.pipeline.placing import placed
 from medcontour.pipeline.planes import plane_batches
 from medcontour.pipeline.references import classifier_reference, scan_reference
 from medcontour.pipeline.settings import DEFAULTS, Settings
@@ -103,7 +104,7 @@ def _prepare(
             **more,
         },
         "slice": k,
-        "sop_instance_uid": scan.sop_instance_uids[k] if scan.sop_instance_uids else None,
+        "sop_instance_uid": scan.sop_instance_uid(k),
         "score": score,
         "background_score": alone,
         "notes": tuple(notes),
@@ -180,7 +181,7 @@ def contour_map(
         MapLevel(
             area_asked=area,
             area_fraction=float(found.area_fraction[n, 0]),
-            contour=one.job.place(found.contours[n], "evidence", slice_index, {}),
+            contour=placed(found.contours[n], "evidence", slice_index, {}, one.job.scan),
             preserved=preserved[n],
             deleted=deleted[n],
             random_preserved=float(np.mean(kept[n])),
@@ -277,8 +278,8 @@ def _run(
     evaluations = fit.evaluations
     return RobustnessRun(
         spectral_weight=weight,
-        start=one.job.place(start, "evidence", one.k, {}) if start else None,
-        contour=one.job.place(fit.contours[n : n + 1], "evidence", one.k, {}),
+        start=placed(start, "evidence", one.k, {}, one.job.scan) if start else None,
+        contour=placed(fit.contours[n : n + 1], "evidence", one.k, {}, one.job.scan),
         preserved=one.probability(fit.preserved[n])[0],
         deleted=one.probability(fit.deleted[n])[0],
         evaluations=float(evaluations[n]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from medcontour.limits import check_memory
 from medcontour.pipeline.memory import images_at_once
 from medcontour.scan import Scan
 
-__all__ = ["PlaneBatch", "plane_batches", "plane_geometry"]
+__all__ = ["PlaneBatch", "grey_planes", "plane_batches", "plane_geometry"]
 
 
 _EACH = 150
@@ -137,3 +137,14 @@ def _batch(prepared: list[tuple[int, Prepared]], scan: Scan, most: int) -> Plane
         most=most,
         measured=measured,
     )
+
+
+def grey_planes(scan: Scan, slices: Sequence[int]) -> tuple[Tensor, Tensor | None]:
+    """(N, rows, columns) grey values of some slices, and which were measured; None where all were.
+
+    As an `Outliner` takes them.
+    """
+    images = torch.from_numpy(np.stack([scan.grey(k) for k in slices]))
+    if scan.measured is None:
+        return images, None
+    return images, torch.from_numpy(scan.measured[list(slices)])

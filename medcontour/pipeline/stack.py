@@ -17,13 +17,13 @@ from medcontour.pipeline.carry import (
     boundaries_from,
     drawn_in,
     place_mm,
-    polygon_lps,
     sources,
     step_across,
 )
 from medcontour.pipeline.found import POSITIVE
-from medcontour.pipeline.link import Extent, heights, link
+from medcontour.pipeline.link import Extent, link
 from medcontour.pipeline.outlines import Offer, far_larger
+from medcontour.pipeline.placing import polygon_lps
 from medcontour.scan import Scan
 
 __all__ = ["AGREEMENT", "Agreement", "InStack", "Stacked", "Traced", "outline_stack"]
@@ -196,7 +196,7 @@ class _Stack:
     contours: list[_Contour] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.heights = heights(self.scan)
+        self.heights = self.scan.slice_heights_mm
 
     def offer(self, one: _Contour, outlines: Sequence[Outline], energies: Sequence[float]) -> None:
         """Give a contour more boundaries to choose from."""

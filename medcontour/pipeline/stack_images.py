@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from medcontour.contour import Shape
 from medcontour.outline import Outline, outliner
 from medcontour.pipeline.explainer import Explainer
 from medcontour.pipeline.outlines import with_classifier
-from medcontour.pipeline.planes import plane_batches, plane_geometry
+from medcontour.pipeline.placing import placed_outline
+from medcontour.pipeline.planes import grey_planes, plane_batches, plane_geometry
 from medcontour.results import PlacedContour
 
 __all__ = ["StackImages"]
@@ -35,11 +35,9 @@ class StackImages:
         follow = outliner(self.explainer.settings.outline)
         for first in range(0, len(slices), BATCH):
             part = slice(first, first + BATCH)
-            measured = None
-            if scan.measured is not None:
-                measured = torch.from_numpy(scan.measured[list(slices[part])])
+            images, measured = grey_planes(scan, slices[part])
             offered = follow(
-                torch.from_numpy(np.stack([self.explainer.grey(k) for k in slices[part]])),
+                images,
                 plane_geometry(scan),
                 curves[first].cat(curves[part]),
                 torch.tensor(polarity[part]),
@@ -82,5 +80,7 @@ class StackImages:
             for n, (k, outline) in enumerate(zip(slices, outlines, strict=True)):
                 if k in batch.slices:
                     index = batch.slices.index(k)
-                    found[n] = explainer.place_outline(perturbation, of_target, outline, index, k)
+                    found[n] = placed_outline(
+                        perturbation, of_target, outline, index, k, explainer.scan
+                    )
         return [found[n] for n in range(len(slices))]

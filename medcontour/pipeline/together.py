@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from medcontour.pipeline.explainer import Explained, Explainer
+from medcontour.pipeline.placing import placed
 from medcontour.pipeline.stack import InStack, outline_stack
 from medcontour.pipeline.stack_images import StackImages
 from medcontour.results import FindingSlice
@@ -66,12 +67,12 @@ def _taken_in(
     assert outline is not None  # it is what the slice was taken in for
     return FindingSlice(
         slice=k,
-        sop_instance_uid=scan.sop_instance_uids[k] if scan.sop_instance_uids else None,
+        sop_instance_uid=scan.sop_instance_uid(k),
         label=explainer.classifier.labels[explainer.target],
         score=scores[k],
         status=min(statuses, key=STATUSES.index),
         evidence=None,
         evidence_contours=(),
-        outlines=(explainer.place(outline.contour, "outline", k, dict(outline.quality)),),
+        outlines=(placed(outline.contour, "outline", k, dict(outline.quality), scan),),
         note=contour.note,
     )

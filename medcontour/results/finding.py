@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,13 +13,19 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial.distance import cdist
 
-from medcontour.errors import MedcontourError
 from medcontour.results.masks import Mask
-from medcontour.results.parts import FindingSlice, PlacedContour
+from medcontour.results.parts import FindingSlice, PlacedContour, scan_known
 from medcontour.results.status import EXPORTED, STATUSES, SUGGESTED, Status
 from medcontour.scan.scan import Scan
 
-__all__ = ["Finding", "diameters_mm", "finding_id", "make_finding", "slice_thickness_mm"]
+__all__ = [
+    "Finding",
+    "diameters_mm",
+    "finding_id",
+    "make_finding",
+    "slice_thickness_mm",
+    "volume_mm3",
+]
 
 DIGITS = 3
 """Of millimetres, in what an `id` is made of and in what is measured."""
@@ -121,12 +128,7 @@ class Finding:
         MedcontourError
             Where the suggestion was read from its JSON, which holds no scan, and none is given.
         """
-        scan = scan or self.slices[0].source
-        if scan is None:
-            raise MedcontourError(
-                "A finding that was read from its JSON knows the scan no more; "
-                "write finding.mask(scan), with scan = medcontour.read_scan(...)."
-            )
+        scan = scan_known(scan, self.slices[0].source)
         mask = np.zeros(scan.voxels.shape[:3], dtype=np.bool_)
         for part in self.slices:
             mask[part.slice] |= part.mask(scan, kind)
@@ -157,9 +159,10 @@ def make_finding(
     outlines = [outline for part in strong for outline in part.outlines]
     volume = longest = short = None
     if outlines:
-        if scan.units == "mm" and scan.slices > 1:
-            thick = slice_thickness_mm(scan)
-            volume = float(sum(c.area_mm2 * thick[c.slice] for c in outlines))
+        areas: dict[int, float] = defaultdict(float)
+        for outline in outlines:
+            areas[outline.slice] += outline.area_mm2
+        volume = volume_mm3(areas, scan)
         longest, short = max(diameters_mm(c.polygon_lps_mm) for c in outlines)
     return Finding(
         id=id or finding_id(parts),
@@ -170,6 +173,14 @@ def make_finding(
         longest_diameter_mm=longest,
         short_axis_mm=short,
     )
+
+
+def volume_mm3(areas_mm2: Mapping[int, float], scan: Scan) -> float | None:
+    """Give areas, by slice, times the slices' thickness; None where the scan is one image."""
+    if scan.units != "mm" or scan.slices == 1:
+        return None
+    thick = slice_thickness_mm(scan)
+    return float(sum(area * thick[k] for k, area in areas_mm2.items()))
 
 
 def finding_id(slices: Sequence[FindingSlice]) -> str:
@@ -207,11 +218,9 @@ def slice_thickness_mm(scan: Scan) -> npt.NDArray[np.float64]:
     >>> slice_thickness_mm(scan).tolist()
     [2.0, 2.5, 3.0]
     """
-    normal = np.cross(scan.affine_lps[:3, 0], scan.affine_lps[:3, 1])
-    normal /= np.linalg.norm(normal)
     if scan.slices == 1:
-        return np.array([abs(float(normal @ scan.affine_lps[:3, 2]))])
-    gaps = np.abs(np.diff(scan.slice_origins_lps @ normal))
+        return np.array([abs(float(scan.slice_normals_lps[0] @ scan.affine_lps[:3, 2]))])
+    gaps = np.abs(np.diff(scan.slice_heights_mm))
     around = np.concatenate([gaps[:1], gaps, gaps[-1:]])
     return np.asarray((around[:-1] + around[1:]) / 2)
 

@@ -212,12 +212,7 @@ class FindingSlice:
         MedcontourError
             Where the suggestion was read from its JSON, which holds no scan, and none is given.
         """
-        scan = scan or self.source
-        if scan is None:
-            raise MedcontourError(
-                "A finding that was read from its JSON knows the scan no more; "
-                "write finding.mask(scan), with scan = medcontour.read_scan(...)."
-            )
+        scan = scan_known(scan, self.source)
         mask = np.zeros((scan.rows, scan.columns), dtype=np.bool_)
         for contour in self.contours(kind):
             mask |= pixel_mask(contour.polygon_lps_mm, scan, contour.slice)
@@ -248,3 +243,20 @@ class ObjectReference:
 
     sop_instance_uid: str
     series_instance_uid: str
+
+
+def scan_known(given: Scan | None, own: Scan | None) -> Scan:
+    """Give the scan of a finding: the one given, else its own.
+
+    Raises
+    ------
+    MedcontourError
+        When there is neither.
+    """
+    scan = given or own
+    if scan is None:
+        raise MedcontourError(
+            "A finding that was read from its JSON knows the scan no more; "
+            "write finding.mask(scan), with scan = medcontour.read_scan(...)."
+        )
+    return scan

@@ -165,6 +165,33 @@ class Scan:
         """Millimetres between the centres of neighbouring slices, along `affine_lps`."""
         return float(np.linalg.norm(self.affine_lps[:3, 2]))
 
+    @property
+    def slice_normals_lps(self) -> FloatArray:
+        """(slices, 3): the unit normal of each slice's plane."""
+        if self.slice_axes_lps is None:
+            axes = np.broadcast_to(self.affine_lps[:3, :2], (self.slices, 3, 2))
+        else:
+            axes = self.slice_axes_lps
+        normals = np.cross(axes[:, :, 0], axes[:, :, 1])
+        return np.asarray(normals / np.linalg.norm(normals, axis=1, keepdims=True))
+
+    @property
+    def slice_heights_mm(self) -> FloatArray:
+        """(slices,): each slice's place in mm along the normal of the first one."""
+        return np.asarray(self.slice_origins_lps @ self.slice_normals_lps[0])
+
+    def sop_instance_uid(self, k: int) -> str | None:
+        """The image that slice `k` is; None where the source is no DICOM."""
+        return self.sop_instance_uids[k] if self.sop_instance_uids else None
+
+    def grey(self, k: int) -> npt.NDArray[np.float32]:
+        """(rows, columns) of slice `k`, colours averaged."""
+        plane: npt.NDArray[np.float32] = self.voxels[k]
+        if plane.ndim == 2:
+            return plane
+        grey: npt.NDArray[np.float32] = plane.mean(-1)
+        return grey
+
     def measured_in(self, k: int) -> npt.NDArray[np.bool_]:
         """(rows, columns) bool: where slice `k` was measured."""
         if self.measured is None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from shapely import box
 
-from medcontour.contour.polygons import region, union
-from medcontour.formats.place import plane_mm
-from medcontour.results.finding import diameters_mm, slice_thickness_mm
+from medcontour.formats.place import placed_regions
+from medcontour.results.finding import diameters_mm, volume_mm3
 from medcontour.results.parts import PlacedContour
 from medcontour.scan.scan import Scan
 
@@ -43,20 +41,13 @@ class Size:
 
 def size_of(contours: Sequence[PlacedContour], scan: Scan) -> Size:
     """Measure the polygons of a finding; where they overlap, they count once."""
-    areas = _areas_mm2(contours, scan)
-    volume = None
-    if scan.slices > 1:
-        thick = slice_thickness_mm(scan)
-        volume = float(sum(area * thick[k] for k, area in areas.items()))
-    diameters = [diameters_mm(contour.polygon_lps_mm) for contour in contours]
-    place = int(np.argmax([longest for longest, _ in diameters]))
-    return Size(max(areas.values()), volume, *diameters[place], contours[place].slice)
-
-
-def _areas_mm2(contours: Sequence[PlacedContour], scan: Scan) -> dict[int, float]:
     row, column = scan.pixel_spacing
     image = box(-0.5 * column, -0.5 * row, (scan.columns - 0.5) * column, (scan.rows - 0.5) * row)
-    parts = defaultdict(list)
-    for contour in contours:
-        parts[contour.slice].append(region(plane_mm(contour.polygon_lps_mm, scan, contour.slice)))
-    return {k: float(union(own).intersection(image).area) for k, own in parts.items()}
+    areas = {
+        k: float(own.intersection(image).area) for k, own in placed_regions(contours, scan).items()
+    }
+    diameters = [diameters_mm(contour.polygon_lps_mm) for contour in contours]
+    place = int(np.argmax([longest for longest, _ in diameters]))
+    return Size(
+        max(areas.values()), volume_mm3(areas, scan), *diameters[place], contours[place].slice
+    )
