@@ -33,11 +33,15 @@ class Linking:
         Gap in the plane of two contours on linked slices, in mm for each mm between the slices. An
         object's side that leaves the slices' normal by 27 degrees moves by half their distance;
         more would join an object of 5 mm to another beside it on slices 5 mm apart.
+    digits
+        Decimals of a millimetre (and of an overlap) that count, so that rounding in the patient's
+        coordinates decides nothing.
     """
 
     bridged: int = 1
     farthest: float = 2.5
     slant: float = 0.5
+    digits: int = 6
 
 
 LINKING = Linking()
@@ -65,8 +69,9 @@ def link(
     """Group contours into objects, each with one contour a slice at most.
 
     Two contours are linked where they overlap, or nearly do, as seen along the slices' normal
-    from their true places; the greatest overlaps come first. Two contours on one slice are never
-    of one object, also where both overlap the same contour on the next.
+    from their true places; the greatest overlaps come first, and among equal ones the nearest
+    slices, then the place in the plane, never the order of `extents`. Two contours on one slice
+    are never of one object, also where both overlap the same contour on the next.
 
     Parameters
     ----------
@@ -96,18 +101,24 @@ def link(
     rank = np.argsort(np.argsort(along))
     step = float(np.median(np.diff(np.sort(along)))) if len(along) > 1 else 0.0
     flat = [region(in_plane(extent.polygon_lps_mm, scan)) for extent in extents]
-    pairs: list[tuple[float, float, int, int]] = []
+    # What tells two contours apart whatever their order: where they lie in the stack.
+    place = [
+        (int(rank[extent.slice]), *np.round(shape.bounds, linking.digits).tolist())
+        for extent, shape in zip(extents, flat, strict=True)
+    ]
+    pairs: list[tuple[float, float, int, list[tuple[float, ...]], int, int]] = []
     for i, one in enumerate(extents):
         for j, other in enumerate(extents[:i]):
             between = abs(int(rank[one.slice]) - int(rank[other.slice])) - 1
             apart = abs(float(along[one.slice] - along[other.slice]))
             if not 0 <= between <= linking.bridged or apart > linking.farthest * step:
                 continue
-            gap = float(shapely.distance(flat[i], flat[j]))
-            if gap <= linking.slant * apart:
-                pairs.append((-overlap(flat[i], flat[j]), gap, i, j))
+            gap = round(float(shapely.distance(flat[i], flat[j])), linking.digits)
+            if gap <= round(linking.slant * apart, linking.digits):
+                shared = round(overlap(flat[i], flat[j]), linking.digits)
+                pairs.append((-shared, gap, between, sorted([place[i], place[j]]), i, j))
     objects = [{i} for i in range(len(extents))]
-    for _overlap, _gap, i, j in sorted(pairs):
+    for *_order, i, j in sorted(pairs):
         joined = objects[i] | objects[j]
         if len({extents[n].slice for n in joined}) == len(joined):
             for n in joined:

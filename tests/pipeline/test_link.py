@@ -116,6 +116,20 @@ def test_what_lies_far_away_joins_nothing(discs: list[Disc], away: float) -> Non
     assert len(here) + len(there) == len(both)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_equal_overlaps_are_decided_by_where_they_lie_not_by_rounding_or_order(seed: int) -> None:
+    """Two contours as far to the left of a third as to the right: a tie in any coordinates."""
+    discs = [(1, 0.0, 0.0, 2.0), (3, 1.0, 0.0, 1.5), (3, -1.0, 0.0, 1.5)]
+    generator = np.random.default_rng(seed)
+    turn = Rotation.random(random_state=generator).as_matrix()
+    shift = generator.uniform(-500, 500, 3)
+    expected = {frozenset([discs[0], discs[2]]), frozenset([discs[1]])}
+    for order in ([0, 1, 2], [2, 1, 0], [1, 0, 2]):
+        shown = [discs[n] for n in order]
+        found = link(extents(shown, EVEN, turn, shift), stack(EVEN, turn, shift))
+        assert grouped(shown, found) == expected
+
+
 def test_one_slice_between_is_bridged_and_two_are_not() -> None:
     discs = [(0, 0.0, 0.0, 6.0), (2, 0.5, 0.0, 6.0), (5, 0.0, 0.5, 6.0)]
     assert link(extents(discs), stack()) == [(0, 1), (2,)]
