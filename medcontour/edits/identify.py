@@ -76,6 +76,36 @@ class _Group:
     key: Key | None = None
 
 
+@dataclass(frozen=True)
+class _File:
+    """What a file holds, and what it is held against.
+
+    Attributes
+    ----------
+    shapes
+        Its shapes.
+    exact
+        Of each shape, the structures whose own curve or mask it is, with how surely.
+    groups
+        What the file calls one thing.
+    suggested
+        What was suggested.
+    """
+
+    shapes: Sequence[EditedShape]
+    exact: Sequence[Counter[Key]]
+    groups: Sequence[_Group]
+    suggested: Suggested
+
+    def of(self, group: _Group, k: int) -> list[int]:
+        """The places of a group's shapes on slice `k`."""
+        return [i for i in group.places if self.shapes[i].slice == k]
+
+    def of_others(self, group: _Group, k: int) -> list[int]:
+        """The places of all other groups' shapes on slice `k`."""
+        return [i for other in self.groups if other is not group for i in self.of(other, k)]
+
+
 def identify(
     shapes: Sequence[EditedShape],
     painted: Painted,
@@ -103,6 +133,7 @@ def identify(
     """
     exact = [_exact(shape, painted, suggested) for shape in shapes]
     groups = _grouped(shapes, exact)
+    file = _File(shapes, exact, groups, suggested)
     for group in groups:
         if group.exact:
             own = names.own(group.name)
@@ -114,11 +145,11 @@ def identify(
         (g.key, shapes[i].slice) for g in groups for i in g.places if g.key
     }
     for group in (g for g in groups if not g.exact):
-        group.key = _likely(group, groups, shapes, suggested, names, numbers, taken)
+        group.key = _likely(group, file, names, numbers, taken)
     found: dict[int, Known] = {}
     for number, group in enumerate(groups):
         for i in group.places:
-            key = _own_key(i, group, groups, shapes, exact, suggested)
+            key = _own_key(i, group, file)
             found[i] = Known(shapes[i], key, key in exact[i], number)
     return [found[i] for i in range(len(shapes))]
 
@@ -152,29 +183,27 @@ def _exact(shape: EditedShape, painted: Painted, suggested: Suggested) -> Counte
 
 def _likely(
     group: _Group,
-    groups: Sequence[_Group],
-    shapes: Sequence[EditedShape],
-    suggested: Suggested,
+    file: _File,
     names: Names,
     numbers: dict[int, list[Key]],
     taken: set[tuple[Key | None, int]],
 ) -> Key | None:
     """The structure of a group whose shapes are nobody's own."""
-    mine = [shapes[i] for i in group.places]
+    mine = [file.shapes[i] for i in group.places]
     kind = mine[0].kind
 
     def of_kind(keys: Iterable[Key]) -> list[Key]:
         return [key for key in keys if kind in (None, key[1])]
 
-    overlaps = {key: _overlap(mine, key, suggested) for key in of_kind(suggested.keys)}
+    overlaps = {key: _overlap(mine, key, file.suggested) for key in of_kind(file.suggested.keys)}
     free = {k: v for k, v in overlaps.items() if not any((k, s.slice) in taken for s in mine)}
 
     def best(keys: Sequence[Key]) -> Key:
         return max(keys, key=lambda key: overlaps.get(key, 0.0))
 
     named, numbered = of_kind(names.own(group.name)), of_kind(numbers.get(group.number or 0, []))
-    alone = not any(g is not group and names.own(g.name) == named for g in groups)
-    one_of_slice = all(g.number is None for g in groups)  # curves, each with a name of its own
+    alone = not any(g is not group and names.own(g.name) == named for g in file.groups)
+    one_of_slice = all(g.number is None for g in file.groups)  # curves, each with a name of its own
     if named and (alone or one_of_slice or kind):
         return best(named)
     order = sorted(free.values(), reverse=True)
@@ -189,62 +218,47 @@ def _likely(
     return top if top is not None and free[top] >= OVERLAP.least else None
 
 
-def _own_key(
-    i: int,
-    group: _Group,
-    groups: Sequence[_Group],
-    shapes: Sequence[EditedShape],
-    exact: Sequence[Counter[Key]],
-    suggested: Suggested,
-) -> Key | None:
+def _own_key(i: int, group: _Group, file: _File) -> Key | None:
     """The group's structure, but what is another's own curve or mask is that other's.
 
     A polygon that is an evidence contour is evidence anywhere, unless somebody put it there for
     the outline: then it is in the file once more, as evidence, and the outline is not.
     """
-    shape = shapes[i]
-    own = [key for key in exact[i] if key[1] == suggested.editable]
-    if own and group.key not in exact[i]:
+    shape, mine = file.shapes[i], file.exact[i]
+    editable = file.suggested.editable
+    own = [key for key in mine if key[1] == editable]
+    if own and group.key not in mine:
         return own[0]
-    evidence = [key for key in exact[i] if key[1] == "evidence" != suggested.editable]
-    if group.key in exact[i]:
+    evidence = [key for key in mine if key[1] == "evidence" != editable]
+    if group.key in mine:
         return group.key
     if shape.values is not None or not evidence:
-        return _beside(i, group, groups, shapes, exact, suggested)
+        return _beside(i, group, file)
     if group.key is None or group.key[1] == "evidence":
         return evidence[0]
-    others = [j for g in groups if g is not group for j in g.places]
-    again = any(evidence[0] in exact[j] and shapes[j].slice == shape.slice for j in others)
-    here = [j for j in group.places if shapes[j].slice == shape.slice and j != i]
-    gone = not any(group.key in exact[j] for j in others if shapes[j].slice == shape.slice)
-    return group.key if again and gone and not here else evidence[0]
+    others = [file.exact[j] for j in file.of_others(group, shape.slice)]
+    again = any(evidence[0] in exact for exact in others)
+    gone = not any(group.key in exact for exact in others)
+    alone = file.of(group, shape.slice) == [i]
+    return group.key if again and gone and alone else evidence[0]
 
 
-def _beside(
-    i: int,
-    group: _Group,
-    groups: Sequence[_Group],
-    shapes: Sequence[EditedShape],
-    exact: Sequence[Counter[Key]],
-    suggested: Suggested,
-) -> Key | None:
+def _beside(i: int, group: _Group, file: _File) -> Key | None:
     """The finding that a changed shape lies on, where it is not its group's.
 
     Files that call all findings of a class one name say no more than the class: each shape is of
     the finding that it overlaps, and a new one of the class where it overlaps none.
     """
-    key, shape = group.key, shapes[i]
+    key, shape, suggested = group.key, file.shapes[i], file.suggested
     if key is None or key[1] != suggested.editable:
         return key
     of_class = key[0] not in suggested.labels
     merged = of_class or suggested.is_category(group.name)
     if not merged and (_overlap([shape], key, suggested) > 0 or group.name):
         return key
-    there = {k for j, own in enumerate(exact) if shapes[j].slice == shape.slice for k in own}
-    others = (g for g in groups if g is not group)
-    there |= {
-        g.key for g in others if g.key and any(shapes[j].slice == shape.slice for j in g.places)
-    }
+    others = file.of_others(group, shape.slice)
+    there = {k for j in [*others, *file.of(group, shape.slice)] for k in file.exact[j]}
+    there |= {g.key for g in file.groups if g is not group and g.key and file.of(g, shape.slice)}
     free = {
         k: _overlap([shape], k, suggested)
         for k in suggested.on_slice(shape.slice)

@@ -120,8 +120,8 @@ def _called(suggested: Suggested, suggestion: Suggestion) -> list[tuple[Key, str
 def _numbers(suggestion: Suggestion, edited: Edited) -> dict[int, list[Key]]:
     """The structures that a number stands for in our files of a format.
 
-    The exports leave weak findings out unless asked for: a number may be of either. Label maps
-    hold the findings' own numbers, segments are counted.
+    The exports leave weak findings out unless `include_weak` is set: a number may be of either.
+    Label maps hold the findings' own numbers, segments are counted.
     """
     numbers: dict[int, list[Key]] = defaultdict(list)
     for version in (suggestion.for_export(), suggestion):

@@ -114,7 +114,7 @@ class Perturbation:
     def _both(self, which: Tensor) -> tuple[Tensor, Tensor]:
         """What a mask of 0 gives of the images `which`, preserved then deleted, and what 1 adds.
 
-        A search asks for the same images at every step, so the last result is kept.
+        A search evaluates the same images at every step, so the last result is kept.
         """
         if self._kept.get("which") is not which:
             difference = self.difference[which]

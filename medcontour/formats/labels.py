@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -75,11 +76,8 @@ def labels(suggestion: Suggestion) -> list[Label]:
     taken: set[str] = set()
     for place, finding in enumerate(suggestion.findings, start=1):
         category = categories[finding.label]
-        name = plain = category if finding.number is None else f"{category} {finding.number}"
-        number = 1
-        while name in taken:
-            number += 1
-            name = f"{plain} {number}"
+        plain = category if finding.number is None else f"{category} {finding.number}"
+        name = _unlike(taken, plain)
         taken.add(name)
         found.append(Label(finding.number or place, name, category, finding))
     return found
@@ -89,13 +87,14 @@ def _plain_names(texts: Iterable[str]) -> dict[str, str]:
     """Each text on one line; those that come to the same are told apart by a number."""
     names: dict[str, str] = {}
     for value, text in enumerate(dict.fromkeys(texts), start=1):
-        name = plain = one_line(text) or f"label {value}"
-        number = 1
-        while name in names.values():
-            number += 1
-            name = f"{plain} {number}"
-        names[text] = name
+        names[text] = _unlike(names.values(), one_line(text) or f"label {value}")
     return names
+
+
+def _unlike(taken: Collection[str], plain: str) -> str:
+    """The name, or the first of NAME 2, NAME 3, ... that is not taken."""
+    names = itertools.chain([plain], (f"{plain} {number}" for number in itertools.count(2)))
+    return next(name for name in names if name not in taken)
 
 
 def structures(suggestion: Suggestion) -> list[tuple[Label, Kind, list[PlacedContour]]]:

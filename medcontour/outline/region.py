@@ -208,31 +208,13 @@ def outline_candidates(
     the step across the curve, with a weak pull to the evidence center. Several starting radii
     and both polarities are followed side by side; those that end alike count once.
 
-    Parameters
-    ----------
-    images
-        (N, rows, columns) values on the plane's own pixels.
-    plane
-        Their plane.
-    evidence
-        N evidence contours.
-    polarity
-        (N,) from -1 to 1: positive where something brighter than its surroundings is looked for,
-        negative for something darker, about 0 (or None) where that is not known. The further
-        from 0, the more the other polarity has to be the clearer one.
-    most
-        At most so many for each.
-    measured
-        (N, rows, columns) bool: pixels that are no measurement count neither inside nor outside;
-        they take the value of the nearest that is. By default all are measured.
+    The further `polarity` is from 0, the more the other one has to be the clearer one. Pixels
+    that are no measurement count neither inside nor outside; they take the value of the nearest
+    that is. Arguments and result are those of `medcontour.outline.Outliner`.
 
-    Returns
-    -------
-    list of list of Outline
-        For each image one or more, `Outline.clear` or not. Their quality says ``contrast``, the
-        difference of the means inside and in a ring outside over their pooled spread, negative for
-        an object darker than what surrounds it, and ``edge``, the share of the curve's directions
-        along which the image steps the same way.
+    The quality of an outline says ``contrast``, the difference of the means inside and in a ring
+    outside over their pooled spread, negative for an object darker than what surrounds it, and
+    ``edge``, the share of the curve's directions along which the image steps the same way.
 
     Examples
     --------

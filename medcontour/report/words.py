@@ -173,7 +173,7 @@ def verdict(part: FindingSlice) -> str:
     if part.status == "collapsed":
         return (
             "The contour collapsed: it does not hold what the classifier goes by. "
-            "The finding is left out of the exports unless asked for."
+            "The finding is left out of the exports unless they include weak findings."
         )
     evidence = part.evidence
     if evidence is None:
@@ -182,7 +182,7 @@ def verdict(part: FindingSlice) -> str:
     if not part.suggested:
         return (
             f"Random places do as well too often ({judged}): the finding is left out of the "
-            "exports unless asked for."
+            "exports unless they include weak findings."
         )
     sentence = f"Random places do not do as well ({judged})."
     if not evidence.stable_under_mirroring:
