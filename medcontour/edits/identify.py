@@ -76,9 +76,8 @@ class _Group:
     key: Key | None = None
 
 
-@dataclass(frozen=True)
 class _File:
-    """What a file holds, and what it is held against.
+    """What a file holds, counted once: files may hold thousands of shapes on one slice.
 
     Attributes
     ----------
@@ -90,20 +89,60 @@ class _File:
         What the file calls one thing.
     suggested
         What was suggested.
+    names
+        What that is called in files of this format.
+    numbered
+        Whether any group has a number.
     """
 
-    shapes: Sequence[EditedShape]
-    exact: Sequence[Counter[Key]]
-    groups: Sequence[_Group]
-    suggested: Suggested
+    def __init__(
+        self, shapes: Sequence[EditedShape], painted: Painted, suggested: Suggested, names: Names
+    ) -> None:
+        self.shapes = shapes
+        self.suggested = suggested
+        self.names = names
+        self.exact = [_exact(shape, painted, suggested) for shape in shapes]
+        self.groups = _grouped(shapes, self.exact)
+        self.numbered = any(group.number is not None for group in self.groups)
+        self._called = Counter(tuple(names.own(group.name)) for group in self.groups)
+        self._groups: dict[int, Counter[Key]] = defaultdict(Counter)
+        self._own: dict[tuple[int, int], Counter[Key]] = defaultdict(Counter)
+        self._all: dict[int, Counter[Key]] = defaultdict(Counter)
+        self._shapes: Counter[tuple[int, int]] = Counter()
+        for group in self.groups:
+            for i in group.places:
+                k, keys = shapes[i].slice, list(self.exact[i])
+                self._own[id(group), k].update(keys)
+                self._all[k].update(keys)
+                self._shapes[id(group), k] += 1
 
-    def of(self, group: _Group, k: int) -> list[int]:
-        """The places of a group's shapes on slice `k`."""
-        return [i for i in group.places if self.shapes[i].slice == k]
+    def count(self, group: _Group, k: int) -> int:
+        """How many shapes of a group slice `k` holds."""
+        return self._shapes[id(group), k]
 
-    def of_others(self, group: _Group, k: int) -> list[int]:
-        """The places of all other groups' shapes on slice `k`."""
-        return [i for other in self.groups if other is not group for i in self.of(other, k)]
+    def exact_on(self, k: int) -> set[Key]:
+        """Structures whose own curve or mask is in the file, on slice `k`."""
+        return {*self._all[k]}
+
+    def exact_of_others(self, group: _Group, k: int) -> set[Key]:
+        """Those whose own curve or mask is in a group other than this, on slice `k`."""
+        return {*(self._all[k] - self._own[id(group), k])}
+
+    def settle(self) -> None:
+        """Count what the groups are, once all have their keys."""
+        for group in self.groups:
+            if group.key is not None:
+                for k in {self.shapes[i].slice for i in group.places}:
+                    self._groups[k][group.key] += 1
+
+    def keys_of_others(self, group: _Group, k: int) -> set[Key]:
+        """What the other groups with a shape on slice `k` are."""
+        mine = Counter([group.key] if group.key and self.count(group, k) else [])
+        return {*(self._groups[k] - mine)}
+
+    def is_alone(self, group: _Group) -> bool:
+        """Whether no other group is called by the name of the same structures."""
+        return self._called[tuple(self.names.own(group.name))] == 1
 
 
 def identify(
@@ -131,9 +170,8 @@ def identify(
     names, numbers
         What the structures are called, and numbered, in files of this format.
     """
-    exact = [_exact(shape, painted, suggested) for shape in shapes]
-    groups = _grouped(shapes, exact)
-    file = _File(shapes, exact, groups, suggested)
+    file = _File(shapes, painted, suggested, names)
+    groups = file.groups
     for group in groups:
         if group.exact:
             own = names.own(group.name)
@@ -145,12 +183,13 @@ def identify(
         (g.key, shapes[i].slice) for g in groups for i in g.places if g.key
     }
     for group in (g for g in groups if not g.exact):
-        group.key = _likely(group, file, names, numbers, taken)
+        group.key = _likely(group, file, numbers, taken)
+    file.settle()
     found: dict[int, Known] = {}
     for number, group in enumerate(groups):
         for i in group.places:
             key = _own_key(i, group, file)
-            found[i] = Known(shapes[i], key, key in exact[i], number)
+            found[i] = Known(shapes[i], key, key in file.exact[i], number)
     return [found[i] for i in range(len(shapes))]
 
 
@@ -184,7 +223,6 @@ def _exact(shape: EditedShape, painted: Painted, suggested: Suggested) -> Counte
 def _likely(
     group: _Group,
     file: _File,
-    names: Names,
     numbers: dict[int, list[Key]],
     taken: set[tuple[Key | None, int]],
 ) -> Key | None:
@@ -201,10 +239,10 @@ def _likely(
     def best(keys: Sequence[Key]) -> Key:
         return max(keys, key=lambda key: overlaps.get(key, 0.0))
 
-    named, numbered = of_kind(names.own(group.name)), of_kind(numbers.get(group.number or 0, []))
-    alone = not any(g is not group and names.own(g.name) == named for g in file.groups)
-    one_of_slice = all(g.number is None for g in file.groups)  # curves, each with a name of its own
-    if named and (alone or one_of_slice or kind):
+    named = of_kind(file.names.own(group.name))
+    numbered = of_kind(numbers.get(group.number or 0, []))
+    # Where nothing has a number the shapes are curves, each with a name of its own.
+    if named and (file.is_alone(group) or not file.numbered or kind):
         return best(named)
     order = sorted(free.values(), reverse=True)
     if order and order[0] >= OVERLAP.clear and order[0] - sum(order[1:2]) >= OVERLAP.apart:
@@ -212,7 +250,7 @@ def _likely(
     nameless = not group.name
     if numbered and (nameless or overlaps.get(best(numbered), 0.0) >= OVERLAP.with_number):
         return best(numbered)
-    if found := named or of_kind(names.likely(group.name)):
+    if found := named or of_kind(file.names.likely(group.name)):
         return best(found)
     top = max(free, key=free.__getitem__, default=None)
     return top if top is not None and free[top] >= OVERLAP.least else None
@@ -236,11 +274,10 @@ def _own_key(i: int, group: _Group, file: _File) -> Key | None:
         return _beside(i, group, file)
     if group.key is None or group.key[1] == "evidence":
         return evidence[0]
-    others = [file.exact[j] for j in file.of_others(group, shape.slice)]
-    again = any(evidence[0] in exact for exact in others)
-    gone = not any(group.key in exact for exact in others)
-    alone = file.of(group, shape.slice) == [i]
-    return group.key if again and gone and alone else evidence[0]
+    others = file.exact_of_others(group, shape.slice)
+    moved = evidence[0] in others and group.key not in others
+    alone = file.count(group, shape.slice) == 1
+    return group.key if moved and alone else evidence[0]
 
 
 def _beside(i: int, group: _Group, file: _File) -> Key | None:
@@ -256,9 +293,7 @@ def _beside(i: int, group: _Group, file: _File) -> Key | None:
     merged = of_class or suggested.is_category(group.name)
     if not merged and (_overlap([shape], key, suggested) > 0 or group.name):
         return key
-    others = file.of_others(group, shape.slice)
-    there = {k for j in [*others, *file.of(group, shape.slice)] for k in file.exact[j]}
-    there |= {g.key for g in file.groups if g is not group and g.key and file.of(g, shape.slice)}
+    there = file.exact_on(shape.slice) | file.keys_of_others(group, shape.slice)
     free = {
         k: _overlap([shape], k, suggested)
         for k in suggested.on_slice(shape.slice)
