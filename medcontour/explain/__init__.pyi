@@ -7,7 +7,7 @@ from .analysis.stability import (
     from_nine_starts,
     spectral_sweep,
 )
-from .analysis.views import AlteredViews
+from .analysis.views import AlteredViews, views_of_class
 from .attribution import ExtremalContours, ExtremalFit
 from .background import (
     AUTOMATIC,
@@ -84,4 +84,5 @@ __all__ = [
     "quantus_explain",
     "soft_search",
     "spectral_sweep",
+    "views_of_class",
 ]

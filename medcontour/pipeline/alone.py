@@ -57,9 +57,9 @@ class Alone:
         }
 
 
-def status_of(deleted: float, p_value: float, *, stable_under_mirroring: bool) -> Status:
+def status_of(deleted: float, p_value: float) -> Status:
     """Say what a contour is that holds what the classifier goes by."""
-    if not holds(p_value, stable_under_mirroring=stable_under_mirroring):
+    if not holds(p_value):
         return "no better than random places"
     return "suggested, deletion keeps the class" if deleted > POSITIVE else "suggested"
 
@@ -101,8 +101,7 @@ def judged_alone(
         test = placed(index, curves[n : n + 1])
         status: Status | Literal["does not keep the class"] = "does not keep the class"
         if kept[n] > POSITIVE:
-            stable = test.stable_under_mirroring
-            status = status_of(gone[n], test.p_value, stable_under_mirroring=stable)
+            status = status_of(gone[n], test.p_value)
         alone[index].append(Alone(kept[n], gone[n], test, status))
     return alone
 

@@ -315,8 +315,7 @@ class Explainer:
         explains = effect >= LEAST_EFFECT or one_of_several
         if pixels < LEAST_PIXELS or fraction > LARGEST_FRACTION or not explains:
             return "collapsed"
-        stable = evidence.stable_under_mirroring
-        return status_of(evidence.deleted, evidence.p_value, stable_under_mirroring=stable)
+        return status_of(evidence.deleted, evidence.p_value)
 
     def _note(
         self,

@@ -19,6 +19,7 @@ from medcontour.explain import (
     Perturbation,
     TargetObjective,
     placement_test,
+    views_of_class,
 )
 from medcontour.explain.attribution import ExtremalFit
 from medcontour.explain.choices import Background, BackgroundName, PresetName
@@ -150,16 +151,17 @@ def _evidence(
     """What the contour keeps and takes away of the scores, beside what random places do."""
     perturbation = Perturbation.of_images(images, fit.background)
     curve = fit.contours.detach()
-    views = AlteredViews.of(perturbation, 0)
     objective: EmbeddingObjective | TargetObjective
+    stable = True
     if index is None:
+        views = AlteredViews.of(perturbation, 0)
         normalise = PRESETS[settings.preset].normalise
         objective = EmbeddingObjective(
             measured, views.images, views.background, normalise=normalise
         )
         measure = objective.cosine
     else:
-        objective = TargetObjective(measured, views.images, views.background, index)
+        views, objective, stable = views_of_class(perturbation, 0, measured, index)
         measure = objective.probability
     everywhere = perturbation.points.reshape(-1, 2)
     test = placement_test(views, objective, curve, everywhere, settings.seed)
@@ -182,7 +184,7 @@ def _evidence(
         p_value=test.p_value,
         views_held=test.views_held,
         views_tested=len(test.p_values),
-        stable_under_mirroring=test.stable_under_mirroring,
+        stable_under_mirroring=stable,
         evaluations=float(fit.evaluations[0]),
     )
 
@@ -204,14 +206,13 @@ def _on_photograph(points: Tensor, prepared: Prepared) -> tuple[tuple[float, flo
 
 def _notes(evidence: PhotographEvidence) -> tuple[str, ...]:
     notes = []
-    stable = evidence.stable_under_mirroring
-    if not holds(evidence.p_value, stable_under_mirroring=stable):
+    if not holds(evidence.p_value):
         notes.append(
             f"The contour is no better than the same curve at random places (it holds in "
             f"{evidence.views_held} of {evidence.views_tested} altered views, p "
             f"{evidence.p_value:.2f}): do not rely on it."
         )
-    if not stable:
+    if not evidence.stable_under_mirroring:
         notes.append(UNSTABLE)
     if evidence.measure == "probability" and evidence.background > evidence.original / 2:
         notes.append(

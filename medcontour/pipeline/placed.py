@@ -11,22 +11,19 @@ from torch import Tensor
 from medcontour.contour import FourierContour
 from medcontour.explain import (
     PLACEMENT,
-    AlteredViews,
     EmbeddingObjective,
     Perturbation,
-    PlacementTest,
-    TargetObjective,
     placement_test,
+    views_of_class,
 )
 
 __all__ = ["UNSTABLE", "Network", "Placed", "holds"]
 
 UNSTABLE = (
-    "The network is not stable under mirroring: the contour does better than random places in the "
-    "altered views that are not mirrored and in none that is, which it may never have been shown. "
-    "The status is by the views that are not mirrored."
+    "The network is not stable under mirroring: it does not call the mirrored image the class, as "
+    "it may never have been shown one. Other altered views took the mirrored ones' place."
 )
-"""The note of a contour that holds in all views but the mirrored."""
+"""The note of an image that the network does not know mirrored."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +32,10 @@ class Placed:
 
     Attributes
     ----------
-    p_value, views_held, views_tested, stable_under_mirroring
+    p_value, views_held, views_tested
         As of `medcontour.explain.PlacementTest`.
+    stable_under_mirroring
+        As of `medcontour.explain.views_of_class`.
     placements, placement_evaluations
         How many random places were judged, and what the test cost.
     random_preserved, random_deleted
@@ -53,15 +52,15 @@ class Placed:
     random_deleted: float
 
 
-def holds(p_value: float, *, stable_under_mirroring: bool) -> bool:
-    """Whether contours do better than random places, in every view that counts.
+def holds(p_value: float) -> bool:
+    """Whether contours do better than random places, in every view.
 
     Examples
     --------
-    >>> holds(0.05, stable_under_mirroring=True), holds(0.4, stable_under_mirroring=False)
-    (True, True)
+    >>> holds(0.05), holds(0.06)
+    (True, False)
     """
-    return p_value <= PLACEMENT.level or not stable_under_mirroring
+    return p_value <= PLACEMENT.level
 
 
 @dataclass(frozen=True)
@@ -107,10 +106,7 @@ class Network:
         seed
             Of the random places.
         """
-        views = AlteredViews.of(perturbation, index)
-        of_class = TargetObjective(
-            views.in_pieces(self.score), views.images, views.background, self.target
-        )
+        views, of_class, stable = views_of_class(perturbation, index, self.score, self.target)
         if self.embed is None:
             test = judged = placement_test(views, of_class, curves, body, seed)
         else:
@@ -126,17 +122,13 @@ class Network:
             of_class.probability(values, judged.view).mean().item()
             for values in (judged.preserved, judged.deleted)
         )
-        return _placed(test, preserved, deleted)
-
-
-def _placed(test: PlacementTest, preserved: float, deleted: float) -> Placed:
-    return Placed(
-        p_value=test.p_value,
-        views_held=test.views_held,
-        views_tested=len(test.p_values),
-        stable_under_mirroring=test.stable_under_mirroring,
-        placements=test.count,
-        placement_evaluations=test.evaluations,
-        random_preserved=preserved,
-        random_deleted=deleted,
-    )
+        return Placed(
+            p_value=test.p_value,
+            views_held=test.views_held,
+            views_tested=len(test.p_values),
+            stable_under_mirroring=stable,
+            placements=test.count,
+            placement_evaluations=test.evaluations,
+            random_preserved=preserved,
+            random_deleted=deleted,
+        )

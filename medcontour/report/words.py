@@ -185,8 +185,6 @@ def verdict(part: FindingSlice) -> str:
             "exports unless they include weak findings."
         )
     sentence = f"Random places do not do as well ({judged})."
-    if not evidence.stable_under_mirroring:
-        sentence = f"Unless it is mirrored, random places do not do as well ({judged})."
     if part.status == "suggested":
         return sentence
     return f"{sentence} With it removed the image is still called “{part.label}”."

@@ -110,11 +110,11 @@ class Evidence:
     shortcut_evaluations
         The same count for the check for shortcuts: a half where the slice has marks to fill in.
     views_held, views_tested
-        In how many of how many altered views (shifted, enlarged, mirrored, mirrored and shifted)
-        the contour beats all random places. None in a suggestion of schema 1.
+        In how many of how many altered views (shifted, enlarged, and mirrored where the network
+        is stable under it) the contour beats all random places. None in a suggestion of schema 1.
     stable_under_mirroring
-        False where it holds in the views that are not mirrored and in none that is: the network
-        may never have been shown a mirrored image, and the mirrored views do not count.
+        False where the network does not call the mirrored image the class: it may never have been
+        shown one, and views that are not mirrored took the mirrored ones' place.
     """
 
     preserved: float

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from medcontour.contour import FourierContour
-from medcontour.explain.analysis.views import VIEWS, AlteredViews, InViews
+from medcontour.explain.analysis.views import AlteredViews, InViews
 from medcontour.explain.objectives.objective import Objective
 from medcontour.explain.search.several import judge_together
 
@@ -56,7 +56,7 @@ class PlacementTest:
     Attributes
     ----------
     p_values
-        Of the views, in the order of `VIEWS`: ``(g + 1) / (n + 1)`` after n random placements of
+        Of the views, in their order: ``(g + 1) / (n + 1)`` after n random placements of
         which g did as well. A view that has failed is not gone on with, and its p is conservative.
     curves
         The random placements judged: for several contours, group by group.
@@ -82,23 +82,6 @@ class PlacementTest:
         """In how many views the contour beats all random places."""
         return sum(p <= PLACEMENT.level for p in self.p_values)
 
-    @property
-    def stable_under_mirroring(self) -> bool:
-        """False where the contour holds in all views but the mirrored, and in none of those.
-
-        A network that was never shown a mirrored image may call it something else: that says
-        nothing against the contour.
-        """
-        held = {
-            mirrored: [
-                p <= PLACEMENT.level
-                for p, view in zip(self.p_values, VIEWS, strict=True)
-                if view.mirrored is mirrored
-            ]
-            for mirrored in (False, True)
-        }
-        return any(held[True]) or not all(held[False])
-
     def judged_by(self, objective: Objective, views: AlteredViews) -> PlacementTest:
         """Give the same places with their similarities by another objective of these views."""
         preserved, deleted = judge_together(
@@ -114,7 +97,7 @@ class PlacementTest:
     @property
     def evaluations(self) -> float:
         """What the test cost: a pair run forward only counts half; the contour is one a view."""
-        return (len(self.view) + len(VIEWS)) / 2
+        return (len(self.view) + len(self.p_values)) / 2
 
 
 def turned(curve: FourierContour, angle: Tensor) -> FourierContour:
@@ -223,13 +206,13 @@ def placement_test(
     """
     size = len(curve)
     generator = torch.Generator().manual_seed(seed)
-    places = [placed_groups(curve, body, PLACEMENT.places, generator) for _ in VIEWS]
+    places = [placed_groups(curve, body, PLACEMENT.places, generator) for _ in views.views]
     in_views = InViews(objective, views)
 
     def judge(curves: FourierContour, which: Tensor) -> tuple[Tensor, Tensor]:
         return judge_together(views.perturbation, in_views, curves, len(which), which)
 
-    own = judge(FourierContour.cat([curve] * len(VIEWS)), views.every)
+    own = judge(FourierContour.cat([curve] * len(views.views)), views.every)
     statistic = own[0] - own[1]
     as_good, judged = torch.zeros_like(views.every), torch.zeros_like(views.every)
     rounds: list[tuple[FourierContour, Tensor, Tensor, Tensor]] = []

@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from medcontour.explain.objectives.objective import Objective
+from medcontour.explain.objectives.objective import Objective, TargetObjective
 from medcontour.explain.perturbation import Perturbation
 
-__all__ = ["VIEWS", "AlteredViews", "InViews", "View"]
+__all__ = ["UNMIRRORED", "VIEWS", "AlteredViews", "InViews", "View", "views_of_class"]
 
 LARGEST_SHIFT = 8
 """No shift is larger than one part in so many of the input's side: small inputs are small."""
@@ -82,15 +82,20 @@ VIEWS = (
 )
 """No shift is a multiple of a network's stride, so that no view shows it the same patches."""
 
+UNMIRRORED = (*VIEWS[:2], View(shift=(-7, 3)), View(zoom=1.2))
+"""As many for a network to which a mirrored image is another thing."""
+
 
 @dataclass(frozen=True)
 class AlteredViews:
-    """One image of a perturbation in each of `VIEWS`.
+    """One image of a perturbation in each of some views.
 
     Attributes
     ----------
     perturbation
         The image, once for each view, unaltered: it composes what the views then alter.
+    views
+        How it is altered.
 
     Examples
     --------
@@ -103,17 +108,20 @@ class AlteredViews:
     """
 
     perturbation: Perturbation
+    views: tuple[View, ...] = VIEWS
 
     @classmethod
-    def of(cls, perturbation: Perturbation, index: int) -> AlteredViews:
+    def of(
+        cls, perturbation: Perturbation, index: int, views: tuple[View, ...] = VIEWS
+    ) -> AlteredViews:
         """Show the image `index` of a perturbation in each view."""
         device = perturbation.images.device
-        return cls(perturbation.pick(torch.full((len(VIEWS),), index, device=device)))
+        return cls(perturbation.pick(torch.full((len(views),), index, device=device)), views)
 
     @cached_property
     def grids(self) -> Tensor:
         """(views, H, W, 2)."""
-        return torch.stack([view.grid(self.perturbation.points) for view in VIEWS])
+        return torch.stack([view.grid(self.perturbation.points) for view in self.views])
 
     @property
     def images(self) -> Tensor:
@@ -128,7 +136,7 @@ class AlteredViews:
     @property
     def every(self) -> Tensor:
         """(views,) 0, 1, ..."""
-        return torch.arange(len(VIEWS), device=self.perturbation.images.device)
+        return torch.arange(len(self.views), device=self.perturbation.images.device)
 
     def altered(self, inputs: Tensor, which: Tensor) -> Tensor:
         """(M, C, H, W) inputs as the views `which` (M,) show them; beyond the edge goes on."""
@@ -168,3 +176,43 @@ class InViews:
     def similarity(self, inputs: Tensor, which: Tensor) -> Tensor:
         """As `Objective.similarity`; `which` is the view that each input is altered to."""
         return self.objective.similarity(self.views.altered(inputs, which), which)
+
+
+def views_of_class(
+    perturbation: Perturbation, index: int, score: Callable[[Tensor], Tensor], target: int
+) -> tuple[AlteredViews, TargetObjective, bool]:
+    """The views that one image's contours are judged in for a class.
+
+    A network that was never shown a mirrored image, or to which left and right mean something, may
+    call it something else. Where it calls the image the class in the views that are not mirrored
+    and not in one that is, `UNMIRRORED` takes the place of `VIEWS`: as many views, as strict a
+    test.
+
+    Parameters
+    ----------
+    perturbation, index
+        The image.
+    score, target
+        (B, C, H, W) to (B, classes) log-odds, and the class.
+
+    Returns
+    -------
+    tuple
+        The views; the class's score with their scale; whether the network is stable under
+        mirroring.
+    """
+
+    def of_class(views: AlteredViews) -> TargetObjective:
+        return TargetObjective(views.in_pieces(score), views.images, views.background, target)
+
+    views = AlteredViews.of(perturbation, index)
+    objective = of_class(views)
+    called = [
+        (view.mirrored, bool(odds > 0))
+        for view, odds in zip(views.views, objective.original_log_odds, strict=True)
+    ]
+    stable = all(kept for _, kept in called) or not all(kept for m, kept in called if not m)
+    if not stable:
+        views = AlteredViews.of(perturbation, index, UNMIRRORED)
+        objective = of_class(views)
+    return views, objective, stable
