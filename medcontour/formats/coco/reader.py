@@ -48,8 +48,10 @@ def read(path: Path, scan: Scan) -> Edited:
     slices = _slices(document.get("images", []), scan, path)
     left_out: list[LeftOut] = []
     shapes: list[EditedShape] = []
-    masks = 0
-    for item in document.get("annotations", []):
+    annotations = document.get("annotations", [])
+    masks = sum(isinstance(item.get("segmentation"), dict) for item in annotations)
+    check_room(masks * scan.rows * scan.columns, 4, str(path), "keep fewer masks")
+    for item in annotations:
         k = slices.get(item.get("image_id"))
         name, number = categories.get(item.get("category_id"), ""), item.get("category_id")
         kind = item.get("kind") if item.get("kind") in KINDS else None
@@ -63,8 +65,6 @@ def read(path: Path, scan: Scan) -> Edited:
         if isinstance(drawn, dict):
             if list(drawn["size"]) != [scan.rows, scan.columns]:
                 raise MedcontourError(f"{path} holds a mask of another size than its image.")
-            masks += 1
-            check_room(masks * scan.rows * scan.columns, 4, str(path), "keep fewer masks")
             mask = decode_rle(drawn["counts"], scan.rows, scan.columns)
             shapes.append(EditedShape(name, number, k, values=mask.astype(np.float32), kind=kind))
             continue
