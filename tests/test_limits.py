@@ -20,7 +20,7 @@ import medcontour as mc
 from medcontour.classifier.bundle_files import read_files
 from medcontour.classifier.weights import read_states
 from medcontour.errors import MedcontourError
-from medcontour.formats.coco.reader import decode_rle
+from medcontour.formats.coco.reader import MOST_MASKS, decode_rle
 from medcontour.formats.reader import read_edited
 from medcontour.formats.rtstruct.xor import combined
 from medcontour.limits import check_file, check_memory, memory_limit
@@ -164,6 +164,20 @@ def test_group_13_masks_that_memory_does_not_hold(
     for name in ("many.nii.gz", "many.json"):
         with pytest.raises(MedcontourError, match="more than the 50 MB allowed"):
             read_edited(tmp_path / name, scan)
+
+
+def test_group_13_masks_beyond_what_anybody_draws_are_refused_at_once(
+    tmp_path: Path, suggestion: mc.Suggestion
+) -> None:
+    """A file of two megabytes holds masks for hours."""
+    scan = suggestion.source
+    drawn = {"size": [scan.rows, scan.columns], "counts": [scan.rows * scan.columns]}
+    item = {"image_id": 1, "category_id": 1, "segmentation": drawn}
+    document = {"images": [{"id": 1, "slice": 0}], "categories": [{"id": 1, "name": "x"}]}
+    document["annotations"] = [item] * (MOST_MASKS + 1)
+    (tmp_path / "many.json").write_text(json.dumps(document))
+    with pytest.raises(MedcontourError, match=f"holds {MOST_MASKS + 1} masks, and at most"):
+        read_edited(tmp_path / "many.json", scan)
 
 
 def test_group_13_a_run_length_without_end_is_no_number() -> None:

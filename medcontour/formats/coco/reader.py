@@ -22,6 +22,10 @@ __all__ = ["decode_rle", "read", "reader", "recognises"]
 LONGEST = 60
 """Bits of a run length."""
 
+MOST_MASKS = 10_000
+"""Masks of one file. Nobody draws as many on one scan, and each is held against what was suggested.
+"""
+
 _NAMED = re.compile(r"(?:^|[/\\])slice_(\d+)\.\w+$")
 
 
@@ -41,7 +45,7 @@ def read(path: Path, scan: Scan) -> Edited:
     Raises
     ------
     MedcontourError
-        When the images are not the scan's slices.
+        When the images are not the scan's slices, or there are more than `MOST_MASKS` masks.
     """
     document = read_json(path)
     categories = {c["id"]: str(c.get("name", "")) for c in document.get("categories", [])}
@@ -51,6 +55,11 @@ def read(path: Path, scan: Scan) -> Edited:
     annotations = document.get("annotations", [])
     masks = sum(isinstance(item.get("segmentation"), dict) for item in annotations)
     check_room(masks * scan.rows * scan.columns, 4, str(path), "keep fewer masks")
+    if masks > MOST_MASKS:
+        raise MedcontourError(
+            f"{path} holds {masks} masks, and at most {MOST_MASKS} are read; keep those of this "
+            "scan."
+        )
     for item in annotations:
         k = slices.get(item.get("image_id"))
         name, number = categories.get(item.get("category_id"), ""), item.get("category_id")
