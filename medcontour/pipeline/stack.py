@@ -6,10 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from shapely import MultiPolygon
+
 from medcontour.contour import Shape
 from medcontour.contour.polygons import overlap
 from medcontour.outline import Outline
-from medcontour.outline.stack import Candidate, choose_together, disagreement
+from medcontour.outline.stack import CONTINUITY, Candidate, choose_together, disagreement
 from medcontour.pipeline.carry import (
     CARRYING,
     Images,
@@ -24,6 +26,16 @@ from medcontour.pipeline.found import POSITIVE
 from medcontour.pipeline.link import Extent, link
 from medcontour.pipeline.outlines import Offer, far_larger
 from medcontour.pipeline.placing import polygon_lps
+from medcontour.pipeline.stack_notes import (
+    APART,
+    CARRIED,
+    DISAGREES,
+    FELL_BACK,
+    GOES_ON,
+    HARDLY,
+    PARTLY,
+    RAN_OUT,
+)
 from medcontour.scan import Scan
 
 __all__ = ["AGREEMENT", "Agreement", "InStack", "Stacked", "Traced", "outline_stack"]
@@ -55,28 +67,6 @@ AGREEMENT = Agreement()
 
 SETTLED = -1e6
 """Energy of an outline that stands whatever is chosen beside it."""
-
-DISAGREES = (
-    "The boundary on this slice does not agree with the object's on the neighbouring slices: "
-    "no outline."
-)
-RAN_OUT = (
-    "The boundary near the evidence is far larger than the evidence, and no neighbouring slice "
-    "holds the same: no outline."
-)
-APART = "The boundary lies apart from the evidence: no outline."
-CARRIED = (
-    "By itself this slice would have another outline; this one goes with the neighbouring slices'."
-)
-GOES_ON = (
-    "Taken in because the outline goes on from a neighbouring slice: no evidence was looked for "
-    "here."
-)
-HARDLY = "The object fills less than half of this slice's thickness: no outline."
-PARTLY = (
-    "The object fills only a part of this slice's thickness: the outline is drawn in to where the "
-    "image is halfway between the object and what surrounds it."
-)
 
 
 @dataclass(frozen=True)
@@ -291,15 +281,25 @@ class _Stack:
             assert one.evidence is not None
             evidence = place_mm(one.evidence, self.scan, one.slice)
             if any(place.intersects(other) for other in others):
-                one.note = DISAGREES
+                one.note, one.outline = DISAGREES, None
             elif self.ran_out(one) and self.scan.slices > 1:
-                one.note = RAN_OUT
-            elif self.scan.slices > 1 and place.distance(evidence) > math.sqrt(
-                evidence.area / math.pi
-            ):
-                one.note = APART
-            if one.note:
-                one.outline = None
+                one.outline = self._smaller(one)
+                one.note = RAN_OUT if one.outline is None else FELL_BACK
+            elif self.scan.slices > 1 and _apart(place, evidence):
+                one.note, one.outline = APART, None
+
+    def _smaller(self, one: _Contour) -> Outline | None:
+        """The best boundary that did not run out and is not apart from the evidence, if any."""
+        assert one.evidence is not None
+        evidence = place_mm(one.evidence, self.scan, one.slice)
+        offered = [
+            (candidate.energy, n)
+            for n, candidate in enumerate(one.candidates)
+            if candidate.energy < CONTINUITY.nothing
+            and not far_larger(candidate.region.area, evidence.area)
+            and not _apart(candidate.region, evidence)
+        ]
+        return one.outlines[min(offered)[1]] if offered else None
 
     def _carried(self, one: _Contour) -> bool:
         """Whether the outline is another than any that its own slice would have given."""
@@ -388,3 +388,8 @@ class _Stack:
             for one in self.contours
             if one.slice == k and one.outline is not None
         )
+
+
+def _apart(place: MultiPolygon, evidence: MultiPolygon) -> bool:
+    """Whether an outline is farther from its evidence than that one's own radius."""
+    return bool(place.distance(evidence) > math.sqrt(evidence.area / math.pi))

@@ -15,7 +15,8 @@ from medcontour.outline import Outline, outline_candidates
 from medcontour.pipeline.carry import carried, drawn_in, place_mm, step_across
 from medcontour.pipeline.outlines import Offer
 from medcontour.pipeline.planes import plane_geometry
-from medcontour.pipeline.stack import DISAGREES, GOES_ON, RAN_OUT, Stacked, Traced, outline_stack
+from medcontour.pipeline.stack import Stacked, Traced, outline_stack
+from medcontour.pipeline.stack_notes import DISAGREES, FELL_BACK, GOES_ON, RAN_OUT
 
 RADIUS, MIDDLE, STEP = 11.0, 12.0, 4.0  # mm: a ball about the middle of seven slices
 
@@ -137,9 +138,22 @@ def test_a_contour_alone_keeps_what_its_own_slice_says_is_best() -> None:
     assert (got.note, got.evaluations) == ("", 0.0)
 
 
-def test_an_outline_far_larger_than_its_evidence_and_backed_by_none_is_left_out() -> None:
+def test_an_outline_far_larger_than_its_evidence_and_backed_by_none_gives_way() -> None:
+    """To the best that did not run out: that of 20 mm is too large as well, that of 4 unclear."""
     scan = ball_scan()
-    one = offer(scan, 3, (28.0, -4.0))
+    one = offer(scan, 3, (28.0, -4.0), (20.0, -3.9), (4.0, -0.5))
+    [got] = outline_stack([one], scan, {3: 0.9}, OnlyImages(scan)).contours
+    assert got.note == FELL_BACK
+    assert got.outline is one.offer.outlines[0]
+
+
+def test_an_outline_far_larger_than_its_evidence_with_no_other_is_left_out() -> None:
+    scan = ball_scan()
+    flood = Outline(circle(scan, 3, 28.0), -4.0, True)
+    beside = Outline(
+        FourierContour.circles(torch.tensor([[0.9, 0.9]]), torch.tensor([0.05])), -3.0, True
+    )
+    one = Traced(3, circle(scan, 3, 7.0), Offer((flood, beside), (-4.0, -3.0), 1.0))
     [got] = outline_stack([one], scan, {3: 0.9}, OnlyImages(scan)).contours
     assert (got.outline, got.note) == (None, RAN_OUT)
 
