@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -64,6 +66,21 @@ def test_a_shift_leaves_most_of_a_small_input_in_sight() -> None:
         np.abs(seen(View(shift=(-7, 3)), plane, points)[2:, :-2] - plane[:-2, 2:].numpy()).max()
         < 1e-4
     )
+
+
+def test_intensities_are_altered_within_the_range_of_each_channel() -> None:
+    draw = torch.Generator().manual_seed(4)
+    images = torch.rand(1, 2, 32, 48, generator=draw) * torch.tensor([10.0, 0.1])[:, None, None]
+    images, background = images - 3, torch.full_like(images, -3.0)
+    images[0, :, 5, 6] = -3  # the least of each channel, in both
+    views = AlteredViews.of(Perturbation.of_images(images, background), 0)
+    plain = tuple(replace(view, gain=1.0, gamma=1.0) for view in VIEWS)
+    moved = AlteredViews(views.perturbation, plain).images.double() + 3
+    high = (images.double() + 3).amax((0, 2, 3))[:, None, None]
+    for view, own, shown in zip(VIEWS, moved, views.images.double() + 3, strict=True):
+        torch.testing.assert_close(
+            shown, (own / high) ** view.gamma * view.gain * high, atol=1e-4, rtol=1e-4
+        )
 
 
 def judged(planted: Planted, curve: FourierContour, index: int = 0, seed: int = 0) -> PlacementTest:

@@ -1,4 +1,4 @@
-"""Altered views of one image: what is composed of it is mirrored, shifted or enlarged."""
+"""Altered views of one image: mirrored, shifted or enlarged, and brighter or darker."""
 
 from __future__ import annotations
 
@@ -31,11 +31,16 @@ class View:
         (x, y) in pixels of the network's input.
     zoom
         About the middle of the input.
+    gain, gamma
+        What intensities are multiplied with and raised to, once the range of the image and its
+        background, in each channel, is 0 to 1.
     """
 
     mirrored: bool = False
     shift: tuple[int, int] = (0, 0)
     zoom: float = 1.0
+    gain: float = 1.0
+    gamma: float = 1.0
 
     def grid(self, points: Tensor) -> Tensor:
         """Where each pixel of the view is taken from, as `torch.nn.functional.grid_sample` has it.
@@ -75,14 +80,18 @@ def _moved(down: Tensor, first: Tensor, across: Tensor) -> Tensor:
 
 
 VIEWS = (
-    View(shift=(5, 4)),
-    View(zoom=1.1),
-    View(mirrored=True),
-    View(mirrored=True, shift=(-7, 3)),
+    View(shift=(5, 4), gain=0.8),
+    View(zoom=1.1, gain=1.2),
+    View(mirrored=True, gamma=0.8),
+    View(mirrored=True, shift=(-7, 3), gamma=1.25),
 )
-"""No shift is a multiple of a network's stride, so that no view shows it the same patches."""
+"""No shift is a multiple of a network's stride, so that no view shows it the same patches.
 
-UNMIRRORED = (*VIEWS[:2], View(shift=(-7, 3)), View(zoom=1.2))
+Without other intensities more networks whose last layers are random pass
+(`experiments/placement_calibration.py`).
+"""
+
+UNMIRRORED = (*VIEWS[:2], View(shift=(-7, 3), gamma=0.8), View(zoom=1.2, gamma=1.25))
 """As many for a network to which a mirrored image is another thing."""
 
 
@@ -141,9 +150,19 @@ class AlteredViews:
     def altered(self, inputs: Tensor, which: Tensor) -> Tensor:
         """(M, C, H, W) inputs as the views `which` (M,) show them; beyond the edge goes on."""
         grids = self.grids.to(inputs)[which]
-        return F.grid_sample(
+        moved = F.grid_sample(
             inputs, grids, mode="bilinear", padding_mode="border", align_corners=False
         )
+        shown = torch.stack([self.perturbation.images, self.perturbation.background])[:, 0]
+        low, high = shown.amin((0, 2, 3))[:, None, None], shown.amax((0, 2, 3))[:, None, None]
+        span = (high - low).clamp_min(torch.finfo(moved.dtype).tiny)
+        gain, gamma = self.intensities.to(moved)[which, :, None, None, None].unbind(1)
+        return ((moved - low) / span).clamp(0, 1) ** gamma * gain * span + low
+
+    @cached_property
+    def intensities(self) -> Tensor:
+        """(views, 2) gain and gamma."""
+        return torch.tensor([(view.gain, view.gamma) for view in self.views])
 
     def in_pieces(self, network: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
         """Give a network no more images at once than the perturbation allows."""
