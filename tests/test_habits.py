@@ -11,6 +11,7 @@ import sys
 from importlib.metadata import requires
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
@@ -42,6 +43,7 @@ def test_every_module_says_what_it_is_and_what_it_offers() -> None:
             assert hasattr(module, offered), f"{name}.{offered}"
 
 
+@pytest.mark.slow
 def test_the_examples_in_docstrings_run() -> None:
     """In a process of its own, where no coverage is taken."""
     script = (

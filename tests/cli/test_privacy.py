@@ -47,7 +47,16 @@ def bundle(tmp_path_factory) -> Path:
     return write_bundle(tmp_path_factory.mktemp("bundle") / "bundle")
 
 
-@pytest.mark.parametrize("folder", [f"{FAMILY}_{GIVEN}", f"{NUMBER}", "1931-04-05", "Brunhilde"])
+@pytest.mark.parametrize(
+    "folder",
+    [
+        f"{FAMILY}_{GIVEN}",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in (NUMBER, "1931-04-05", "Brunhilde")
+        ),
+    ],
+)
 def test_group_14_nothing_that_suggest_writes_or_says_tells_who_it_is(
     folder: str, tmp_path: Path, bundle: Path, capsys
 ) -> None:

@@ -57,6 +57,7 @@ def test_slices_carry_the_volume_and_parts_never_touch(tmp_path: Path) -> None:
         assert gaps.min() >= 3
 
 
+@pytest.mark.slow
 def test_the_network_learns_from_labels_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(organ_slices, "STEPS", 40)
     labels = torch.arange(16) % 2

@@ -88,6 +88,7 @@ def test_a_limit_of_cost_is_kept_and_the_surest_slices_come_first(sample_run: Sa
     assert limited.slice_scores.keys() == whole.slice_scores.keys()
 
 
+@pytest.mark.slow
 def test_a_limit_that_is_not_reached_changes_nothing(sample_run: SampleRun) -> None:
     run = sample_run
     most = 3 * most_a_slice(mc.Settings())

@@ -39,7 +39,7 @@ def _bytes_each(network: Spots) -> int:
         return 2**30 // images_at_once(classifier(network), image)
 
 
-@pytest.mark.parametrize("contours", [1, 2])
+@pytest.mark.parametrize("contours", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_no_more_images_at_once_than_memory_holds(monkeypatch, contours) -> None:
     network = Counting()
     each = _bytes_each(network)
@@ -63,6 +63,7 @@ def test_no_more_images_at_once_than_memory_holds(monkeypatch, contours) -> None
                 assert dice(pixel_mask(mine), pixel_mask(theirs)) > 0.99
 
 
+@pytest.mark.slow
 def test_a_slice_alone_is_as_among_others(monkeypatch) -> None:
     scan = _scan()
     together = mc.suggest(scan, classifier(Spots()))

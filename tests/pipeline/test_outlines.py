@@ -82,6 +82,7 @@ def test_an_image_without_a_boundary_has_no_outline() -> None:
     assert offer.best is None
 
 
+@pytest.mark.slow
 def test_an_outline_that_ran_out_is_said_on_an_image_and_gives_way_in_a_stack(
     sample_data: Path,
 ) -> None:
