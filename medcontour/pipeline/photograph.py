@@ -214,6 +214,12 @@ def _notes(evidence: PhotographEvidence) -> tuple[str, ...]:
         )
     if not evidence.stable_under_mirroring:
         notes.append(UNSTABLE)
+    if evidence.preserved < evidence.original / 2:
+        notes.append(
+            f"The contour by itself keeps less than half of the {evidence.measure} "
+            f"({evidence.preserved:.2f} of {evidence.original:.2f}): the network goes by more than "
+            "it."
+        )
     if evidence.measure == "probability" and evidence.background > evidence.original / 2:
         notes.append(
             f"The background alone keeps much of the probability ({evidence.background:.2f} of "

@@ -141,3 +141,35 @@ def test_what_cannot_be_done_is_a_sentence(
     assert 'has no class "dog"' in said(photograph, "--model", network, "--target", "dog")
     assert 'has no class "4"' in said(photograph, "--model", network, "--target", "4")
     assert "resnet51" in said(photograph, "--model", "resnet51")
+
+
+class BothSides(nn.Module):
+    """Class 0 where the left and the right end are bright, and nothing of that with one alone."""
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        ends = nn.functional.adaptive_avg_pool2d(inputs.mean(1, keepdim=True), (1, 8))
+        both = torch.minimum(ends[..., 0], ends[..., 7]).flatten(1)
+        return torch.cat([40 * both - 24, torch.zeros_like(both)], 1)
+
+
+def test_a_contour_that_by_itself_does_not_keep_the_class_says_so(
+    medcontour: Run, tmp_path: Path
+) -> None:
+    """The two ends of a photograph: no curve of a twentieth of it holds both."""
+    pixels = np.full((ROWS, COLUMNS), 20, dtype=np.uint8)
+    pixels[:, :8] = pixels[:, -8:] = 220
+    Image.fromarray(pixels).save(tmp_path / "ends.png")
+    network = torch.jit.trace(BothSides().eval(), torch.rand(1, 1, ROWS, COLUMNS))
+    torch.jit.save(network, str(tmp_path / "both.pt"))
+    out = tmp_path / "out"
+    line = ("explain", tmp_path / "ends.png", "--model", tmp_path / "both.pt", "--target", 0)
+    answer = medcontour(
+        *line, "--labels", "both,none", "--background", "mean", "--out", out, "--json"
+    )
+    assert answer.code == 0, answer.err
+    found = json.loads(answer.out)
+    evidence = found["evidence"]
+    told = any("by itself keeps less than half of the probability" in n for n in found["notes"])
+    assert evidence["original"] > 0.5
+    assert told == (evidence["preserved"] < evidence["original"] / 2)
+    assert told
