@@ -3,9 +3,10 @@
 Contours are optimised for networks that have learnt nothing of the images (random weights, a
 trained network whose last layers are random, labels shuffled), on slices of CT phantoms without a
 nodule and on textures. At the 5 % level at most 5 % of them may be told from random places. Beside
-that the sample study, whose network has learnt its nodules: there it should be nearly all.
+that what networks have learnt: the nodules of the sample study and, with ``--data``, breast lesions
+and brain tumours that no setting was chosen on. There it should be nearly all.
 
-    python experiments/placement_calibration.py --out results/ --each 30
+    python experiments/placement_calibration.py --out results/ --each 60 [--data DATA]
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from clinical import brain, breast
 from localisation import say, write_results
 from monai.networks.nets import ResNet
 from scipy import ndimage
@@ -31,6 +33,7 @@ import medcontour as mc
 from medcontour.explain import PLACEMENT, ExtremalContours, Perturbation
 from medcontour.log_odds import log_odds
 from medcontour.pipeline.placed import Network
+from medcontour.results import Evidence
 from medcontour.shortcuts import body_mask
 
 SAMPLE = Path(__file__).resolve().parents[1] / "sample_data"
@@ -229,14 +232,33 @@ def sample_rows(slices: slice | None) -> Iterator[Row]:
         evidence = part.evidence
         if part.slice not in with_nodule or evidence is None or evidence.views_held is None:
             continue
-        yield Row(
-            "sample study, slices with a nodule",
-            "trained",
-            evidence.p_value,
-            evidence.views_held,
-            evidence.stable_under_mirroring,
-            evidence.placement_evaluations,
-        )
+        yield _row("sample study, slices with a nodule", evidence)
+
+
+def lesion_rows(data: Path, count: int) -> Iterator[Row]:
+    """Contours of networks of real images on lesions that they name rightly: `count` a kind."""
+    for kind, images in (("breast lesions", breast), ("brain tumours", brain)):
+        classifier, dataset = images(data, "reported", count)
+        for number, name in enumerate(dataset.names):
+            item = dataset.item(name)
+            suggestion = mc.suggest(mc.read_scan(item.path), classifier, target=item.classes[0])
+            for part in suggestion.slices:
+                if part.evidence is not None and part.evidence.views_held is not None:
+                    yield _row(kind, part.evidence)
+            say(kind, number + 1, len(dataset.names))
+
+
+def _row(images: str, evidence: Evidence) -> Row:
+    """One contour of a network that has learnt something, as `mc.suggest` tested it."""
+    assert evidence.views_held is not None
+    return Row(
+        images,
+        "trained",
+        evidence.p_value,
+        evidence.views_held,
+        evidence.stable_under_mirroring,
+        evidence.placement_evaluations,
+    )
 
 
 def table(rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -247,9 +269,7 @@ def table(rows: Sequence[Row]) -> list[dict[str, Any]]:
         (*names, [row for row in rows if (row.network, row.images) == names]) for names in groups
     ]
     if nulls:
-        parts.insert(
-            -1 if len(nulls) < len(rows) else len(parts), ("all that know nothing", "", nulls)
-        )
+        parts.append(("all that know nothing", "", nulls))
     return [
         {
             "network": network,
@@ -276,12 +296,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--each", type=int, default=30, help="contours a kind of network and image")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--data", type=Path, help="folder of busi, brain_mri and classifiers")
+    parser.add_argument("--lesions", type=int, default=60, help="of each kind, from --data")
     parser.add_argument("--slices", help="of the sample study, as START:STOP; by default all")
     given = parser.parse_args()
     started = time.perf_counter()
     rows = list(null_rows(given.each, given.seed))
     ends = [int(end) for end in given.slices.split(":")] if given.slices else None
     rows += sample_rows(slice(*ends) if ends else None)
+    if given.data is not None:
+        rows += lesion_rows(given.data, given.lesions)
     write_results(
         given.out,
         "Calibration of the placement test",
