@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 
 from medcontour.report import words
+from medcontour.report.order import look_first
 from medcontour.report.pictures import (
     Edges,
     FloatArray,
@@ -93,15 +95,19 @@ class Card:
     partly_seen: bool
 
 
-def make_cards(suggestion: Suggestion, scan: Scan) -> list[Card]:
-    """The findings in their order, each with its largest slice first, then the others."""
+def make_cards(suggestion: Suggestion, scan: Scan) -> list[list[Card]]:
+    """A list a finding, those that deserve a look first first: its largest slice, the others."""
     side = 640 if len(suggestion.slices) < _MANY else 400
-    cards: list[Card] = []
-    for finding in suggestion.findings:
+    numbers = count(1)
+    groups = []
+    for place, finding in enumerate(look_first(suggestion)):
         largest = max(finding.slices, key=_size)
-        for part in (largest, *(part for part in finding.slices if part is not largest)):
-            cards.append(_card(len(cards) + 1, finding, part, part is largest, scan, side))
-    return cards
+        others = [part for part in finding.slices if part is not largest]
+        groups.append(
+            [_card(next(numbers), finding, largest, place < _OPEN, scan, side, largest=True)]
+            + [_card(next(numbers), finding, part, False, scan, side) for part in others]
+        )
+    return groups
 
 
 def _size(part: FindingSlice) -> tuple[float, float]:
@@ -110,7 +116,14 @@ def _size(part: FindingSlice) -> tuple[float, float]:
 
 
 def _card(
-    number: int, finding: Finding, part: FindingSlice, largest: bool, scan: Scan, side: int
+    number: int,
+    finding: Finding,
+    part: FindingSlice,
+    opened: bool,
+    scan: Scan,
+    side: int,
+    *,
+    largest: bool = False,
 ) -> Card:
     contours = (*part.outlines, *part.evidence_contours)
     curves = [curve_on_slice(contour, scan) for contour in contours]
@@ -120,7 +133,7 @@ def _card(
         finding=finding,
         part=part,
         largest=largest,
-        open=largest and (finding.number or number) <= _OPEN,
+        open=opened,
         place=where,
         verdict=words.verdict(part),
         curves=tuple(

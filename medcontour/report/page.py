@@ -9,7 +9,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from medcontour.files import replacing
 from medcontour.report import words
 from medcontour.report.cards import make_cards
+from medcontour.report.montage import make_montage
+from medcontour.report.order import LOOK_FIRST
 from medcontour.report.pictures import CURVE_COLOURS, check_same_scan
+from medcontour.report.projections import make_backdrops, make_projections
 from medcontour.report.strip import make_strip
 from medcontour.results.model import Suggestion
 from medcontour.scan.scan import Scan
@@ -20,8 +23,9 @@ __all__ = ["write_report"]
 def write_report(suggestion: Suggestion, scan: Scan, path: Path) -> None:
     """Write one self-contained HTML file: images inside, no script, nothing fetched.
 
-    It opens with a summary, goes on to a strip of score against slice and one card a finding,
-    and ends with how the evidence was judged, the settings and the run record. The same
+    It opens with a summary and goes on to one card a finding, those that deserve a look first at
+    the top: its largest slice, where it lies in the patient, all its slices. It ends with a strip
+    of score against slice, how the evidence was judged, the settings and the run record. The same
     suggestion and scan give the same bytes. Of the scan's headers nothing is written.
 
     Parameters
@@ -50,14 +54,18 @@ def write_report(suggestion: Suggestion, scan: Scan, path: Path) -> None:
     environment.filters["p_value"] = words.p_value
     environment.filters["diameter"] = words.diameter
     environment.filters["volume"] = words.volume
-    cards = make_cards(suggestion, scan)
+    groups = make_cards(suggestion, scan)
+    backdrops = make_backdrops(scan) if groups else ()
     text = environment.get_template("report.html").render(
         suggestion=suggestion,
         scan=scan,
         summary=words.summary(suggestion),
         strip=make_strip(suggestion),
-        cards=cards,
-        first_cards=[card.number for card in cards if card.largest],
+        groups=groups,
+        look_first=LOOK_FIRST,
+        backdrops=backdrops,
+        montages=[make_montage(group, scan) for group in groups],
+        projections=[make_projections(group[0].finding, scan, backdrops) for group in groups],
         settings=words.entries(suggestion.settings),
         run=words.entries(suggestion.run),
         colours=CURVE_COLOURS,

@@ -108,7 +108,7 @@ def curve_on_slice(contour: PlacedContour, scan: Scan) -> FloatArray:
 
 
 def edge_letters(scan: Scan) -> Edges | None:
-    """Patient directions at the edges of a slice, from the affine (R, L, A, P, S, I).
+    """Patient directions at the edges of a slice, from the affine (R, L, A, P, H, F).
 
     An oblique edge has its main direction first and every other that makes up over a fifth.
     None where the patient's position is not known: a plain image, or a DICOM image without
@@ -124,7 +124,7 @@ def edge_letters(scan: Scan) -> Edges | None:
 def _letters(direction: FloatArray) -> str:
     order = np.argsort(-np.abs(direction), kind="stable")
     return "".join(
-        ("LPS" if direction[axis] > 0 else "RAI")[axis]
+        ("LPH" if direction[axis] > 0 else "RAF")[axis]
         for axis in order
         if abs(direction[axis]) > 0.2
     )

@@ -12,8 +12,10 @@ from medcontour.results.status import Status
 
 __all__ = [
     "area",
+    "continued",
     "diameter",
     "entries",
+    "lacks_outline",
     "p_value",
     "place",
     "probability",
@@ -21,6 +23,7 @@ __all__ = [
     "summary",
     "verdict",
     "volume",
+    "warnings",
 ]
 
 _LEFT_OUT: dict[Status, tuple[str, str]] = {
@@ -168,8 +171,30 @@ def _nothing(suggestion: Suggestion, name: str) -> str:
     )
 
 
+def continued(part: FindingSlice) -> bool:
+    """Whether nothing was looked for here, because an outline goes on from the next slice."""
+    return part.evidence is None and part.status not in ("drawn by a reader", "collapsed")
+
+
+def lacks_outline(part: FindingSlice, suggestion: Suggestion) -> bool:
+    """Whether an outline was looked for, and none is there."""
+    return suggestion.editable == "outline" and not part.outlines
+
+
+def warnings(part: FindingSlice, suggestion: Suggestion) -> list[str]:
+    """Everything that a reader of one slice of a finding must not miss, wherever it is shown.
+
+    What the status means, a missing outline, the slice's own note, and the notes of the scan.
+    """
+    missing = ["No outline."] if lacks_outline(part, suggestion) else []
+    note = [part.note] if part.note else []
+    return [verdict(part), *missing, *note, *suggestion.notes]
+
+
 def verdict(part: FindingSlice) -> str:
     """Say what the status means for this slice of a finding."""
+    if part.status == "drawn by a reader":
+        return "A reader drew it; nothing was looked for here, so there is no evidence."
     if part.status == "collapsed":
         return (
             "The contour collapsed: it does not hold what the classifier goes by. "
@@ -177,7 +202,10 @@ def verdict(part: FindingSlice) -> str:
         )
     evidence = part.evidence
     if evidence is None:
-        return "A reader drew it; nothing was looked for here, so there is no evidence."
+        return (
+            "Nothing was looked for on this slice: it is as sure as the neighbouring slices that "
+            "its outline goes on from."
+        )
     judged = f"{held(evidence)}p = {p_value(evidence.p_value)}"
     if not part.suggested:
         return (

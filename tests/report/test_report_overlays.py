@@ -172,8 +172,8 @@ def test_edge_letters(case: Any) -> None:
         return edge_letters(replace(case.scan, affine_lps=affine))
 
     assert at((1, 0, 0), (0, 1, 0)) == Edges("R", "L", "A", "P")  # axial
-    assert at((0, 1, 0), (0, 0, -1)) == Edges("A", "P", "S", "I")  # sagittal
-    assert at((1, 0, 0), (0, 0, -1)) == Edges("R", "L", "S", "I")  # coronal
+    assert at((0, 1, 0), (0, 0, -1)) == Edges("A", "P", "H", "F")  # sagittal
+    assert at((1, 0, 0), (0, 0, -1)) == Edges("R", "L", "H", "F")  # coronal
     assert edge_letters(case.scan) == Edges("RA", "LP", "AL", "PR")  # turned 20 degrees
     # A radiograph has no place in the patient.
     assert edge_letters(replace(case.scan, datasets=(Dataset(),))) is None

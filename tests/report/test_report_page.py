@@ -78,7 +78,7 @@ def test_curves_are_exact(small_case: Any, tmp_path: Path) -> None:
     """Both panels share millimetres of the plane with the curves, to a thousandth."""
     write_report(small_case.suggestion, small_case.scan, tmp_path / "report.html")
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
-    outline, evidence = page.all("path")
+    outline, evidence = page.all("path", class_="curve")
     for path, truth in ((outline, small_case.outline), (evidence, small_case.evidence)):
         points = np.array([p.split(",") for p in path["d"].strip("MZ").split()], float)
         assert points == pytest.approx(truth.points(256), abs=1.5e-3)
@@ -86,7 +86,7 @@ def test_curves_are_exact(small_case: Any, tmp_path: Path) -> None:
         [float(n) for n in found["viewbox"].split()] for found in page.all("svg", class_="panel")
     )
     assert whole == pytest.approx([-0.3, -0.85, 96 * 0.6, 64 * 1.7], abs=1e-4)
-    picture = page.all("image")[1]
+    picture = page.all("image")[-1]
     box = [float(picture[name]) for name in ("x", "y", "width", "height")]
     assert box == near
     # The enlarged picture holds the very pixels that its box names.
@@ -178,7 +178,7 @@ def test_statuses_and_missing_outlines_are_said(case: Any, report: Report) -> No
     assert len(page.all("span", class_="badge no-better-than-random-places")) == 2  # table and card
     assert page.words.count("No outline") == 2
     plain = case.with_findings(replace(good, outlines=()), settings={"outline": "none"})
-    assert "1 finding is suggested. Score" in report(plain).words
+    assert "1 finding is suggested. Findings" in report(plain).words
 
 
 def test_pixels_where_there_are_no_millimetres(case: Any, report: Report) -> None:
@@ -274,7 +274,7 @@ def test_several_contours_of_one_finding(case: Any, report: Report) -> None:
     finding = case.suggestion.slices[0]
     twice: tuple[PlacedContour, ...] = finding.outlines * 2
     page = report(case.with_findings(replace(finding, outlines=twice)))
-    assert len(page.all("path")) == 3
+    assert len(page.all("path", class_="curve")) == 3
 
 
 def test_figures_in_words() -> None:
