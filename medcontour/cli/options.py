@@ -64,7 +64,7 @@ OutputsOption = Annotated[
     ),
 ]
 SliceOption = Annotated[
-    int, typer.Option("--slice", help="Which slice, counted from 0 (an image has slice 0).")
+    int, typer.Option("--slice", help="Index of the slice, from 0 (0 for an image).")
 ]
 OutOption = Annotated[Path, typer.Option(help="Folder for the results; made if it is not there.")]
 SeriesOption = Annotated[

@@ -22,6 +22,7 @@ from medcontour.cli.progress import progress_bars
 from medcontour.errors import MedcontourError
 from medcontour.files import make_folder
 from medcontour.privacy import discreet
+from medcontour.results.numbering import COUNTED
 
 if TYPE_CHECKING:
     from medcontour.edits import EditReport
@@ -146,6 +147,8 @@ def _tell(report: EditReport, files: list[str], saved: Saved, out: Path) -> None
     for row in rows:
         table.add_row(*(escape(row[column]) for column in columns))
     console.print(table)
+    if any(part.slice for part in report.slices):
+        console.print(COUNTED)
     for note in (*report.notes, *saved.notes):
         console.print(f"Note: {escape(note)}")
     for name, reason in saved.left_out.items():

@@ -36,6 +36,7 @@ from medcontour.files import make_folder
 from medcontour.pipeline.settings import Settings
 from medcontour.privacy import discreet
 from medcontour.results.exporter import format_names
+from medcontour.results.numbering import COUNTED, slice_numbers
 
 if TYPE_CHECKING:
     from medcontour.dicomweb import Stored
@@ -157,7 +158,7 @@ def _tell(
         best = max(suggestion.slice_scores, key=lambda k: suggestion.slice_scores[k])
         console.print(
             f"Nothing was found: the highest score of {name} is "
-            f"{suggestion.slice_scores[best]:.2f}, on slice {best}."
+            f"{suggestion.slice_scores[best]:.2f}, on slice {slice_numbers([best])}."
         )
     else:
         console.print(_table(suggestion))
@@ -167,6 +168,8 @@ def _tell(
                 f"{weak} of {len(suggestion)} are no better than random places or collapsed: "
                 "marked in the report and left out of the exports (--include-weak keeps them)."
             )
+    if suggestion.scan.shape[0] > 1:
+        console.print(COUNTED)
     for note in (*suggestion.notes, *saved.notes):
         console.print(f"Note: {escape(note)}")
     for format_name, reason in saved.left_out.items():
@@ -183,7 +186,7 @@ def _table(suggestion: mc.Suggestion) -> Table:
         longest, volume = finding.longest_diameter_mm, finding.volume_mm3
         table.add_row(
             escape(finding.name),
-            ", ".join(str(part.slice) for part in finding.slices),
+            slice_numbers(part.slice for part in finding.slices),
             f"{finding.score:.3f}",
             f"{min(p_values):.2f}" if p_values else "–",
             "no outline" if longest is None else f"{longest:.1f}",

@@ -14,7 +14,7 @@ from medcontour.edits.finding_edit import FindingEdit, finding_edits
 from medcontour.edits.match import Matched
 from medcontour.edits.slice_edit import SliceEdit
 from medcontour.formats.place import placed_region, plane_mm
-from medcontour.results import Suggestion
+from medcontour.results import COUNTED, Suggestion, slice_numbers
 from medcontour.scan import Scan
 
 __all__ = ["EditReport", "FindingSliceEdit", "edit_report"]
@@ -112,7 +112,7 @@ class EditReport:
         rows = [
             [
                 f.name,
-                ", ".join(map(str, f.slices)),
+                slice_numbers(f.slices),
                 f.change,
                 *self._volumes(f.volume_before_mm3, f.volume_after_mm3),
                 *_cells(f.figures, self.unit),
@@ -132,7 +132,12 @@ class EditReport:
         return [
             head,
             *(
-                [str(part.slice), part.label, part.change, *_cells(part.figures, self.unit)]
+                [
+                    slice_numbers([part.slice]),
+                    part.label,
+                    part.change,
+                    *_cells(part.figures, self.unit),
+                ]
                 for part in self.slices
             ),
         ]
@@ -145,7 +150,9 @@ class EditReport:
     def to_markdown(self) -> str:
         """The tables, and the notes, as Markdown."""
         lines = ["# What the reader changed", "", f"Read from: {self.format}.", ""]
-        lines += [*_markdown(self.rows()), "", "## Slice by slice", ""]
+        lines += [*_markdown(self.rows()), ""]
+        lines += [COUNTED, ""] if any(part.slice for part in self.slices) else []
+        lines += ["## Slice by slice", ""]
         lines += _markdown(self.slice_rows())
         lines += ["", *(f"- {note}" for note in self.notes)]
         return "\n".join(lines).rstrip() + "\n"

@@ -27,6 +27,7 @@ from medcontour.results import (
     PlacedContour,
     Suggestion,
     make_finding,
+    slice_numbers,
 )
 from medcontour.scan import Scan, read_scan
 
@@ -127,8 +128,8 @@ def refine(
     matched = match(read, suggestion, scan, include_other=include_other)
     outlines, fits = _outlines(matched, suggestion, scan)
     notes = [
-        f"An outline on slice {matched.edits[place].slice} is no star: {curves} curves together "
-        f"reach Dice {dice:.3f} with it. The edit itself is kept exactly."
+        f"An outline on slice {slice_numbers([matched.edits[place].slice])} is no star: {curves} "
+        f"curves together reach Dice {dice:.3f} with it. The edit itself is kept exactly."
         for place, (dice, curves) in fits.items()
         if curves > 1 or dice < 0.95
     ]

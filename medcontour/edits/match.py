@@ -17,7 +17,7 @@ from medcontour.formats import Label, labels
 from medcontour.formats.labels import KINDS, structures
 from medcontour.formats.place import placed_region
 from medcontour.formats.shapes import Edited, EditedShape
-from medcontour.results import Suggestion
+from medcontour.results import Suggestion, slice_numbers
 from medcontour.scan import Scan
 
 __all__ = ["Matched", "match"]
@@ -79,7 +79,8 @@ def match(
             edit = edit_of_slice(label, k, here, edited, suggested, kept, hidden)
             if kept and edit is not None and edit.kept:
                 notes.append(
-                    f"Something of the file that was left out lies on slice {k}: what was "
+                    f"Something of the file that was left out lies on slice "
+                    f"{slice_numbers([k])}: what was "
                     "suggested there and is not found stays as it was."
                 )
             edits += [edit] if edit else []

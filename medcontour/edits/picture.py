@@ -31,7 +31,7 @@ _HIGH = 7.0  # inches
 
 
 def write_pictures(refined: Refined, folder: Path) -> list[Path]:
-    """Write ``slice_007.png`` for each slice with a changed outline into a folder.
+    """Write ``slice_007.png`` for each slice with a changed outline, counted from 1.
 
     The suggestion is dashed, the edit solid, on the slice in its display window at the pixels'
     true aspect; only the surroundings of the curves where these are small. Nothing of the
@@ -45,7 +45,7 @@ def write_pictures(refined: Refined, folder: Path) -> list[Path]:
         make_folder(folder)
     written = []
     for k in slices:
-        path = folder / f"slice_{k:03d}.png"
+        path = folder / f"slice_{k + 1:03d}.png"
         picture = _draw(refined, k)
         with replacing(path) as temporary:
             Image.fromarray(picture).save(temporary, "PNG")

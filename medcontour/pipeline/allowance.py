@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from medcontour.errors import MedcontourError
 from medcontour.explain import PRESETS
 from medcontour.pipeline.settings import Settings
+from medcontour.results import slice_numbers
 
 __all__ = ["Allowance", "most_a_slice"]
 
@@ -97,7 +98,7 @@ class Allowance:
             return []
         return [
             f"{len(waiting)} slices called {label} were not looked at, since the evaluations or "
-            f"the time allowed were spent on the surest: {', '.join(map(str, waiting))}."
+            f"the time allowed were spent on the surest: {slice_numbers(waiting)}."
         ]
 
     def _in_time(self) -> int:

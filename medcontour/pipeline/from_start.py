@@ -29,7 +29,7 @@ from medcontour.pipeline.planes import plane_batches, plane_geometry
 from medcontour.pipeline.references import classifier_reference, run_record, scan_reference
 from medcontour.pipeline.settings import DEFAULTS, OutlineName, Settings
 from medcontour.progress import Progress
-from medcontour.results import FindingSlice, Suggestion
+from medcontour.results import FindingSlice, Suggestion, slice_numbers
 from medcontour.scan import Scan
 
 __all__ = ["explain_from", "snap", "snap_with", "start_curve"]
@@ -115,7 +115,8 @@ def snap_with(
     for number, (k, polygon) in enumerate(sorted(starts.items())):
         if not 0 <= k < scan.slices:
             raise MedcontourError(
-                f"There is no slice {k}: the scan has {scan.slices}, counted from 0."
+                f"There is no slice of index {k}: the scan has {scan.slices}, of index 0 to "
+                f"{scan.slices - 1}."
             )
         index = torch.from_numpy(scan.to_index(polygon, k))
         start = start_curve(plane_geometry(scan).from_index(index), settings)
@@ -123,8 +124,9 @@ def snap_with(
         found.append(part)
         if part.score <= POSITIVE:
             notes.append(
-                f"The classifier does not call slice {k} {classifier.labels[choice]} (probability "
-                f"{part.score:.2f}): the contour shows what speaks for it all the same."
+                f"The classifier does not call slice {slice_numbers([k])} "
+                f"{classifier.labels[choice]} (probability {part.score:.2f}): the contour shows "
+                "what speaks for it all the same."
             )
         if progress:
             progress("optimise", number + 1, len(starts))

@@ -42,7 +42,7 @@ from medcontour.pipeline.planes import plane_batches
 from medcontour.pipeline.references import classifier_reference, scan_reference
 from medcontour.pipeline.settings import DEFAULTS, Settings
 from medcontour.progress import Progress, named
-from medcontour.results import ContourMap, MapLevel, Robustness, RobustnessRun
+from medcontour.results import ContourMap, MapLevel, Robustness, RobustnessRun, slice_numbers
 
 __all__ = ["contour_map", "robustness"]
 
@@ -75,8 +75,8 @@ def _prepare(
     choice = target_index(classifier, settings.target)
     if not 0 <= k < scan.slices:
         raise MedcontourError(
-            f"There is no slice {k}: the scan has {scan.slices}, counted from 0; choose 0 to "
-            f"{scan.slices - 1}."
+            f"There is no slice of index {k}: the scan has {scan.slices}; choose an index "
+            f"from 0 to {scan.slices - 1}."
         )
     job = Explainer(scan, classifier, choice, settings)
     [batch] = plane_batches(scan, classifier, [k], 1)
@@ -87,8 +87,8 @@ def _prepare(
     notes = list(scan.notes)
     if score <= POSITIVE:
         notes.append(
-            f"The classifier does not call slice {k} {label} (probability {score:.2f}): the "
-            "contours show what speaks for it all the same."
+            f"The classifier does not call slice {slice_numbers([k])} {label} (probability "
+            f"{score:.2f}): the contours show what speaks for it all the same."
         )
     if alone > POSITIVE:
         notes.append(

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from medcontour.classifier import Classifier
-from medcontour.results import FindingSlice
+from medcontour.results import FindingSlice, slice_numbers
 from medcontour.scan import Scan
 from medcontour.shortcuts import ShortcutShares, filled_in, find_marks, shortcut_shares
 
@@ -170,7 +170,7 @@ def shortcut_notes(scan: Scan, findings: Iterable[FindingSlice]) -> Iterator[str
             for what in filter(None, str(contour.quality.get("shortcut", "")).split("; ")):
                 seen.setdefault(what, []).append(finding)
     for what, on in seen.items():
-        slices = ", ".join(str(finding.slice) for finding in on)
+        slices = slice_numbers(finding.slice for finding in on)
         where = "the image" if scan.slices == 1 else f"slice{'s' * (len(on) > 1)} {slices}"
         if what.startswith(HANGS_ON):
             scores = _range(on, "score_without_marks", "{:.2f}")

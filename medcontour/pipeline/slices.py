@@ -75,8 +75,8 @@ def pick_slices(notation: str | None, count: int) -> list[int]:
         )
         if not found:
             raise MedcontourError(
-                f"{part} holds none of the scan's {count} slices (0 to {count - 1}); choose "
-                "from them."
+                f"{part} holds none of the scan's {count} slices; choose from the indices 0 to "
+                f"{count - 1}."
             )
         picked.update(found)
     return sorted(picked)

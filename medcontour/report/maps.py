@@ -8,6 +8,7 @@ import matplotlib
 import numpy as np
 
 from medcontour.files import make_folder
+from medcontour.report import words
 from medcontour.report.slice_axes import (
     check_slice,
     draw_curve,
@@ -72,7 +73,8 @@ def _draw_map(result: ContourMap, scan: Scan, path: Path) -> None:
         )
     name = result.classifier.target_name
     axes.set_title(
-        f"What speaks for “{name}”, slice index {result.slice} (probability {result.score:.2f})",
+        f"What speaks for “{name}”, {words.place(result.slice, scan.slices).lower()} "
+        f"(probability {result.score:.2f})",
         fontsize=10,
         parse_math=False,
     )

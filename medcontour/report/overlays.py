@@ -30,11 +30,12 @@ from medcontour.report.pictures import (
     scale_bar,
     slice_region,
 )
+from medcontour.results.finding import Finding
 from medcontour.results.model import Suggestion
 from medcontour.results.parts import FindingSlice
 from medcontour.scan.scan import Scan
 
-__all__ = ["write_overlays"]
+__all__ = ["caption", "write_overlays"]
 
 _SMALLEST, _LARGEST = 768, 1536  # pixels along the longer side of the slice as drawn
 _DPI = 100
@@ -55,8 +56,8 @@ def write_overlays(suggestion: Suggestion, scan: Scan, folder: Path) -> list[Pat
 
     The slice stands at the picture's upper left in the scan's display window, its pixels in the
     ratio of height to width that they have in the patient; small slices are enlarged. Where the
-    curves are small, their surroundings stand enlarged beside it. A caption stands below. Nothing
-    of the patient's identity is drawn.
+    curves are small, their surroundings stand enlarged beside it. Below stands what the report says
+    of it, with the same warnings (`caption`). Nothing of the patient's identity is drawn.
 
     Parameters
     ----------
@@ -65,9 +66,9 @@ def write_overlays(suggestion: Suggestion, scan: Scan, folder: Path) -> list[Pat
     scan
         The scan that the suggestion was made on.
     folder
-        Where to write; made where absent. Files are named by the slice's index, counted from 0
-        as in ``suggestion.json``: ``slice_007.png``, and ``slice_007_2.png`` for a second
-        finding on that slice. Pictures of that name from an earlier run are removed.
+        Where to write; made where absent. Files are named by the slice, counted from 1 as on
+        the picture: ``slice_007.png``, and ``slice_007_2.png`` for a second finding on that
+        slice. Pictures of that name from an earlier run are removed.
 
     Returns
     -------
@@ -88,11 +89,12 @@ def write_overlays(suggestion: Suggestion, scan: Scan, folder: Path) -> list[Pat
         ) from error
     written: list[Path] = []
     seen: dict[int, int] = {}
-    for part in suggestion.slices:
+    findings = [(part, finding) for finding in suggestion.findings for part in finding.slices]
+    for part, finding in sorted(findings, key=lambda found: found[0].slice):
         seen[part.slice] = seen.get(part.slice, 0) + 1
         further = f"_{seen[part.slice]}" if seen[part.slice] > 1 else ""
-        path = folder / f"slice_{part.slice:03d}{further}.png"
-        picture = _draw(part, scan)
+        path = folder / f"slice_{part.slice + 1:03d}{further}.png"
+        picture = _draw(part, caption(finding, part, suggestion), scan)
         with replacing(path) as temporary:
             Image.fromarray(picture).save(temporary, "PNG")
         written.append(path)
@@ -101,7 +103,21 @@ def write_overlays(suggestion: Suggestion, scan: Scan, folder: Path) -> list[Pat
     return written
 
 
-def _draw(part: FindingSlice, scan: Scan) -> npt.NDArray[np.uint8]:
+def caption(finding: Finding, part: FindingSlice, suggestion: Suggestion) -> list[str]:
+    """Say below a slice of a finding what the report says of it, with every warning."""
+    slices = suggestion.scan.shape[0]
+    where = words.place(part.slice, slices)
+    if slices > 1:
+        where += f" (index {part.slice})"
+    return [
+        f"{finding.name}, score {words.probability(part.score)}. {where}. "
+        f"{part.status.capitalize()}.",
+        *words.warnings(part, suggestion),
+        words.RESEARCH,
+    ]
+
+
+def _draw(part: FindingSlice, said: list[str], scan: Scan) -> npt.NDArray[np.uint8]:
     """(height, width, 3): the slice, beside it the curves' surroundings, below the caption."""
     whole = slice_region(scan)
     size = np.array(extent(whole, scan))
@@ -114,7 +130,8 @@ def _draw(part: FindingSlice, scan: Scan) -> npt.NDArray[np.uint8]:
         across, down = extent(near, scan)
         parts.append((near, round(height * across / down)))
     total = max(sum(w for _, w in parts) + _GAP * (len(parts) - 1), _NARROWEST)
-    lines = _caption(part, scan, total)
+    wide = max(20, total // 8)  # characters
+    lines = [line for text in said for line in textwrap.wrap(text, wide)]
     below = _LINE * (len(lines) + 2)
 
     # A little over whole pixels: 0.29 * 100 is 28.999..., which the canvas would cut to 28.
@@ -200,7 +217,7 @@ def _draw_frame(axes: Axes, region: Region) -> None:
 
 
 def _draw_legend(axes: Axes, part: FindingSlice, y: float) -> None:
-    kinds: list[Kind] = ["outline", "evidence"] if part.outlines else ["evidence"]
+    kinds: list[Kind] = [kind for kind in _LINE_STYLES if part.contours(kind)]
     for kind, x in zip(kinds, (8, 140), strict=False):
         _draw_line(axes, [x, x + 36], [y, y], kind)
         _write(axes, x + 44, y, kind)
@@ -245,15 +262,3 @@ def _write(
         parse_math=False,
         usetex=False,
     )
-
-
-def _caption(part: FindingSlice, scan: Scan, width: int) -> list[str]:
-    where = words.place(part.slice, scan.slices)
-    if scan.slices > 1:
-        where += f" (index {part.slice})"
-    judged = f", p = {words.p_value(part.evidence.p_value)}" if part.evidence else ""
-    paragraphs = [
-        f"{part.label}, score {words.probability(part.score)}. {where}.",
-        f"{part.status.capitalize()}{judged}.",
-    ]
-    return [line for text in paragraphs for line in textwrap.wrap(text, max(20, width // 8))]

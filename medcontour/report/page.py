@@ -15,6 +15,7 @@ from medcontour.report.pictures import CURVE_COLOURS, check_same_scan
 from medcontour.report.projections import make_backdrops, make_projections
 from medcontour.report.strip import make_strip
 from medcontour.results.model import Suggestion
+from medcontour.results.numbering import slice_numbers
 from medcontour.scan.scan import Scan
 
 __all__ = ["write_report"]
@@ -53,12 +54,14 @@ def write_report(suggestion: Suggestion, scan: Scan, path: Path) -> None:
     environment.filters["probability"] = words.probability
     environment.filters["p_value"] = words.p_value
     environment.filters["diameter"] = words.diameter
+    environment.filters["slice_numbers"] = slice_numbers
     environment.filters["volume"] = words.volume
     groups = make_cards(suggestion, scan)
     backdrops = make_backdrops(scan) if groups else ()
     text = environment.get_template("report.html").render(
         suggestion=suggestion,
         scan=scan,
+        research=words.RESEARCH,
         summary=words.summary(suggestion),
         strip=make_strip(suggestion),
         groups=groups,

@@ -8,6 +8,7 @@ import matplotlib
 import numpy as np
 
 from medcontour.files import make_folder
+from medcontour.report import words
 from medcontour.report.slice_axes import (
     check_slice,
     draw_curve,
@@ -77,8 +78,9 @@ def _draw(result: Robustness, scan: Scan, path: Path, *, spectrum: bool) -> None
             f"{figures['distance_mm']:.1f} {unit} apart,\n"
             f"objective {figures['objective_mean']:.2f} (spread {figures['objective_spread']:.2f})"
         )
+    where = words.place(result.slice, scan.slices).lower()
     axes.set_title(
-        f"“{result.classifier.target_name}”, slice index {result.slice}. {title}",
+        f"“{result.classifier.target_name}”, {where}. {title}",
         fontsize=9,
         parse_math=False,
     )

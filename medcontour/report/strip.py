@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from medcontour.report import words
 from medcontour.results.model import Suggestion
+from medcontour.results.numbering import slice_numbers
 from medcontour.results.status import STATUSES, Status
 
 __all__ = ["Bar", "Strip", "make_strip"]
@@ -62,7 +63,7 @@ def make_strip(suggestion: Suggestion) -> Strip | None:
             width=0.8 * step,
             height=height * score,
             status=found.get(k, ""),
-            title=f"Slice {k + 1}: {words.probability(score)}"
+            title=f"Slice {slice_numbers([k])}: {words.probability(score)}"
             + (f", {found[k]}" if k in found else ""),
         )
         for k, score in sorted(scores.items())
@@ -75,7 +76,7 @@ def make_strip(suggestion: Suggestion) -> Strip | None:
         statuses=tuple(status for status in STATUSES if status in found.values()),
         threshold=Strip.base - height * threshold if isinstance(threshold, float) else None,
         alt=f"Score of each of {len(scores)} slices; the highest is "
-        f"{words.probability(scores[best])} on slice {best + 1}. "
+        f"{words.probability(scores[best])} on slice {slice_numbers([best])}. "
         f"{len(found)} slices have findings.",
     )
 

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from medcontour.results.model import Suggestion
+from medcontour.results.numbering import slice_numbers
 from medcontour.results.parts import Evidence, FindingSlice, PlacedContour
 from medcontour.results.status import Status
 
 __all__ = [
+    "RESEARCH",
     "area",
     "continued",
     "diameter",
@@ -41,6 +43,10 @@ _UNNECESSARY = (
     "Of 1 the removal does not take the class away: the classifier finds it elsewhere as well.",
     "Of {} the removal does not take the class away: the classifier finds it elsewhere as well.",
 )
+
+
+RESEARCH = "Research use; not a medical device."
+"""Stands on every page and picture."""
 
 
 def probability(value: float) -> str:
@@ -105,7 +111,7 @@ def place(slice_index: int, slices: int) -> str:
     >>> place(7, 40), place(0, 1)
     ('Slice 8 of 40', 'The image')
     """
-    return f"Slice {slice_index + 1} of {slices}" if slices > 1 else "The image"
+    return f"Slice {slice_numbers([slice_index])} of {slices}" if slices > 1 else "The image"
 
 
 def summary(suggestion: Suggestion) -> list[str]:
@@ -167,7 +173,7 @@ def _nothing(suggestion: Suggestion, name: str) -> str:
     looked = f" ({len(scores)} slices were looked at)" if len(scores) < slices else ""
     return (
         f"Nothing was found: the highest score for {name} is {score}, "
-        f"on slice {best + 1} of {slices}{looked}."
+        f"on slice {slice_numbers([best])} of {slices}{looked}."
     )
 
 

@@ -11,6 +11,7 @@ from .exporter import (
 )
 from .finding import Finding, make_finding
 from .model import Suggestion
+from .numbering import COUNTED, slice_numbers
 from .one_slice import ContourMap, MapLevel, Robustness, RobustnessRun, SliceResult
 from .parts import (
     ClassifierReference,
@@ -25,6 +26,7 @@ from .photograph import Photograph, PhotographEvidence
 from .save import Saved
 
 __all__ = [
+    "COUNTED",
     "ClassifierReference",
     "ContourMap",
     "Evidence",
@@ -51,5 +53,6 @@ __all__ = [
     "make_finding",
     "on_request",
     "refusal",
+    "slice_numbers",
     "suggestion_schema",
 ]

@@ -24,6 +24,7 @@ from medcontour.results.document import (
 )
 from medcontour.results.finding import Finding
 from medcontour.results.html import html_table
+from medcontour.results.numbering import slice_numbers
 from medcontour.results.parts import (
     ClassifierReference,
     FindingSlice,
@@ -121,11 +122,18 @@ class Suggestion:
     def _repr_html_(self) -> str:
         """Show the findings as a table, in a notebook."""
         unit = "mm" if self.scan.units == "mm" else "pixels"
-        head = ("finding", "slices", "score", "status", f"longest diameter, {unit}", "volume, mm³")
+        head = (
+            "finding",
+            "slices, from 1",
+            "score",
+            "status",
+            f"longest diameter, {unit}",
+            "volume, mm³",
+        )
         rows = [
             (
                 finding.name,
-                ", ".join(str(part.slice) for part in finding.slices),
+                slice_numbers(part.slice for part in finding.slices),
                 f"{finding.score:.2f}",
                 finding.status,
                 "none"

@@ -239,7 +239,7 @@ def test_converted_pictures_show_what_is_weak_and_label_maps_do_not(
     assert not np.asarray(nibabel.load(convert("labelmap")).dataobj).any()
     kept = nibabel.load(convert("labelmap", "--include-weak"))
     np.testing.assert_array_equal(kept.dataobj, nibabel.load(out / "labelmap.nii.gz").dataobj)
-    assert [path.name for path in convert("overlay").iterdir()] == ["slice_001.png"]
+    assert [path.name for path in convert("overlay").iterdir()] == ["slice_002.png"]
     assert "no better than random places" in convert("report").read_text()
 
 

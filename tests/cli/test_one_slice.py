@@ -74,13 +74,13 @@ def test_robustness_of_an_image(medcontour: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "arguments", "words"),
     [
-        ("map", ["--slice", "4"], "no slice 4: the scan has 4"),
-        ("map", ["--slice", "-1"], "no slice -1"),
+        ("map", ["--slice", "4"], "no slice of index 4: the scan has 4"),
+        ("map", ["--slice", "-1"], "no slice of index -1"),
         ("map", ["--slice", "1", "--areas", "0.1,0.9"], "0.001 to 0.785"),
         ("map", ["--slice", "1", "--areas", "0.1,0.1"], "twice"),
         ("map", ["--slice", "1", "--areas", "nan"], "out of reach"),
         ("map", ["--slice", "1", "--target", "lesion"], "lesion"),
-        ("robustness", ["--slice", "9"], "no slice 9"),
+        ("robustness", ["--slice", "9"], "no slice of index 9"),
         ("robustness", ["--slice", "1", "--weights", "-1"], "below 0"),
     ],
 )
@@ -102,7 +102,7 @@ def test_a_slice_that_is_called_negative_is_mapped_and_that_is_said(
     scan, classifier = mc.read_scan(study), mc.load_classifier(bundle)
     found = mc.contour_map(scan, classifier, 0, [0.1], circles=4)
     assert found.score < 0.5
-    assert "does not call slice 0 spot" in found.notes[-1]
+    assert "does not call slice 1 spot" in found.notes[-1]
     assert [p.name for p in write_map(found, scan, tmp_path)] == [
         "map.json",
         "map.png",

@@ -221,7 +221,7 @@ def test_fractional_boundary_lies_between_pixels() -> None:
 def test_markups_dragged_in_ras(axial, tmp_path: Path) -> None:
     scan, suggestion = axial
     folder = written(suggestion, scan, "markups", tmp_path)
-    path = folder / "nodule_1_slice_1.mrk.json"
+    path = folder / "nodule_1_slice_2.mrk.json"
     document = json.loads(path.read_text())
     markup = document["markups"][0]
     markup["coordinateSystem"] = "RAS"
@@ -236,7 +236,7 @@ def test_markups_dragged_in_ras(axial, tmp_path: Path) -> None:
     assert (figures.vertices, figures.vertices_moved) == (24, 1)
     one = mc.refine(suggestion, path, scan)  # one curve alone removes no other
     assert [f.change for f in one.report.slices] == ["moved", "unchanged", "unchanged"]
-    (folder / "nodule_1_slice_3.mrk.json").unlink()
+    (folder / "nodule_1_slice_4.mrk.json").unlink()
     gone = mc.refine(suggestion, folder, scan)
     assert [f.change for f in gone.report.slices] == ["moved", "unchanged", "deleted"]
 

@@ -246,7 +246,7 @@ def test_large_curves_are_the_same_through_24_points(made: Made, tmp_path: Path)
     )
     path = written(large, scan, "markups", tmp_path)
     assert_untouched(large, path, scan)
-    file = next(path.glob("*left_1_slice_1*"))
+    file = next(path.glob("*left_1_slice_2*"))
     document = json.loads(file.read_text())
     document["markups"][0]["controlPoints"][3]["position"][0] += 1.0
     file.write_text(json.dumps(document))

@@ -98,7 +98,7 @@ def test_other_formats_leave_out_and_delete_nothing(made: Made, tmp_path: Path) 
     other.mkdir()
     for path in (folder / "markups").iterdir():
         (other / path.name).write_bytes(path.read_bytes())
-    name = "nodule_1_slice_1.mrk.json"
+    name = "nodule_1_slice_2.mrk.json"
     document = json.loads((other / name).read_text())
     document["markups"][0]["type"] = "Curve"
     (other / name).write_text(json.dumps(document))

@@ -245,7 +245,7 @@ def whole_files(axial, tmp_path_factory) -> tuple[Scan, dict[str, bytes], Path]:
     folder = tmp_path_factory.mktemp("whole")
     suggestion.save(folder, ["rtstruct", "seg", "labelmap", "nrrd", "markups"])
     files = {name: (folder / name).read_bytes() for name in FILES}
-    curve = folder / "markups" / "nodule_1_slice_1.mrk.json"
+    curve = folder / "markups" / "nodule_1_slice_2.mrk.json"
     return scan, files | {"a.mrk.json": curve.read_bytes()}, folder
 
 

@@ -50,7 +50,7 @@ def test_edit_is_taken_over_and_resumed(edited, sample_data: Path, tmp_path: Pat
     for name in said["files"]:
         assert (out / name).exists(), name
     assert (out / "edit_report.md").read_text().startswith("# What the reader changed")
-    with Image.open(out / "before_after" / "slice_014.png") as picture:
+    with Image.open(out / "before_after" / "slice_015.png") as picture:
         assert min(picture.size) > 200
     before, after = (Suggestion.read_json(f) for f in (suggestion, out))
     resumed = Suggestion.read_json(out / "resumed")

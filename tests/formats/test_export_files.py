@@ -233,7 +233,7 @@ def test_a_new_export_replaces_the_curves_of_the_last(study: Study, tmp_path: Pa
     scan, suggestion = study
     export(suggestion, scan, "markups", tmp_path / "markups")
     export(suggest(scan, [circle(scan, 4, (20, 20), 5)]), scan, "markups", tmp_path / "markups")
-    assert list(files_in(tmp_path / "markups")) == ["nodule_1_slice_4.mrk.json"]
+    assert list(files_in(tmp_path / "markups")) == ["nodule_1_slice_5.mrk.json"]
     assert list(tmp_path.iterdir()) == [tmp_path / "markups"]
 
 

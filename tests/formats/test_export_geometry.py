@@ -202,7 +202,7 @@ def test_curves_pass_through_the_ellipses(made: Made) -> None:
         for markup in json.loads(path.read_text("utf-8"))["markups"]
     }
     expected = {
-        f"{name} slice {e.k}{suffix}": e
+        f"{name} slice {e.k + 1}{suffix}": e
         for name, ellipses in (("nodule 1", ELLIPSES), ("nodule 1 evidence", EVIDENCE))
         for e, suffix in zip(ellipses, ("", "", " (2)", ""), strict=True)
     }

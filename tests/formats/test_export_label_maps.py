@@ -198,8 +198,8 @@ def test_markup_files_are_what_slicer_expects(study: Study, tmp_path: Path) -> N
     scan, suggestion = study
     export(suggestion, scan, "markups", tmp_path / "markups")
     documents = {p.name: json.loads(p.read_text("utf-8")) for p in (tmp_path / "markups").iterdir()}
-    assert "nodule_1_slice_1.mrk.json" in documents
-    assert "nodule_1_evidence_slice_1.mrk.json" in documents
+    assert "nodule_1_slice_2.mrk.json" in documents
+    assert "nodule_1_evidence_slice_2.mrk.json" in documents
     for document in documents.values():
         assert document["@schema"].endswith("/markups-schema-v1.0.3.json#")
         [markup] = document["markups"]
@@ -261,7 +261,7 @@ def test_labels_that_make_no_file_name_still_have_a_file_each(study: Study, tmp_
     export(suggestion, scan, "markups", tmp_path / "markups")
     written = [json.loads(c)["markups"][0]["name"] for c in files_in(tmp_path / "markups").values()]
     assert sorted(written) == [
-        "Mass:cyst 3 slice 1", "mass cyst 2 slice 1", "mass/cyst 1 slice 1"
+        "Mass:cyst 3 slice 2", "mass cyst 2 slice 2", "mass/cyst 1 slice 2"
     ]  # fmt: skip
     names = {name.casefold() for name in files_in(tmp_path / "markups")}
     assert len(names) == 3

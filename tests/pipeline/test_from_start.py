@@ -65,7 +65,7 @@ def test_starts_that_are_not_there_are_refused(sample_run: SampleRun) -> None:
     with pytest.raises(mc.MedcontourError, match="No place to start from"):
         mc.snap(scan, sample_run.classifier, {})
     square = square_about(scan, 0, 50, 50, 10)
-    with pytest.raises(mc.MedcontourError, match="There is no slice 40: the scan has 40"):
+    with pytest.raises(mc.MedcontourError, match="There is no slice of index 40: the scan has 40"):
         mc.snap(scan, sample_run.classifier, {scan.slices: square})
 
 

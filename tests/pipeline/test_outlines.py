@@ -101,7 +101,7 @@ def test_an_outline_that_ran_out_is_said_on_an_image_and_gives_way_in_a_stack(
     assert part.outlines[0].area_mm2 > 5 * evidence
     assert "may have run out" in part.note
     [note] = [note for note in alone.notes if "may have run out" in note]
-    assert "on slice 0 is" in note
+    assert "on slice 1 is" in note
 
     together = mc.suggest(scan, classifier, "nodule", slices=slice(12, 14))
     first, second = together.slices

@@ -92,7 +92,7 @@ def test_several_slices_are_named_in_one_note_and_the_header_is_heard() -> None:
     suggestion = mc.suggest(scan, classifier(by_the_pen()), outline="none")
     assert [finding.slice for finding in suggestion.slices] == [0, 2]
     [lies] = [note for note in suggestion.notes if "lies on" in note]
-    assert "on slices 0, 2 lies on" in lies
+    assert "on slices 1, 3 lies on" in lies
     assert suggestion.notes[-1].endswith("carry burnt-in annotation.")
 
 

@@ -10,11 +10,15 @@ import pytest
 from matplotlib import pyplot as plt
 from PIL import Image
 from pydicom.dataset import Dataset
+from report_page import Report
 from scipy.spatial import cKDTree
 
 from medcontour.errors import MedcontourError
 from medcontour.report import write_overlays
+from medcontour.report.overlays import caption
 from medcontour.report.pictures import Edges, edge_letters, scale_bar
+from medcontour.report.words import verdict
+from medcontour.results.status import STATUSES
 
 OUTLINE, EVIDENCE = (0x56, 0xB4, 0xE9), (0xE6, 0x9F, 0x00)  # Okabe and Ito 2008
 
@@ -108,11 +112,11 @@ def test_small_curves_are_shown_enlarged_beside_the_slice(small_case: Any, tmp_p
     assert np.abs(center - small_case.outline.center).max() * scale < 1.0
 
 
-def test_names_follow_the_index_and_count_further_findings(case: Any, tmp_path: Path) -> None:
+def test_names_follow_the_slice_and_count_further_findings(case: Any, tmp_path: Path) -> None:
     finding = case.suggestion.slices[0]
     suggestion = case.with_findings(finding, finding, replace(finding, slice=2))
     written = write_overlays(suggestion, case.scan, tmp_path / "new")
-    names = ["slice_001.png", "slice_001_2.png", "slice_002.png"]
+    names = ["slice_002.png", "slice_002_2.png", "slice_003.png"]
     assert [path.name for path in written] == names
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == names
 
@@ -224,3 +228,35 @@ def test_large_curves_and_a_single_image(case: Any, contour_of: Any, tmp_path: P
     assert picture.shape[1] == part.shape[1]
     distance = case.outline.scaled(2).distance(to_plane(coloured(part, OUTLINE), scale))
     assert np.abs(distance).max() * scale < 1.7
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_says_what_the_page_says(status: Any, case: Any, report: Report) -> None:
+    """Every warning, in the same words."""
+    part = replace(case.suggestion.slices[0], status=status, note="Look at “this”.", outlines=())
+    suggestion = case.with_findings(part, notes=("The classifier calls everything so.",))
+    page, said = report(suggestion).words, caption(suggestion.findings[0], part, suggestion)
+    for sentence in said[1:]:
+        assert sentence.removesuffix("outline.") in page
+    assert said[0] == f"nodule 1, score 0.93. Slice 2 of 3 (index 1). {status.capitalize()}."
+    for sentence in (part.note, *suggestion.notes, "No outline.", verdict(part)):
+        assert sentence in said
+    assert "Research use; not a medical device." in said
+
+
+def test_an_outline_that_goes_on_is_not_said_to_be_drawn_by_a_reader(case: Any) -> None:
+    part = replace(case.suggestion.slices[0], evidence=None, evidence_contours=())
+    suggestion = case.with_findings(part)
+    said = " ".join(caption(suggestion.findings[0], part, suggestion))
+    assert "its outline goes on from" in said
+    assert "reader" not in said
+
+
+def test_a_warning_makes_room_for_itself(case: Any, tmp_path: Path) -> None:
+    part = replace(case.suggestion.slices[0], note="Look at this. " * 20)
+    (noted,) = write_overlays(case.with_findings(part), case.scan, tmp_path / "noted")
+    (plain,) = write_overlays(case.suggestion, case.scan, tmp_path / "plain")
+    with_note, without = read(noted), read(plain)
+    slice_rows = whole_slice(without, case)[0].shape[0]
+    assert with_note.shape[0] > without.shape[0]
+    assert (with_note[slice_rows:] > 200).sum() > 1.5 * (without[slice_rows:] > 200).sum()

@@ -28,7 +28,7 @@ def test_says_what_was_found_and_why(report: Report) -> None:
     for phrase in (
         "1 of 3 slices is called “nodule”. 1 finding is suggested, with an outline to edit.",
         "nodule 1: slice 2 of 3",
-        "2 of 3; index 1 in suggestion.json",
+        "2 of 3; index 1 in suggestion.json and for --slices",
         "1.2.826.0.1.3680043.8.498.1",
         "The outline is what you edit. The evidence contour says why it is there; "
         "it is not the lesion's extent.",
@@ -139,12 +139,6 @@ def test_nothing_found(case: Any, report: Report) -> None:
     assert "p value" not in page.words
     assert not page.all("details")
     assert page.all("svg", class_="strip")
-
-
-def test_notes_that_name_slices_say_from_where_they_count(case: Any, report: Report) -> None:
-    said = "Notes count slices from 0"
-    for notes, there in ((("Look at slice 1.",), True), (("Look twice.",), False), ((), False)):
-        assert (said in report(replace(case.suggestion, notes=notes)).words) == there
 
 
 def test_views(case: Any, report: Report) -> None:

@@ -17,6 +17,7 @@ from medcontour.files import file_stem, replacing_folder
 from medcontour.formats.labels import Kind, Label, labels
 from medcontour.results.exporter import Exporter, NothingToWrite
 from medcontour.results.model import Suggestion
+from medcontour.results.numbering import slice_numbers
 from medcontour.scan.scan import Scan
 
 __all__ = ["control_points", "exporter", "write"]
@@ -33,8 +34,8 @@ _RAS_AXES_IN_LPS = [-1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 1.0]
 def write(suggestion: Suggestion, scan: Scan, path: Path) -> None:
     """Write the folder ``markups`` with one closed curve a contour.
 
-    Curves are named ``NAME slice K`` and ``NAME evidence slice K``, K the index of the slice
-    from 0, with a number added where a slice has several. Evidence has another colour. The same
+    Curves are named ``NAME slice K`` and ``NAME evidence slice K``, K the slice counted
+    from 1, with a number added where a slice has several. Evidence has another colour. The same
     suggestion gives the same bytes.
 
     Raises
@@ -91,7 +92,7 @@ def _curves(suggestion: Suggestion) -> Iterator[tuple[str, Label, Kind, npt.NDAr
     for label in labels(suggestion):
         for kind in kinds:
             for contour in label.contours(kind):
-                name = f"{label.called(kind)} slice {contour.slice}"
+                name = f"{label.called(kind)} slice {slice_numbers([contour.slice])}"
                 taken[name] += 1
                 unique = name if taken[name] == 1 else f"{name} ({taken[name]})"
                 yield unique, label, kind, contour.polygon_lps_mm
