@@ -16,6 +16,7 @@ from PIL import Image
 from report_page import Page
 
 from medcontour.report import write_report
+from medcontour.results import make_finding
 
 OUTLINE = (0x56, 0xB4, 0xE9)
 
@@ -113,3 +114,50 @@ def test_nothing_sticks_out_sideways(small_case: Any, tmp_path: Path, width: int
     wide, elements = found_by(tmp_path, page)
     assert elements > 100
     assert wide <= width
+
+
+@pytest.mark.browser
+def test_small_pictures_show_their_curves_and_places(
+    small_case: Any, contour_of: Any, tmp_path: Path
+) -> None:
+    """What the page holds once and shows often is drawn, also where it lies in a folded card."""
+    parts = [
+        replace(
+            small_case.suggestion.slices[0],
+            slice=k,
+            outlines=(contour_of("outline", small_case.outline, small_case.scan, k),),
+            evidence_contours=(),
+            views=None,
+        )
+        for k in range(3)
+    ]
+    finding = make_finding(parts, 1, small_case.scan)
+    path = tmp_path / "report.html"
+    write_report(replace(small_case.suggestion, findings=(finding,)), small_case.scan, path)
+    where = (
+        "[...d.querySelectorAll('svg.thumbnail, svg.projection')].flatMap(e => {"
+        "const m = e.getScreenCTM(); return [m.a, m.e, m.f]; })"
+    )
+    page = framed(path, 1100, where)
+    shown = np.array(found_by(tmp_path, page)).reshape(-1, 3)
+    chromium(tmp_path, page, f"--screenshot={tmp_path / 'shot.png'}", "--window-size=1100,1700")
+    shot = np.asarray(Image.open(tmp_path / "shot.png").convert("RGB")).astype(int)
+    held = Page(path.read_text(encoding="utf-8"))
+    pictures = [*held.all("svg", class_="thumbnail"), *held.all("svg", class_="projection")]
+    areas = [
+        re.findall(r"[-\d.e]+,[-\d.e]+", item["d"])
+        for item in held.all("path", class_="lies of-outline")
+    ]
+    projected = [np.array([point.split(",") for point in area], float) for area in areas]
+    truths = [small_case.outline.points(2000)] * 3 + projected
+    assert len(pictures) == len(shown) == len(truths) == 6
+    for (scale, left, top), found, truth in zip(shown, pictures, truths, strict=True):
+        x0, y0, width, height = (float(n) for n in found["viewbox"].split())
+        corner = np.rint([left + x0 * scale, top + y0 * scale]).astype(int)
+        size = np.rint([width * scale, height * scale]).astype(int)
+        cut = shot[corner[1] : corner[1] + size[1], corner[0] : corner[0] + size[0]]
+        y, x = np.nonzero(np.abs(cut - OUTLINE).max(-1) < 30)
+        points = (np.stack([x, y], -1) + 0.5) / scale + (x0, y0)
+        assert len(points) > 10
+        middle, true = ((p.min(0) + p.max(0)) / 2 for p in (points, truth))
+        assert np.abs(middle - true).max() * scale < 1.5
