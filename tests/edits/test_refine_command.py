@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 import medcontour as mc
 from medcontour.cli import main
 from medcontour.cli.app import app
-from medcontour.results import Suggestion, suggestion_schema
+from medcontour.results import COUNTED, Suggestion, suggestion_schema
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,10 @@ def test_edit_is_taken_over_and_resumed(edited, sample_data: Path, tmp_path: Pat
     assert said["total"]["area_change_percent"] == pytest.approx(32.25, abs=0.1)
     for name in said["files"]:
         assert (out / name).exists(), name
-    assert (out / "edit_report.md").read_text().startswith("# What the reader changed")
+    table = (out / "edit_report.md").read_text()
+    assert table.startswith("# What the reader changed")
+    assert COUNTED in table
+    assert f"| {said['slices'][0]['slice'] + 1} | nodule" in table
     with Image.open(out / "before_after" / "slice_015.png") as picture:
         assert min(picture.size) > 200
     before, after = (Suggestion.read_json(f) for f in (suggestion, out))

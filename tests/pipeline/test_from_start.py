@@ -84,7 +84,7 @@ def test_a_limit_of_cost_is_kept_and_the_surest_slices_come_first(sample_run: Sa
     assert done == sorted(surest[: len(done)])
     left = sorted(set(surest) - set(done))
     [note] = [note for note in limited.notes if "not looked at" in note]
-    assert note.endswith(f"{', '.join(map(str, left))}.")
+    assert note.endswith(f"{', '.join(str(k + 1) for k in left)}.")
     assert limited.slice_scores.keys() == whole.slice_scores.keys()
 
 
