@@ -31,7 +31,7 @@ _SIDE, _BYTES = 112, 4_500  # of a small picture
 class Thumbnail:
     """One slice, cut out around the finding.
 
-    `card` is where all of it is said, `marks` what it is worth unfolding for.
+    `card` is where all of it is said, `marks` what that says beside the curves.
     """
 
     slice: int
