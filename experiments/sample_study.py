@@ -1,7 +1,7 @@
-"""The sample study: how far evidence contours, outlines and Grad-CAM++ are from the nodules.
+"""The sample study: how far findings, evidence contours and Grad-CAM++ are from the nodules.
 
-Table of all findings on slices that hold a nodule, against the truth that the phantom was made
-of. Notes under the table say how each row is made.
+Tables of the findings as objects in the patient, and of the slices they were found on, against the
+truth that the phantom was made of. Notes under the tables say how each row is made.
 
     python experiments/sample_study.py --out results/
 """
@@ -35,19 +35,24 @@ from localisation import (
     say,
     write_results,
 )
+from volumes import finding_rows, in_words
 
 import medcontour as mc
 from medcontour.classifier import Classifier, target_index
 from medcontour.pipeline.planes import plane_batches, plane_geometry
-from medcontour.results import FindingSlice as Finding
+from medcontour.results import FindingSlice
 from medcontour.scan import Scan
 
 SAMPLE = Path(__file__).resolve().parents[1] / "sample_data"
 FIGURES = ("Dice", "distance mm", "APL mm")
 NOTES = (
-    "One finding a slice, as `mc.suggest` gives it with its defaults, whatever its status; only "
-    "slices that hold a nodule. Evidence and outline are compared with the nodule nearest to the "
-    "evidence, Grad-CAM++ with the nodule nearest to its peak, so that counts may differ.",
+    "Findings: what `mc.suggest` gives with its defaults and a label map would hold. Every nodule "
+    "against the finding that fits it best, Dice 0 where none meets it; then the findings that are "
+    "no nodule's. Volume: of the outlines; truth: of its voxels. Distance: between the middles in "
+    "the patient. APL and boundary: summed over the slices.",
+    "Slices: every slice with a nodule that a contour was looked for on, whatever its status; not "
+    "those that a finding's outline goes on to. Evidence and outline are compared with the nodule "
+    "nearest to the evidence, Grad-CAM++ with the one nearest to its peak: counts may differ.",
     "Distance: between the middles of the pixels inside. APL: added path length, the pixels of "
     "the truth's boundary that are not on the suggestion's (Vaassen et al. 2020), times the "
     "side of a square as large as a pixel; the truth's whole boundary is given beside it.",
@@ -64,9 +69,9 @@ Spacing = tuple[float, float]
 
 @dataclass(frozen=True)
 class Case:
-    """One finding on a slice that holds a nodule, with the label of the nodule nearest to it."""
+    """What was found on a slice that holds a nodule, with the label of the nodule nearest to it."""
 
-    finding: Finding
+    part: FindingSlice
     evidence: Mask
     outline: Mask | None
     middle: tuple[float, float]
@@ -88,17 +93,17 @@ def read_truth(path: Path, scan: Scan) -> Labels:
     return np.asarray(scan.grid.to_scan(np.asarray(image.dataobj)), dtype=np.int64)
 
 
-def look_at(finding: Finding, labels: Labels, scan: Scan, classifier: Classifier) -> Case:
+def look_at(part: FindingSlice, labels: Labels, scan: Scan, classifier: Classifier) -> Case:
     """Gather what is compared on one slice; `labels` (rows, columns) holds a nodule."""
     plane = plane_geometry(scan)
-    evidence = curve_of(finding.evidence_contours[0])
+    evidence = curve_of(part.evidence_contours[0])
     inside = pixels_inside(evidence, plane)
     middle = centre(inside, evidence, plane)
-    outlines = [pixels_inside(curve_of(outline), plane) for outline in finding.outlines]
-    batch = next(plane_batches(scan, classifier, [finding.slice], 1))
+    outlines = [pixels_inside(curve_of(outline), plane) for outline in part.outlines]
+    batch = next(plane_batches(scan, classifier, [part.slice], 1))
     target = target_index(classifier)
     return Case(
-        finding=finding,
+        part=part,
         evidence=inside,
         outline=outlines[0] if outlines else None,
         middle=middle,
@@ -154,10 +159,10 @@ def compare(
             truth = case.labels == label
             records.append(
                 {
-                    "slice": case.finding.slice,
+                    "slice": case.part.slice,
                     "nodule": label,
                     "touches vessel": label in touching,
-                    "status": case.finding.status,
+                    "status": case.part.status,
                     "method": method,
                     **figures(mask, truth, spacing),
                     "boundary mm": float(boundary(truth).sum() * np.sqrt(np.prod(spacing))),
@@ -167,7 +172,7 @@ def compare(
 
 
 def summary(group: str, method: str, records: list[dict[str, Any]]) -> dict[str, Any]:
-    """One row of the first table."""
+    """One row of a method."""
     row: dict[str, Any] = {"nodules": group, "": method, "n": len(records)}
     for figure in FIGURES:
         values = [record[figure] for record in records if record[figure] is not None]
@@ -181,12 +186,12 @@ def summary(group: str, method: str, records: list[dict[str, Any]]) -> dict[str,
 def nodule_row(
     nodule: int, touches: bool, labels: Labels, positive: int, cases: list[Case], spacing: Spacing
 ) -> dict[str, Any]:
-    """One row of the second table; `cases` are the findings nearest to this nodule."""
+    """One row; `cases` are those nearest to this nodule."""
     there = [
         case
         for case in cases
         if gap_mm(case.middle, case.truth, spacing)
-        <= np.sqrt(case.finding.evidence_contours[0].area_mm2 / np.pi)
+        <= np.sqrt(case.part.evidence_contours[0].area_mm2 / np.pi)
     ]
     good = [c for c in cases if c.outline is not None and dice(c.outline, c.truth) > 0.5]
     return {
@@ -201,7 +206,7 @@ def nodule_row(
 
 
 def table_rows(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The first table: every method on all nodules, on the free ones, on those at a vessel."""
+    """Slices: every method on all nodules, on the free ones, on those at a vessel."""
     groups = {
         "all": records,
         "free": [record for record in records if not record["touches vessel"]],
@@ -216,15 +221,15 @@ def table_rows(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def nodule_rows(
-    labels: Labels, findings: list[Labels], cases: list[Case], touching: set[int], spacing: Spacing
+    labels: Labels, positive: list[Labels], cases: list[Case], touching: set[int], spacing: Spacing
 ) -> list[dict[str, Any]]:
-    """The second table: a row a nodule of `labels`; `findings` are the labels of their slices."""
+    """A row a nodule of `labels`; `positive` are the labels of each slice called positive."""
     return [
         nodule_row(
             nodule,
             nodule in touching,
             labels,
-            sum(nodule in own for own in findings),
+            sum(nodule in own for own in positive),
             [case for case in cases if case.label == nodule],
             spacing,
         )
@@ -260,31 +265,35 @@ def main() -> None:
     described = json.loads(args.truth.with_name("nodules.json").read_text(encoding="utf-8"))
     touching = {n["label"] for n in described["nodules"] if n["touches_vessel"]}
     slices = slice(*(int(end) for end in args.slices.split(":"))) if args.slices else slice(None)
-    findings = mc.suggest(scan, classifier, slices=args.slices, seed=SEED, progress=say).slices
+    labels[np.setdiff1d(np.arange(scan.slices), np.arange(scan.slices)[slices])] = 0
+    suggestion = mc.suggest(scan, classifier, slices=args.slices, seed=SEED, progress=say)
+    findings = suggestion.for_export().findings
+    objects = finding_rows(findings, labels, scan)
+    searched = [part for part in suggestion.slices if part.evidence_contours]
     cases = [
-        look_at(finding, labels[finding.slice], scan, classifier)
-        for finding in findings
-        if labels[finding.slice].any()
+        look_at(part, labels[part.slice], scan, classifier)
+        for part in searched
+        if labels[part.slice].any()
     ]
     if not cases:
-        raise SystemExit("There is no finding on a slice that holds a nodule: no table.")
+        raise SystemExit("Nothing was found on a slice that holds a nodule: no table.")
     records, tried = compare(cases, touching, scan.pixel_spacing)
-    own = [labels[finding.slice] for finding in findings]
-    states = [case.finding.status for case in cases]
+    positive = [labels[k] for k in {part.slice for part in searched}]
+    states = [case.part.status for case in cases]
     counted = ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states)))
     found = (
-        f"{len(labels[slices])} slices looked at, {len(findings)} findings, "
-        f"{len(findings) - len(cases)} of them on slices with no nodule. Status of the others: "
-        f"{counted}."
+        f"{len(labels[slices])} slices looked at, a contour looked for on {len(searched)}, "
+        f"{len(searched) - len(cases)} of them with no nodule. Status of the others: {counted}."
     )
     write_results(
         args.out,
         "The sample study",
-        (*NOTES, found, tried),
+        (*NOTES, in_words(objects, findings, labels, scan), found, tried),
         {
-            "Findings on slices with a nodule": table_rows(records),
+            "Findings": objects,
+            "Slices with a nodule": table_rows(records),
             "Nodules (counts of slices)": nodule_rows(
-                labels[slices], own, cases, touching, scan.pixel_spacing
+                labels, positive, cases, touching, scan.pixel_spacing
             ),
         },
         {

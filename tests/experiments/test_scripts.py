@@ -38,7 +38,8 @@ def test_sample_study(tmp_path: Path, sample_data: Path, monkeypatch: pytest.Mon
     document, records = run(sample_study, monkeypatch, tmp_path, "--slices", only)
     scan = mc.read_scan(sample_data / "ct_study")
     classifier = mc.load_classifier(sample_data / "nodule_classifier")
-    finding = mc.suggest(scan, classifier, slices=slice(SLICE, SLICE + 1)).slices[0]
+    (found,) = mc.suggest(scan, classifier, slices=slice(SLICE, SLICE + 1)).findings
+    (finding,) = found.slices
     truth_image = sitk.ReadImage(str(sample_data / "truth" / "nodules.nii.gz"))
     column_mm, row_mm, _ = truth_image.GetSpacing()
     labels = sitk.GetArrayFromImage(truth_image)[SLICE]
@@ -64,10 +65,25 @@ def test_sample_study(tmp_path: Path, sample_data: Path, monkeypatch: pytest.Mon
         length = find_boundaries(truth, connectivity=1, mode="inner").sum()
         assert float(record["boundary mm"]) == pytest.approx(length * np.sqrt(row_mm * column_mm))
         assert 0 <= float(record["APL mm"]) <= float(record["boundary mm"])
-    rows = document["tables"]["Findings on slices with a nodule"]
+    rows = document["tables"]["Slices with a nodule"]
     for row, record in zip(rows, records, strict=False):
         assert (row["nodules"], row["n"]) == ("all", 1)
         assert row["Dice, mean"] == row["Dice, median"] == float(record["Dice"])
+
+    (row,) = document["tables"]["Findings"]
+    assert (row["finding"], row["nodule"]) == (found.name, int(records[1]["nodule"]))
+    assert row["status"] == found.status
+    truth, mask = labels == row["nodule"], found.mask()[SLICE]
+    overlap = 2 * (mask & truth).sum() / (mask.sum() + truth.sum())
+    assert row["Dice"] == pytest.approx(overlap)
+    assert row["volume mm3"] == found.volume_mm3
+    height_mm = truth_image.GetSpacing()[2]
+    assert row["truth mm3"] == pytest.approx(truth.sum() * row_mm * column_mm * height_mm)
+    assert row["ratio"] == row["volume mm3"] / row["truth mm3"]
+    assert row["APL mm"] == pytest.approx(float(records[1]["APL mm"]))
+    assert row["distance mm"] == pytest.approx(float(records[1]["distance mm"]), abs=0.3)
+    assert "Of 1 exported outlines 0 contain no nodule" in (tmp_path / "table.md").read_text()
+
     assert document["settings"]["weights_sha256"] == classifier.weights_sha256
     assert "| all | evidence contour | 1 |" in (tmp_path / "table.md").read_text()
 
