@@ -87,6 +87,7 @@ def test_peaks_lie_in_the_square(name: str, found: dict[str, Attribution]) -> No
         assert bool(((result.evaluations > 5) & (result.evaluations <= 50)).all())
 
 
+@pytest.mark.slow
 def test_random_contours_are_anywhere_and_have_the_area(found: dict[str, Attribution]) -> None:
     model, images = planted.network(), planted.images()
     hits = []
@@ -101,7 +102,9 @@ def test_random_contours_are_anywhere_and_have_the_area(found: dict[str, Attribu
     assert torch.allclose(like, contours, atol=0.003)
 
 
-@pytest.mark.parametrize("name", ["gradient-shap", "rise", "random", "smooth-mask"])
+@pytest.mark.parametrize(
+    "name", ["gradient-shap", "rise", "random", pytest.param("smooth-mask", marks=pytest.mark.slow)]
+)
 def test_a_seed_repeats_and_another_one_changes(name: str, found: dict[str, Attribution]) -> None:
     model, images = planted.network(), planted.images()
     kind = {
@@ -204,6 +207,7 @@ def test_smooth_masks_have_the_area_asked_for(area: float) -> None:
     assert 0 <= float(mask.min()) <= float(mask.max()) <= 1
 
 
+@pytest.mark.slow
 def test_smooth_masks_of_several_areas_are_searched_apart() -> None:
     model, images = planted.network(), planted.images()
     method = SmoothMask((0.05, 0.2), steps=50)
@@ -377,6 +381,7 @@ def test_layers_are_randomised_from_the_top() -> None:
     assert torch.equal(token, torch.zeros_like(token))  # of no spread, it stays
 
 
+@pytest.mark.slow
 def test_maps_move_away_when_the_network_forgets(found: dict[str, Attribution]) -> None:
     model, images = planted.network(), planted.images()
     # A new top layer may by chance point the same way; with this seed it does not.

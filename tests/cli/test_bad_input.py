@@ -248,6 +248,7 @@ def test_a_file_in_place_of_the_result_folder(
     assert (tmp_path / "out").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_a_foreign_folder_of_that_name_is_kept(
     medcontour: Run, study: Path, bundle: Path, tmp_path: Path
 ) -> None:
@@ -322,6 +323,7 @@ def test_convert_with_another_scan(medcontour: Run, suggested, tmp_path: Path) -
     assert not (tmp_path / "a.nii.gz").exists()
 
 
+@pytest.mark.slow
 def test_convert_of_an_image_to_dicom(medcontour: Run, tmp_path: Path) -> None:
     picture = tmp_path / "picture.png"
     PIL.Image.fromarray((plane(spot=True) * 255).astype(np.uint8)).save(picture)

@@ -132,6 +132,7 @@ def test_options_reach_the_work(medcontour: Run, study: Path, bundle: Path, tmp_
     assert settings["seed"] == 5
 
 
+@pytest.mark.slow
 def test_of_several_series_one_is_chosen(medcontour: Run, bundle: Path, tmp_path: Path) -> None:
     with_spot = write_series(tmp_path / "both" / "a")
     write_series(tmp_path / "both" / "b", [plane(spot=False, seed=k) for k in range(3)])
@@ -202,6 +203,7 @@ def test_converted_is_what_suggest_wrote(
         assert (tmp_path / filename).read_bytes() == (out / filename).read_bytes()
 
 
+@pytest.mark.slow
 def test_convert_finds_a_scan_that_has_moved(
     medcontour: Run, study: Path, bundle: Path, tmp_path: Path
 ) -> None:

@@ -79,6 +79,7 @@ def test_group_14_nothing_that_suggest_writes_or_says_tells_who_it_is(
     assert not told(answer.err)
 
 
+@pytest.mark.slow
 def test_group_14_an_edit_is_read_back_where_the_path_tells_nothing(
     tmp_path: Path, bundle: Path, capsys, monkeypatch
 ) -> None:
@@ -107,10 +108,10 @@ def test_group_14_an_edit_is_read_back_where_the_path_tells_nothing(
     "name",
     [
         f"{FAMILY}_{GIVEN}.nii.gz",
-        "1931-04-05.png",
-        "Brunhilde.dcm",
-        "Zwei_Namen.json",
-        "Zwei_Namen",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("1931-04-05.png", "Brunhilde.dcm", "Zwei_Namen.json", "Zwei_Namen")
+        ),
     ],
 )
 def test_group_14_a_bad_file_named_after_a_patient(

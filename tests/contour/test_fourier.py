@@ -76,6 +76,7 @@ def test_eq_12_keeps_the_radius_between_its_bounds(curve: FourierContour) -> Non
     assert radius.max() <= 1.0 + 1e-12
 
 
+@pytest.mark.slow
 @given(curves())
 @settings(max_examples=25, deadline=None)
 def test_mask_gradients_are_those_of_finite_differences(curve: FourierContour) -> None:

@@ -51,6 +51,7 @@ def _use(monkeypatch: pytest.MonkeyPatch, **variables: object) -> None:
         monkeypatch.setenv(f"MEDCONTOUR_DICOMWEB_{name}", str(value))
 
 
+@pytest.mark.slow
 def test_a_password_is_used_and_seen_nowhere(
     study: Path,
     bundle: Path,

@@ -71,6 +71,7 @@ RENAMED = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=10)
 @given(data=st.data())
 def test_structure_sets_named_numbered_and_ordered_anew(made: Made, data) -> None:

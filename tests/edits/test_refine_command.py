@@ -36,6 +36,7 @@ def edited(sample_data: Path, tmp_path_factory) -> tuple[Path, Path]:
     return folder / "out", folder / "edited.dcm"
 
 
+@pytest.mark.slow
 def test_edit_is_taken_over_and_resumed(edited, sample_data: Path, tmp_path: Path) -> None:
     suggestion, path = edited
     out = tmp_path / "refined"

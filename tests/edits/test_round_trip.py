@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from edits import CASES, TILTED, UNEVEN, Case, smooth_suggestion, write_series, written
+from export_cases import each
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -27,7 +28,7 @@ def name_of(case: Case) -> str:
     return case.name
 
 
-@pytest.fixture(scope="module", params=EVERY, ids=name_of)
+@pytest.fixture(scope="module", params=each(*EVERY), ids=name_of)
 def made(request, tmp_path_factory) -> tuple[Scan, Suggestion, Path]:
     folder = tmp_path_factory.mktemp("series")
     scan = mc.read_scan(write_series(request.param, folder / "ct"))

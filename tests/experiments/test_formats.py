@@ -32,6 +32,7 @@ def test_every_cell_is_within_its_bound(capsys: pytest.CaptureFixture[str]) -> N
         assert cells[0] != formats.NO_GRID  # a plain series is judged by all
 
 
+@pytest.mark.slow
 def test_judges_see_half_a_pixel(tmp_path: Path) -> None:
     case = formats.CASES[4]
     series = formats.write_series(case, tmp_path / "series")

@@ -13,6 +13,7 @@ from medcontour.benchmark import read_imagenet
 from medcontour.benchmark.data.dataset import read_pixels
 
 
+@pytest.mark.slow
 @pytest.mark.shared_data
 def test_squeezenet_knows_most_of_the_photographs(shared_data: Path) -> None:
     model = natural_images.squeezenet(shared_data / "classifiers" / "squeezenet1_0_dc.safetensors")

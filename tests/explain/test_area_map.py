@@ -57,6 +57,7 @@ def test_a_fixed_area_is_the_counted_one(
     assert float(counted) == pytest.approx(area, abs=0.02)  # half a pixel along the edge
 
 
+@pytest.mark.slow
 @given(
     x=st.floats(-1, 1), y=st.floats(-1, 1), fraction=st.floats(0.01, 0.78), row=st.floats(0.4, 2.5)
 )

@@ -66,6 +66,7 @@ def test_a_gaussian_of_no_width_is_refused(sigma: float, spacing: tuple[float, f
         GaussianBackground(sigma, spacing)
 
 
+@pytest.mark.slow
 def test_a_background_may_be_any_callable_and_pixels_need_not_be_square() -> None:
     row, column = torch.meshgrid(torch.arange(32.0), torch.arange(64.0), indexing="ij")
     disc = ((row - 15.5) * 2).square() + (column - 31.5).square() < 18.0**2  # millimetres

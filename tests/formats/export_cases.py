@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
+import pytest
 import SimpleITK as sitk
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
@@ -84,6 +86,17 @@ CASES = [
 AXIAL = CASES[0]
 TILTED = replace(AXIAL, name="tilted gantry", step=(0, 0.8, 2.7))
 UNEVEN = replace(AXIAL, name="uneven", heights=(0, 1, 2, 4, 5))
+FURTHER = ("coronal", "sagittal", "oblique", "prone", "transposed")
+"""Tried with the slow tests: the others have every difficulty of theirs."""
+
+
+def each(*cases: Case) -> list[Any]:
+    """Cases as a test's parameters, with those `FURTHER` ones slow."""
+    return [
+        pytest.param(case, marks=pytest.mark.slow) if case.name in FURTHER else case
+        for case in cases
+    ]
+
 
 Study = tuple[Scan, Suggestion]
 

@@ -18,6 +18,7 @@ from export_cases import (
     Case,
     case_suggestion,
     dice,
+    each,
     suggest,
     write_series,
 )
@@ -91,7 +92,7 @@ def test_pycocotools_fills_the_polygon_where_our_mask_is(picture: Scan, tmp_path
         assert theirs.sum() == pytest.approx(annotation["area"], rel=0.03)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", each(*CASES), ids=lambda case: case.name)
 def test_every_slice_of_a_scan_with_a_contour_is_an_image(case: Case, tmp_path: Path) -> None:
     scan = read_scan(write_series(case, tmp_path / "series"))
     suggestion = case_suggestion(scan, case)

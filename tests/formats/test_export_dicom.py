@@ -24,6 +24,7 @@ from export_cases import (
     case_suggestion,
     circle,
     dice,
+    each,
     headers_by_uid,
     suggest,
     write_series,
@@ -46,7 +47,7 @@ def test_dciodvfy_finds_no_error(name: str, case: Case, edited: bool, tmp_path: 
 
 
 @pytest.mark.dicom_tools
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", each(*CASES), ids=lambda case: case.name)
 def test_plastimatch_rasterises_the_structures_as_the_label_map(case: Case, tmp_path: Path) -> None:
     """plastimatch, too, takes a pixel in when its centre is: only voxels on the edge may differ."""
     folder = write_series(case, tmp_path / "series")

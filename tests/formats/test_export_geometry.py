@@ -23,6 +23,7 @@ from export_cases import (
     Ellipse,
     case_suggestion,
     dice,
+    each,
     headers_by_uid,
     on_image,
     placed,
@@ -55,7 +56,7 @@ class Made:
         return self.out / filename
 
 
-@pytest.fixture(scope="module", params=CASES, ids=lambda case: case.name)
+@pytest.fixture(scope="module", params=each(*CASES), ids=lambda case: case.name)
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Made:
     return Made(request.param, tmp_path_factory.mktemp("case"))
 
@@ -84,7 +85,7 @@ def assert_is_ellipses(image: sitk.Image, mask: np.ndarray, case: Case) -> None:
     assert not mask[outside].any()
 
 
-@pytest.mark.parametrize("case", [*CASES, TILTED, UNEVEN], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", each(*CASES, TILTED, UNEVEN), ids=lambda case: case.name)
 def test_rtstruct_points_lie_in_their_slices_plane_and_on_the_curve(
     case: Case, tmp_path: Path
 ) -> None:

@@ -21,6 +21,7 @@ from export_cases import (
     Case,
     case_suggestion,
     dice,
+    each,
     read_series_by_itk,
     suggest,
     write_series,
@@ -66,7 +67,7 @@ def structures_by_itk(path: Path, series: Path) -> dict[str, np.ndarray]:
     return masks
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", each(*CASES), ids=lambda case: case.name)
 def test_a_reader_of_others_finds_the_structures_as_the_label_map(
     case: Case, tmp_path: Path
 ) -> None:
@@ -88,7 +89,7 @@ def test_a_reader_of_others_finds_the_structures_as_the_label_map(
 # DICOM SEG of the other types
 
 
-@pytest.mark.parametrize("case", [*CASES, TILTED, UNEVEN], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", each(*CASES, TILTED, UNEVEN), ids=lambda case: case.name)
 def test_label_map_segmentation_read_by_highdicom_and_pydicom(case: Case, tmp_path: Path) -> None:
     _, scan, suggestion = made(case, tmp_path)
     path = tmp_path / "seg_labelmap.dcm"
@@ -119,7 +120,7 @@ def test_where_labels_overlap_a_label_map_segmentation_shows_the_later(tmp_path:
     assert set(np.unique(segments.pixel_array)) == {0, 2}
 
 
-@pytest.mark.parametrize("case", [*CASES, TILTED, UNEVEN], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", each(*CASES, TILTED, UNEVEN), ids=lambda case: case.name)
 def test_fractional_segmentation_keeps_the_area_of_each_curve(case: Case, tmp_path: Path) -> None:
     """The soft mask of an ellipse has the ellipse's area; counted pixels are up to 2 % off."""
     _, scan, suggestion = made(case, tmp_path)

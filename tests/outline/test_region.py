@@ -169,6 +169,7 @@ def test_values_far_from_zero_change_nothing() -> None:
     assert dice(pixels(plain, SQUARE), pixels(shifted, SQUARE)) >= 0.995
 
 
+@pytest.mark.slow
 def test_a_batch_equals_one_by_one() -> None:
     shapes = [ROUND, Ellipse((40.0, 60.0), (9.0, 12.0), 0.2), LONG]
     images = [

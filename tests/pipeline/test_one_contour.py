@@ -45,7 +45,7 @@ def scan(tmp_path_factory: pytest.TempPathFactory) -> Scan:
     return mc.read_scan(file)
 
 
-CHOICES: list[dict[str, Any]] = [{}, {"area_weight": 3.0}, {"background": "mean"}]
+CHOICES: list[dict[str, Any]] = [{}, {"area_weight": 3.0, "background": "mean"}]
 
 
 @pytest.mark.parametrize("choices", CHOICES, ids=str)

@@ -304,6 +304,7 @@ def test_a_name_that_is_not_there_is_refused_with_those_that_are(name: str) -> N
         mc.suggest(scan_of(ground()), classifier(Spots()), **{name: "nonsense"})
 
 
+@pytest.mark.slow
 def test_evidence_outside_the_body_is_remarked_upon() -> None:
     """A marker burnt into the air beside the patient."""
     body = disc((28.0, 24.0), 20.0)
@@ -317,7 +318,9 @@ def test_evidence_outside_the_body_is_remarked_upon() -> None:
     assert ["outside the body" in note for note in notes] == [True, False]
 
 
-@pytest.mark.parametrize(("slices", "remarked"), [(10, True), (9, False)])
+@pytest.mark.parametrize(
+    ("slices", "remarked"), [(10, True), pytest.param(9, False, marks=pytest.mark.slow)]
+)
 def test_a_stack_that_is_all_positive_is_remarked_upon(slices: int, remarked: bool) -> None:
     """Of few slices all may well show something."""
     scan = scan_of(*[ground(k) for k in range(slices)])

@@ -47,9 +47,13 @@ FLIPS = {
     "PSR": np.array([[0, 0, 4.0, 0], [-1.1, 0, 0, 0], [0, 1.3, 0, 0], [0, 0, 0, 1.0]]),
     "SLA": np.array([[0, -1.3, 0, 0], [0, 0, 4.0, 0], [1.1, 0, 0, 0], [0, 0, 0, 1.0]]),
 }
+QUICK = ("LAS", "PSR")
 
 
-@pytest.mark.parametrize("orientation", FLIPS)
+@pytest.mark.parametrize(
+    "orientation",
+    [*QUICK, *(pytest.param(o, marks=pytest.mark.slow) for o in FLIPS if o not in QUICK)],
+)
 def test_in_a_nifti_file_with_any_axes_the_contour_lands_on_the_spot(
     orientation: str, tmp_path: Path
 ) -> None:

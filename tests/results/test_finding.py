@@ -11,6 +11,7 @@ import numpy as np
 import pydicom
 import pytest
 from edits import AXIAL, CASES, TILTED, UNEVEN, Case, smooth_suggestion, write_series
+from export_cases import each
 
 import medcontour as mc
 from medcontour.results import make_finding
@@ -19,7 +20,7 @@ from medcontour.results.finding import diameters_mm, slice_thickness_mm
 from medcontour.scan import Scan
 
 
-@pytest.mark.parametrize("case", [*CASES, TILTED, UNEVEN], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", each(*CASES, TILTED, UNEVEN), ids=lambda case: case.name)
 def test_the_volume_is_that_of_the_voxels(case: Case, tmp_path: Path) -> None:
     """Of every orientation, tilted and uneven stacks too; voxels are counted apart from us."""
     scan = mc.read_scan(write_series(case, tmp_path / "series"))

@@ -99,12 +99,16 @@ def test_what_is_filled_in_is_gone() -> None:
 
 
 @pytest.mark.shared_data
-@pytest.mark.parametrize("modality", ["CT", "OT"])  # a NIfTI file does not tell its own
+@pytest.mark.parametrize(
+    "modality",
+    ["CT", pytest.param("OT", marks=pytest.mark.slow)],  # a NIfTI file does not tell its own
+)
 def test_ct_slices_without_marks_have_none(modality: str, shared_data: Path) -> None:
     scan = mc.read_scan(shared_data / "dicom" / "siemens_ct_totalseg")
     assert not any(find_marks(plane, modality).pixels.any() for plane in scan.voxels)
 
 
+@pytest.mark.slow
 @pytest.mark.shared_data
 @pytest.mark.parametrize("kind", ["text", "calipers", "dotted line"])
 def test_marks_drawn_on_brain_slices_are_found(shared_data: Path, kind: str) -> None:
