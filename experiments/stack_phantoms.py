@@ -32,8 +32,9 @@ from medcontour.pipeline.link import Extent, link
 from medcontour.pipeline.placing import polygon_lps
 from medcontour.pipeline.planes import plane_batches, plane_geometry
 from medcontour.pipeline.settings import Settings
-from medcontour.pipeline.stack import Traced, outline_stack
+from medcontour.pipeline.stack import outline_stack
 from medcontour.pipeline.stack_images import StackImages
+from medcontour.pipeline.stack_parts import Traced
 from medcontour.scan import Scan
 
 SAMPLE = Path(__file__).resolve().parents[1] / "sample_data"

@@ -30,7 +30,7 @@ from medcontour.pipeline.placing import placed, placed_outline
 from medcontour.pipeline.planes import PlaneBatch, grey_planes, plane_geometry
 from medcontour.pipeline.settings import Settings
 from medcontour.pipeline.shortcut import ShortcutCheck, check_shortcut
-from medcontour.pipeline.stack import Traced
+from medcontour.pipeline.stack_parts import Traced
 from medcontour.pipeline.views import views_of
 from medcontour.results import Evidence, FindingSlice
 from medcontour.results.status import SUGGESTED, Status

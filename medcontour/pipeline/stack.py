@@ -11,7 +11,7 @@ from shapely import MultiPolygon
 from medcontour.contour import Shape
 from medcontour.contour.polygons import overlap
 from medcontour.outline import Outline
-from medcontour.outline.stack import CONTINUITY, Candidate, choose_together, disagreement
+from medcontour.outline.stack import Candidate, choose_together, disagreement
 from medcontour.pipeline.carry import (
     CARRYING,
     Images,
@@ -24,7 +24,7 @@ from medcontour.pipeline.carry import (
 )
 from medcontour.pipeline.found import POSITIVE
 from medcontour.pipeline.link import Extent, link
-from medcontour.pipeline.outlines import Offer, far_larger
+from medcontour.pipeline.outlines import far_larger
 from medcontour.pipeline.placing import polygon_lps
 from medcontour.pipeline.stack_notes import (
     APART,
@@ -36,9 +36,10 @@ from medcontour.pipeline.stack_notes import (
     PARTLY,
     RAN_OUT,
 )
+from medcontour.pipeline.stack_parts import InStack, Stacked, Traced
 from medcontour.scan import Scan
 
-__all__ = ["AGREEMENT", "Agreement", "InStack", "Stacked", "Traced", "outline_stack"]
+__all__ = ["AGREEMENT", "Agreement", "outline_stack"]
 
 
 @dataclass(frozen=True)
@@ -67,48 +68,6 @@ AGREEMENT = Agreement()
 
 SETTLED = -1e6
 """Energy of an outline that stands whatever is chosen beside it."""
-
-
-@dataclass(frozen=True)
-class Traced:
-    """One evidence contour, and the boundaries that its slice offers to it."""
-
-    slice: int
-    evidence: Shape
-    offer: Offer
-
-
-@dataclass(frozen=True)
-class InStack:
-    """One contour of a stack.
-
-    Attributes
-    ----------
-    slice
-        Its slice.
-    outline
-        Its outline, or None.
-    note
-        What a reader is to know of that; may be empty.
-    evaluations
-        What choosing it cost beyond its slice's own offer.
-    """
-
-    slice: int
-    outline: Outline | None
-    note: str
-    evaluations: float
-
-
-@dataclass(frozen=True)
-class Stacked:
-    """The contours of a stack: those traced, in their order, followed by those taken in.
-
-    `objects` are the places in `contours` of each object's, by slice.
-    """
-
-    contours: tuple[InStack, ...]
-    objects: tuple[tuple[int, ...], ...]
 
 
 def outline_stack(
@@ -156,6 +115,7 @@ def outline_stack(
             stack.choose(chain)
     stack.carry_over(chains)
     for chain in chains:
+        stack.drain(chain)
         stack.leave_out(chain)
     stack.go_on(scores)
     stack.draw_in()
@@ -174,6 +134,7 @@ class _Contour:
     own: Outline | None = None  # the best that its slice offers
     outlines: list[Outline] = field(default_factory=list)
     candidates: list[Candidate] = field(default_factory=list)
+    drained: bool = False  # of the boundaries far larger than its evidence
     note: str = ""
     evaluations: float = 0.0
 
@@ -263,6 +224,41 @@ class _Stack:
         ]
         return disagreement(places[0], places[1], apart) <= self.agreement.close
 
+    def drain(self, chain: Sequence[_Contour]) -> None:
+        """Choose anew without boundaries that ran out where none that did not goes with them.
+
+        What an object lies in goes on from slice to slice as it does, and floods of several slices
+        agree.
+        """
+        if self.scan.slices == 1:
+            return
+        while floods := [
+            one for one in chain if self.ran_out(one) and not self._backed(one, chain)
+        ]:
+            for one in floods:
+                assert one.evidence is not None
+                evidence = float(one.evidence.area())
+                sound = [
+                    (outline, candidate)
+                    for outline, candidate in zip(one.outlines, one.candidates, strict=True)
+                    if not far_larger(float(outline.contour.area()), evidence)
+                ]
+                one.outlines = [outline for outline, _ in sound]
+                one.candidates = [candidate for _, candidate in sound]
+                one.drained = True
+            self.choose(chain)
+
+    def _backed(self, one: _Contour, chain: Sequence[_Contour]) -> bool:
+        """Whether an outline is of one place with one of its object that did not run out."""
+        assert one.outline is not None
+        place = place_mm(one.outline.contour, self.scan, one.slice)
+        return any(
+            overlap(place, place_mm(other.outline.contour, self.scan, other.slice))
+            >= self.agreement.least_overlap
+            for other in chain
+            if other is not one and other.outline is not None and not self.ran_out(other)
+        )
+
     def leave_out(self, chain: Sequence[_Contour]) -> None:
         """Leave out what disagrees with its object or is far from its evidence, and say so."""
         places = [
@@ -271,35 +267,20 @@ class _Stack:
         ]
         for n, (one, place) in enumerate(zip(chain, places, strict=True)):
             if place is None:
-                one.note = DISAGREES if one.own is not None else ""
+                one.note = RAN_OUT if one.drained else DISAGREES if one.own is not None else ""
                 continue
             others = [other for other in (*places[:n], *places[n + 1 :]) if other is not None]
-            overlaps = [overlap(place, other) for other in others]
-            if max(overlaps, default=0.0) >= self.agreement.least_overlap:
-                one.note = CARRIED if self._carried(one) else ""
+            one.note = FELL_BACK if one.drained else CARRIED if self._carried(one) else ""
+            if max((overlap(place, other) for other in others), default=0.0) >= (
+                self.agreement.least_overlap
+            ):
                 continue
             assert one.evidence is not None
             evidence = place_mm(one.evidence, self.scan, one.slice)
             if any(place.intersects(other) for other in others):
                 one.note, one.outline = DISAGREES, None
-            elif self.ran_out(one) and self.scan.slices > 1:
-                one.outline = self._smaller(one)
-                one.note = RAN_OUT if one.outline is None else FELL_BACK
             elif self.scan.slices > 1 and _apart(place, evidence):
-                one.note, one.outline = APART, None
-
-    def _smaller(self, one: _Contour) -> Outline | None:
-        """The best boundary that did not run out and is not apart from the evidence, if any."""
-        assert one.evidence is not None
-        evidence = place_mm(one.evidence, self.scan, one.slice)
-        offered = [
-            (candidate.energy, n)
-            for n, candidate in enumerate(one.candidates)
-            if candidate.energy < CONTINUITY.nothing
-            and not far_larger(candidate.region.area, evidence.area)
-            and not _apart(candidate.region, evidence)
-        ]
-        return one.outlines[min(offered)[1]] if offered else None
+                one.note, one.outline = RAN_OUT if one.drained else APART, None
 
     def _carried(self, one: _Contour) -> bool:
         """Whether the outline is another than any that its own slice would have given."""

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from medcontour.pipeline.explainer import Explained, Explainer
 from medcontour.pipeline.placing import placed
-from medcontour.pipeline.stack import InStack, outline_stack
+from medcontour.pipeline.stack import outline_stack
 from medcontour.pipeline.stack_images import StackImages
+from medcontour.pipeline.stack_parts import InStack
 from medcontour.results import FindingSlice
 from medcontour.results.status import STATUSES, Status
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -15,8 +15,9 @@ from medcontour.outline import Outline, outline_candidates
 from medcontour.pipeline.carry import carried, drawn_in, place_mm, step_across
 from medcontour.pipeline.outlines import Offer
 from medcontour.pipeline.planes import plane_geometry
-from medcontour.pipeline.stack import Stacked, Traced, outline_stack
+from medcontour.pipeline.stack import outline_stack
 from medcontour.pipeline.stack_notes import DISAGREES, FELL_BACK, GOES_ON, RAN_OUT
+from medcontour.pipeline.stack_parts import Stacked, Traced
 
 RADIUS, MIDDLE, STEP = 11.0, 12.0, 4.0  # mm: a ball about the middle of seven slices
 
@@ -156,6 +157,25 @@ def test_an_outline_far_larger_than_its_evidence_with_no_other_is_left_out() -> 
     one = Traced(3, circle(scan, 3, 7.0), Offer((flood, beside), (-4.0, -3.0), 1.0))
     [got] = outline_stack([one], scan, {3: 0.9}, OnlyImages(scan)).contours
     assert (got.outline, got.note) == (None, RAN_OUT)
+
+
+def test_boundaries_that_run_out_alike_on_several_slices_do_not_back_each_other() -> None:
+    """What the object lies in goes on from slice to slice as well as the object does."""
+    scan = ball_scan()
+    traced = [offer(scan, k, (28.0, -4.5)) for k in (2, 3, 4)]
+    found = outline_stack(traced, scan, dict.fromkeys(range(7), 0.9), OnlyImages(scan))
+    assert [one.note for one in found.contours[:3]] == [FELL_BACK] * 3
+    for k, radius in radii(scan, found).items():
+        assert radius == pytest.approx(true_radius(k), abs=1.2)
+
+
+def test_a_boundary_far_larger_than_its_evidence_stays_where_a_neighbour_backs_it() -> None:
+    """The classifier goes by a spot of the object on one slice, by most of it on the next."""
+    scan = ball_scan()
+    spot = replace(offer(scan, 3), evidence=circle(scan, 3, 4.0))
+    found = outline_stack([spot, offer(scan, 4)], scan, {3: 0.9, 4: 0.9}, OnlyImages(scan))
+    assert [one.note for one in found.contours] == ["", ""]
+    assert set(radii(scan, found)) == {3, 4}
 
 
 def test_a_slice_where_the_object_is_not_has_no_outline_and_says_why() -> None:
