@@ -128,6 +128,7 @@ def test_an_image_does_not_depend_on_its_batch(name: str, found: dict[str, Attri
     assert torch.allclose(alone.maps[0], found[name].maps[1], atol=tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(QUICK))
 def test_the_network_is_left_as_it_came(name: str) -> None:
     pytest.importorskip("captum")
@@ -198,6 +199,7 @@ def test_rise_tends_to_the_covariance_of_mask_and_answer() -> None:
     assert abs(left - 40) <= 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("area", [0.03, 0.1, 0.3])
 def test_smooth_masks_have_the_area_asked_for(area: float) -> None:
     model, images = planted.network(), planted.images()[:1]

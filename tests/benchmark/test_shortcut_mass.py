@@ -69,6 +69,7 @@ def on_the_body(network: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
     return at(85, 85).expand(len(images), 1, 64, 64)
 
 
+@pytest.mark.slow
 def test_the_table_counts_maps_that_lie_there(tmp_path: Path) -> None:
     data = tmp_path / "data"
     (data / "images").mkdir(parents=True)

@@ -78,6 +78,7 @@ def test_the_command_compares_both_presets(tmp_path: Path, sample_data: Path) ->
     assert len((tmp_path / "per_image.csv").read_text().splitlines()) == 5
 
 
+@pytest.mark.slow
 def test_slices_are_those_that_suggest_explains(scan: Scan, classifier: Classifier) -> None:
     every = scan_workload(scan, classifier)
     few = scan_workload(scan, classifier, images=3)

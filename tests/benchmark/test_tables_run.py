@@ -355,6 +355,7 @@ def test_randomised_weights_move_the_maps_away(data: Path, tmp_path: Path) -> No
     assert [len(pairs) for pairs in found.chance.values()] == [3, 3]
 
 
+@pytest.mark.slow
 def test_the_randomisation_command(data: Path, tmp_path: Path, sample_data: Path) -> None:
     line = ["benchmark", "randomise", "--data", str(data), "--out", str(tmp_path / "check")]
     line += ["--model", str(sample_data / "breast_us_classifier"), "--target", "1", "--json"]

@@ -130,6 +130,7 @@ def picture(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, shape).astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("nothing_is_fetched")
 @pytest.mark.parametrize("shape", [(40, 56), (40, 56, 3)])
 def test_endoscopy_loads_as_it_comes(write_bundle: Write, shape: tuple[int, ...]) -> None:

@@ -249,6 +249,7 @@ def whole_files(axial, tmp_path_factory) -> tuple[Scan, dict[str, bytes], Path]:
     return scan, files | {"a.mrk.json": curve.read_bytes()}, folder
 
 
+@pytest.mark.slow
 @given(data=st.data())
 def test_damaged_files_end_in_a_sentence(whole_files, data) -> None:
     scan, files, folder = whole_files

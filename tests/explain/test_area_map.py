@@ -73,6 +73,7 @@ def test_a_curve_anywhere_can_be_scaled_to_an_area(
     assert torch.equal(scaled.harmonics, curve.harmonics)
 
 
+@pytest.mark.slow
 def test_a_map_is_nested_better_than_chance_and_rises_with_area() -> None:
     perturbation, objective = spot(48, 64, (1.5, 1.0), flipped=False)
     found = area_map(perturbation, objective, [0.2, 0.03, 0.08], circles=16)

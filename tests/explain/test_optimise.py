@@ -82,6 +82,7 @@ def test_the_center_stays_inside_the_image() -> None:
     assert at_the_edge.dice(fit.contours)[0] > 0.7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", ["fast", "paper"])
 def test_progress_is_told(planted: Planted, preset: str) -> None:
     told: list[tuple[int, int]] = []
@@ -93,6 +94,7 @@ def test_progress_is_told(planted: Planted, preset: str) -> None:
     assert all(1 <= done <= most for done, _ in told)
 
 
+@pytest.mark.slow
 def test_who_watches_is_told_what_each_image_has_cost(planted: Planted) -> None:
     """Also where a second search follows the first, and where an image retires early."""
     told: dict[int, list[float]] = {0: [], 1: [], 2: []}

@@ -98,6 +98,7 @@ def test_true_evidence_holds_in_every_view(planted: Planted) -> None:
     assert (test.deleted > 0.5).all()
 
 
+@pytest.mark.slow
 def test_what_is_a_random_placement_itself_does_not_hold(planted: Planted) -> None:
     """Placed as the places that it is compared with are, it holds in one view in twenty."""
     body = planted.perturbation.points.reshape(-1, 2)

@@ -113,6 +113,7 @@ def test_a_sweep_out_of_reach(weights: list[float], harmonics: int, words: str) 
         spectral_sweep(*squares(1), weights, harmonics)
 
 
+@pytest.mark.slow
 def test_several_contours_of_the_paper_are_the_papers() -> None:
     """Eq. 12's radii, Eq. 11's maximum and Eq. 8's weight; each square has its contour."""
     perturbation, objective = squares(2)

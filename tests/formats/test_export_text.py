@@ -76,6 +76,7 @@ def raw_name(dataset: Dataset) -> bytes:
     return element.value or b""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["rtstruct", "seg"])
 @pytest.mark.parametrize("character_set", DECLARED)
 def test_a_name_of_a_declared_set_is_the_same_name(
@@ -87,6 +88,7 @@ def test_a_name_of_a_declared_set_is_the_same_name(
     assert mc.exporters()[name].leaves_empty(scan) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["rtstruct", "seg"])
 @pytest.mark.parametrize("how", BYTES)
 def test_bytes_that_nobody_can_read_are_carried_over_as_they_are(

@@ -69,6 +69,7 @@ def test_starts_that_are_not_there_are_refused(sample_run: SampleRun) -> None:
         mc.snap(scan, sample_run.classifier, {scan.slices: square})
 
 
+@pytest.mark.slow
 def test_a_limit_of_cost_is_kept_and_the_surest_slices_come_first(sample_run: SampleRun) -> None:
     run = sample_run
     most = most_a_slice(mc.Settings())

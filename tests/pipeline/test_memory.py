@@ -39,7 +39,8 @@ def _bytes_each(network: Spots) -> int:
         return 2**30 // images_at_once(classifier(network), image)
 
 
-@pytest.mark.parametrize("contours", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("contours", [1, 2])
 def test_no_more_images_at_once_than_memory_holds(monkeypatch, contours) -> None:
     network = Counting()
     each = _bytes_each(network)

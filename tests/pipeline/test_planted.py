@@ -94,6 +94,7 @@ def test_a_burnt_in_marker_is_what_the_evidence_lies_on() -> None:
 # Several contours a slice
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spots", "ceiling"),
     [
@@ -166,6 +167,7 @@ def test_one_spot_has_one_contour_however_many_are_allowed() -> None:
     assert np.abs(centroid(contour.polygon_lps_mm[:, :2]) - (40.0 * 0.8, 18.0 * 1.3)).max() < 1.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spacing", [(1.0, 1.0), (1.4, 0.7)])
 def test_an_area_in_square_millimetres_is_held(spacing: tuple[float, float]) -> None:
     scan = scan_of(with_spots([SPOT]), spacing=spacing)
@@ -211,6 +213,7 @@ def test_a_network_that_knows_no_mirrored_image_is_said_to_be_unstable_and_not_r
     assert evidence.p_value <= 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", [0.5, 5.0])
 def test_a_network_that_always_says_yes_gives_collapsed_contours(
     answer: float, tmp_path: Path
@@ -318,9 +321,8 @@ def test_evidence_outside_the_body_is_remarked_upon() -> None:
     assert ["outside the body" in note for note in notes] == [True, False]
 
 
-@pytest.mark.parametrize(
-    ("slices", "remarked"), [(10, True), pytest.param(9, False, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("slices", "remarked"), [(10, True), (9, False)])
 def test_a_stack_that_is_all_positive_is_remarked_upon(slices: int, remarked: bool) -> None:
     """Of few slices all may well show something."""
     scan = scan_of(*[ground(k) for k in range(slices)])

@@ -82,6 +82,7 @@ def test_in_a_nifti_file_with_any_axes_the_contour_lands_on_the_spot(
     assert dice(np.asarray(written.dataobj) == 1, truth) >= 0.9
 
 
+@pytest.mark.slow
 def test_an_image_without_physical_size(tmp_path: Path) -> None:
     plane = (with_spots([SPOT]) * 255).astype(np.uint8)
     PIL.Image.fromarray(plane).save(tmp_path / "picture.png")
@@ -116,6 +117,7 @@ def test_a_picture_in_colour(tmp_path: Path) -> None:
     assert dice(pixel_mask(outline), disc(*SPOT[:2])) >= 0.9
 
 
+@pytest.mark.slow
 def test_slices_that_are_cropped_to_their_content_keep_their_own_places() -> None:
     """Slices whose inputs differ in size go to the network in different batches."""
     planes = []

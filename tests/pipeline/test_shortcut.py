@@ -96,6 +96,7 @@ def test_several_slices_are_named_in_one_note_and_the_header_is_heard() -> None:
     assert suggestion.notes[-1].endswith("carry burnt-in annotation.")
 
 
+@pytest.mark.slow
 def test_a_slice_without_marks_costs_nothing_more(sample_run: SampleRun) -> None:
     """The sample study has no marks, and its classifier looks at nodules."""
     searched = [part for part in sample_run.suggestion.slices if part.evidence]
