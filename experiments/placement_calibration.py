@@ -38,15 +38,14 @@ from medcontour.shortcuts import body_mask
 
 SAMPLE = Path(__file__).resolve().parents[1] / "sample_data"
 SIDES = (96, 112)
-A_NETWORK = 3
-"""Images that one network is explained on: the more networks, the less alike the contours."""
 
 NOTES = (
     "Each contour is optimised for the class that its network gives the image, with the default "
     "preset and background, and tested as `mc.suggest` does. Intervals are exact (Clopper and "
     "Pearson), over contours.",
-    "Random weights: the sample network's layout, drawn anew, its batch norms fitted to the kind "
-    "of image. Last layers random: the sample network with its last stage and layer drawn anew. "
+    "Random weights: the sample network's layout, drawn anew for each image, its batch norms "
+    "fitted to the kind of image. Last layers random: the sample network with its last stage and "
+    "layer drawn anew for each. "
     "Shuffled labels: the first, trained on 48 images of the kind with labels from a coin until it "
     "knows them by heart, and explained on these. Logits are scaled to a spread of 3.",
     "Unstable: the network does not call the mirrored image the class, and the contour was tested "
@@ -185,17 +184,17 @@ def null_rows(each: int, seed: int = 0) -> Iterator[Row]:
     for kind, make in IMAGES.items():
         for name, network_of in NETWORKS.items():
             images, bodies = make(each, seed)
-            for first in range(0, each, A_NETWORK):
-                some = slice(first, first + A_NETWORK)
-                network = network_of(images[:24], seed + first)
+            for number in range(each):
+                network = network_of(images[:24], seed + number)
+                some = slice(number, number + 1)
                 yield from tested(network, images[some], bodies[some], kind, name)
-                say(f"{name}, {kind}", min(first + A_NETWORK, each), each)
+                say(f"{name}, {kind}", number + 1, each)
         images, bodies = make(48, seed + 1)
         network = shuffled_labels(images, seed)
-        for first in range(0, min(each, 48), A_NETWORK):
-            some = slice(first, min(first + A_NETWORK, each))
+        for number in range(min(each, 48)):
+            some = slice(number, number + 1)
             yield from tested(network, images[some], bodies[some], kind, "shuffled labels")
-            say(f"shuffled labels, {kind}", min(first + A_NETWORK, each), each)
+            say(f"shuffled labels, {kind}", number + 1, each)
 
 
 def tested(
