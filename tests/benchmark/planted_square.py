@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 ROWS, COLUMNS, SIDE = 48, 64, 12
 PLACES = ((6, 40), (28, 10))
+TARGETS = torch.tensor([1, 1])
 
 
 def network() -> nn.Module:

@@ -9,8 +9,7 @@ import numpy as np
 import planted_square as planted
 import pytest
 import torch
-import torch.nn.functional as F
-from monai.networks.nets import DenseNet121
+from planted_square import TARGETS
 from torch import Tensor, nn
 
 from medcontour.benchmark.methods import (
@@ -26,18 +25,12 @@ from medcontour.benchmark.methods import (
     Rise,
     SmoothMask,
     attribution,
-    feature_layer,
-    held,
     method_named,
-    randomised,
     similarity_under_randomisation,
 )
-from medcontour.benchmark.methods.grad_cam import by_hooks
-from medcontour.benchmark.methods.smooth_mask import _kept, _Mould, _pyramid
 from medcontour.errors import MedcontourError
 from medcontour.explain import PRESETS
 
-TARGETS = torch.tensor([1, 1])
 # As in the tables but for steps that only cost time here.
 QUICK: dict[str, Method] = {
     **{name: method_named(name) for name in METHODS if name != "extremal-contour-paper"},
@@ -199,128 +192,6 @@ def test_rise_tends_to_the_covariance_of_mask_and_answer() -> None:
     assert abs(left - 40) <= 4
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("area", [0.03, 0.1, 0.3])
-def test_smooth_masks_have_the_area_asked_for(area: float) -> None:
-    model, images = planted.network(), planted.images()[:1]
-    with held(model, images):
-        mask = SmoothMask((area,), steps=120).masks(model, images, TARGETS[:1])
-    assert float(mask.mean()) == pytest.approx(area, abs=0.02)
-    assert 0 <= float(mask.min()) <= float(mask.max()) <= 1
-
-
-@pytest.mark.slow
-def test_smooth_masks_of_several_areas_are_searched_apart() -> None:
-    model, images = planted.network(), planted.images()
-    method = SmoothMask((0.05, 0.2), steps=50)
-    with held(model, images):
-        masks = method.masks(model, images, TARGETS)
-        alone = SmoothMask((0.2,), steps=50).masks(model, images, TARGETS)
-    assert masks.shape == (2, 2, planted.ROWS, planted.COLUMNS)
-    assert torch.allclose(masks[:, 1], alone[:, 0], atol=0.02)
-    result = method(model, images, TARGETS)
-    assert torch.allclose(result.maps[:, 0], masks.mean(1), atol=1e-6)
-    assert result.evaluations.tolist() == [50.0, 50.0]
-
-
-def test_the_mould_keeps_constants_and_the_pyramid_its_ends() -> None:
-    images = planted.images()
-    pyramid = _pyramid(images)
-    mould = _Mould((planted.ROWS, planted.COLUMNS), pyramid)
-    ones, zeros = mould(torch.ones(2, *mould.cells)), mould(torch.zeros(2, *mould.cells))
-    assert torch.allclose(ones, torch.ones_like(ones), atol=1e-5)
-    assert not zeros.any()
-    single = torch.zeros(1, *mould.cells)
-    single[0, 10, 20] = 1.0  # cells of 2 x 2 pixels
-    top, left = divmod(int(mould(single)[0].argmax()), planted.COLUMNS)
-    assert (top // 2, left // 2) in {(y, x) for y in (9, 10, 11) for x in (19, 20, 21)}
-    assert torch.allclose(_kept(pyramid, torch.ones_like(ones)), images, atol=1e-6)
-    assert torch.allclose(_kept(pyramid, torch.zeros_like(ones)), pyramid[:, -1], atol=1e-6)
-
-
-@pytest.mark.torchvision
-def test_grad_cam_equals_the_package() -> None:
-    method = GradCamPlusPlus()
-    assert method.library == "grad-cam"
-    for model in (planted.network(), planted.Transformer().eval()):
-        images = planted.images()
-        with held(model, images):
-            layer = feature_layer(model, images, TARGETS)
-            own = by_hooks(model, images, TARGETS, layer)
-        assert torch.allclose(method(model, images, TARGETS).maps, own, atol=1e-4)
-
-
-def test_smooth_masks_keep_what_torchray_keeps() -> None:
-    torchray = pytest.importorskip(
-        "torchray.attribution.extremal_perturbation", exc_type=ImportError
-    )
-    # Its masks cannot be finer than 21 pixels, and reach their area late.
-    model = nn.Sequential(nn.AvgPool2d(3), planted.network()).eval()
-    images = F.interpolate(planted.images()[:1], scale_factor=3)
-    square = F.interpolate(planted.squares()[:1], scale_factor=3)
-    theirs, _ = torchray.extremal_perturbation(model, images, 1, areas=[0.1])
-    ours = SmoothMask((0.1,), steps=400)(model, images, TARGETS[:1]).maps
-    for mask in (ours, theirs):
-        assert float((mask * square).sum() / square.sum()) > 0.9
-    # The rest of the area may lie anywhere: ours is no larger than asked for.
-    assert float(ours.mean()) == pytest.approx(0.1, abs=0.02)
-
-
-def test_grad_cam_finds_the_last_layer_with_places() -> None:
-    images, targets = F.interpolate(planted.images(), scale_factor=2), TARGETS
-
-    def layer(model: nn.Module) -> str:
-        model.eval()
-        with held(model, images):
-            return feature_layer(model, images, targets).name
-
-    assert layer(planted.network()) == "6"  # the dropout after the last convolution's ReLU
-    # The last block's tokens reach the answer by its attention alone.
-    assert layer(planted.Transformer()) == "blocks.1.norm1"
-    assert layer(DenseNet121(2, 1, 2)) == "class_layers.relu"
-    # The answer laid out in space is passed over.
-    squeezed = nn.Sequential(
-        nn.Sequential(nn.Conv2d(1, 4, 3, 2), nn.ReLU()),
-        nn.Sequential(nn.Conv2d(4, 2, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
-    )
-    with torch.no_grad():
-        squeezed[1][0].bias.fill_(1.0)
-    assert layer(squeezed) == "0"
-
-
-def test_grad_cam_of_a_transformer_lies_on_patches() -> None:
-    model, images = planted.Transformer().eval(), planted.images()
-    maps = GradCamPlusPlus()(model, images, TARGETS).maps
-    assert maps.shape == images.shape
-    named = GradCamPlusPlus(layer="blocks.0.norm1")(model, images, TARGETS).maps
-    assert not torch.equal(maps, named)
-
-
-def test_grad_cam_takes_volumes_one_at_a_time() -> None:
-    torch.manual_seed(0)
-    model = nn.Sequential(
-        nn.Conv3d(1, 3, 3, padding=1),
-        nn.ReLU(inplace=True),
-        nn.MaxPool3d(2),
-        nn.AdaptiveAvgPool3d(1),
-        nn.Flatten(),
-        nn.Linear(3, 2),
-    )
-    with torch.no_grad():
-        model[0].weight[0], model[0].bias[0] = 1 / 27, -0.3
-        model[5].weight[1, 0] = 5.0
-    volumes = torch.zeros(2, 1, 12, 16, 20)
-    volumes[0, :, 2:6, 2:6, 2:6] = 1.0
-    volumes[1, :, 6:10, 10:14, 14:18] = 1.0
-    both = GradCamPlusPlus()(model, volumes, TARGETS)
-    assert both.maps.shape == volumes.shape
-    for index in range(2):
-        assert volumes[index].flatten()[both.maps[index].argmax()] == 1
-        alone = GradCamPlusPlus()(model, volumes[index : index + 1], TARGETS[:1]).maps
-        assert torch.allclose(alone[0], both.maps[index], atol=1e-6)
-    assert model[1].inplace
-
-
 def test_a_function_of_ones_own_is_a_method() -> None:
     model, images = planted.network(), planted.images()
 
@@ -360,27 +231,6 @@ def test_what_a_user_can_mend_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "captum.attr", None)
     with pytest.raises(MedcontourError, match=r"pip install .medcontour\[benchmark\]"):
         method_named("occlusion")(model, images, TARGETS)
-
-
-def test_layers_are_randomised_from_the_top() -> None:
-    model, images = planted.network(), planted.images()
-    before, chance = copy.deepcopy(model.state_dict()), torch.get_rng_state()
-    steps = list(randomised(model, seed=3))
-    assert [name for name, _ in steps] == ["9", "4", "1", "0"]
-    assert torch.equal(torch.get_rng_state(), chance)
-    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
-    _, top = steps[0]
-    assert not torch.equal(top[9].weight, model[9].weight)
-    assert torch.equal(top[4].weight, model[4].weight)
-    _, second = steps[1]
-    assert torch.equal(second[9].weight, top[9].weight)
-    assert not torch.equal(second[4].weight, model[4].weight)
-    again = [copied(images) for _, copied in randomised(model, 2, seed=3)]
-    assert len(again) == 2
-    assert torch.equal(again[1], second(images))
-    # A parameter that no module can re-initialise.
-    token = dict(randomised(planted.Transformer()))[""].token
-    assert torch.equal(token, torch.zeros_like(token))  # of no spread, it stays
 
 
 @pytest.mark.slow

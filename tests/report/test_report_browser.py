@@ -70,6 +70,15 @@ def found_by(tmp_path: Path, page: Path) -> list[float]:
     return [float(n) for n in re.findall(r"-?\d+(?:\.\d+)?", title[1])]
 
 
+def looked_at(tmp_path: Path, path: Path, script: str) -> tuple[list[float], Any]:
+    """What a script finds on the page 1100 pixels wide, and (rows, columns, 3) its picture."""
+    page = framed(path, 1100, script)
+    found = found_by(tmp_path, page)
+    chromium(tmp_path, page, f"--screenshot={tmp_path / 'shot.png'}", "--window-size=1100,1700")
+    shot = np.asarray(Image.open(tmp_path / "shot.png").convert("RGB")).astype(int)
+    return found, shot
+
+
 @pytest.mark.browser
 def test_drawn_curves_lie_where_they_should(small_case: Any, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
@@ -78,10 +87,8 @@ def test_drawn_curves_lie_where_they_should(small_case: Any, tmp_path: Path) -> 
         "[...d.querySelectorAll('svg.panel')].flatMap(e => {"
         "const m = e.getScreenCTM(); return [m.a, m.d, m.e, m.f]; })"
     )
-    page = framed(path, 1100, corners)
-    panels = np.array(found_by(tmp_path, page)).reshape(-1, 4)
-    chromium(tmp_path, page, f"--screenshot={tmp_path / 'shot.png'}", "--window-size=1100,1700")
-    shot = np.asarray(Image.open(tmp_path / "shot.png").convert("RGB")).astype(int)
+    found, shot = looked_at(tmp_path, path, corners)
+    panels = np.array(found).reshape(-1, 4)
     assert len(np.unique(shot.reshape(-1, 3), axis=0)) > 100
     boxes = [
         [float(n) for n in found["viewbox"].split()]
@@ -138,10 +145,8 @@ def test_small_pictures_show_their_curves_and_places(
         "[...d.querySelectorAll('svg.thumbnail, svg.projection')].flatMap(e => {"
         "const m = e.getScreenCTM(); return [m.a, m.e, m.f]; })"
     )
-    page = framed(path, 1100, where)
-    shown = np.array(found_by(tmp_path, page)).reshape(-1, 3)
-    chromium(tmp_path, page, f"--screenshot={tmp_path / 'shot.png'}", "--window-size=1100,1700")
-    shot = np.asarray(Image.open(tmp_path / "shot.png").convert("RGB")).astype(int)
+    found, shot = looked_at(tmp_path, path, where)
+    shown = np.array(found).reshape(-1, 3)
     held = Page(path.read_text(encoding="utf-8"))
     pictures = [*held.all("svg", class_="thumbnail"), *held.all("svg", class_="projection")]
     areas = [
