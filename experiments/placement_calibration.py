@@ -32,7 +32,7 @@ from torch import Tensor, nn
 import medcontour as mc
 from medcontour.explain import PLACEMENT, ExtremalContours, Perturbation
 from medcontour.log_odds import log_odds
-from medcontour.pipeline.placed import Network
+from medcontour.pipeline.placement import Network
 from medcontour.results import Evidence
 from medcontour.shortcuts import body_mask
 

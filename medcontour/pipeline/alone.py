@@ -16,7 +16,7 @@ from medcontour.explain import (
     judge_together,
 )
 from medcontour.pipeline.found import POSITIVE, Found
-from medcontour.pipeline.placed import Placed, holds
+from medcontour.pipeline.placement import Placed, holds
 from medcontour.results.status import SUGGESTED, Status
 
 __all__ = ["Alone", "judged_alone", "status_of", "without_others"]

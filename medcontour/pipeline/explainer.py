@@ -25,7 +25,7 @@ from medcontour.outline import Outline, outliner
 from medcontour.pipeline.alone import Alone, judged_alone, status_of, without_others
 from medcontour.pipeline.found import POSITIVE, Found, preset_of, search
 from medcontour.pipeline.outlines import Offer, offer_outlines, outline_notes
-from medcontour.pipeline.placed import UNSTABLE, Network, Placed
+from medcontour.pipeline.placement import UNSTABLE, Network, Placed
 from medcontour.pipeline.placing import placed, placed_outline
 from medcontour.pipeline.planes import PlaneBatch, grey_planes, plane_geometry
 from medcontour.pipeline.settings import Settings

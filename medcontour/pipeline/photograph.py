@@ -23,7 +23,7 @@ from medcontour.explain import (
 )
 from medcontour.explain.attribution import ExtremalFit
 from medcontour.explain.choices import Background, BackgroundName, PresetName
-from medcontour.pipeline.placed import UNSTABLE, holds
+from medcontour.pipeline.placement import UNSTABLE, holds
 from medcontour.pipeline.settings import Settings
 from medcontour.privacy import discreet
 from medcontour.results import Photograph, PhotographEvidence

@@ -115,7 +115,7 @@ def outline_stack(
             stack.choose(chain)
     stack.carry_over(chains)
     for chain in chains:
-        stack.drain(chain)
+        stack.leave_out_floods(chain)
         stack.leave_out(chain)
     stack.go_on(scores)
     stack.draw_in()
@@ -134,7 +134,7 @@ class _Contour:
     own: Outline | None = None  # the best that its slice offers
     outlines: list[Outline] = field(default_factory=list)
     candidates: list[Candidate] = field(default_factory=list)
-    drained: bool = False  # of the boundaries far larger than its evidence
+    flooded: bool = False  # boundaries far larger than its evidence were left out
     note: str = ""
     evaluations: float = 0.0
 
@@ -224,7 +224,7 @@ class _Stack:
         ]
         return disagreement(places[0], places[1], apart) <= self.agreement.close
 
-    def drain(self, chain: Sequence[_Contour]) -> None:
+    def leave_out_floods(self, chain: Sequence[_Contour]) -> None:
         """Choose anew without boundaries that ran out where none that did not goes with them.
 
         What an object lies in goes on from slice to slice as it does, and floods of several slices
@@ -245,7 +245,7 @@ class _Stack:
                 ]
                 one.outlines = [outline for outline, _ in sound]
                 one.candidates = [candidate for _, candidate in sound]
-                one.drained = True
+                one.flooded = True
             self.choose(chain)
 
     def _backed(self, one: _Contour, chain: Sequence[_Contour]) -> bool:
@@ -267,10 +267,10 @@ class _Stack:
         ]
         for n, (one, place) in enumerate(zip(chain, places, strict=True)):
             if place is None:
-                one.note = RAN_OUT if one.drained else DISAGREES if one.own is not None else ""
+                one.note = RAN_OUT if one.flooded else DISAGREES if one.own is not None else ""
                 continue
             others = [other for other in (*places[:n], *places[n + 1 :]) if other is not None]
-            one.note = FELL_BACK if one.drained else CARRIED if self._carried(one) else ""
+            one.note = FELL_BACK if one.flooded else CARRIED if self._carried(one) else ""
             if max((overlap(place, other) for other in others), default=0.0) >= (
                 self.agreement.least_overlap
             ):
@@ -280,7 +280,7 @@ class _Stack:
             if any(place.intersects(other) for other in others):
                 one.note, one.outline = DISAGREES, None
             elif self.scan.slices > 1 and _apart(place, evidence):
-                one.note, one.outline = RAN_OUT if one.drained else APART, None
+                one.note, one.outline = RAN_OUT if one.flooded else APART, None
 
     def _carried(self, one: _Contour) -> bool:
         """Whether the outline is another than any that its own slice would have given."""
