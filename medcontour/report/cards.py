@@ -96,7 +96,7 @@ class Card:
 
 
 def make_cards(suggestion: Suggestion, scan: Scan) -> list[list[Card]]:
-    """A list a finding, those that deserve a look first first: its largest slice, the others."""
+    """Give each finding its cards, the largest slice first, in the order of `look_first`."""
     side = 640 if len(suggestion.slices) < _MANY else 400
     numbers = count(1)
     groups = []

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import shapely
 
 from medcontour.report.pictures import (
@@ -24,8 +23,6 @@ __all__ = ["Backdrop", "Projection", "make_backdrops", "make_projections"]
 
 _POINTS = 96  # of the patient's grid along the longest side of the scan
 _BYTES = 6_000
-
-IntArray = npt.NDArray[np.int64]
 
 
 class _View(NamedTuple):
