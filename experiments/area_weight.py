@@ -28,7 +28,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from medcontour.benchmark.compare.record_lines import append_lines, read_lines
 from medcontour.benchmark.metrics import (
     best_iou,
     deletion_auc,
@@ -47,6 +46,7 @@ from medcontour.explain import (
     mildest,
     optimise,
 )
+from medcontour.record_lines import append_lines, read_lines
 
 WEIGHTS = (1.0, 2.0, 5.0, 10.0, 20.0)
 POLICIES = ("auto", "gaussian")

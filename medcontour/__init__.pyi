@@ -1,3 +1,5 @@
+from .calibration import Calibration
+from .checked import calibrate
 from .classifier import load_classifier
 from .edits import Refined, refine
 from .errors import MedcontourError
@@ -10,12 +12,14 @@ from .scan import Scan, read_scan
 __version__: str
 
 __all__ = [
+    "Calibration",
     "ExtremalContours",
     "MedcontourError",
     "Refined",
     "Scan",
     "Settings",
     "Suggestion",
+    "calibrate",
     "contour_map",
     "explain_photograph",
     "export",

@@ -43,6 +43,7 @@ class _Parts:
     preprocessing: Callable[..., Any] | None = None
     outputs: Gives | None = None
     notes: list[str] = field(default_factory=list)
+    folder: Path | None = None
 
 
 def load_classifier(
@@ -130,6 +131,7 @@ def load_classifier(
             name=called,
             device=where,
             notes=parts.notes,
+            folder=parts.folder,
         )
 
     known = _list(given or parts.labels)
@@ -177,6 +179,7 @@ def _of_bundle(folder: Path, weights: Path | None, device: torch.device) -> _Par
         bundle.preprocessing,
         "sigmoid" if bundle.sigmoid else None,
         list(bundle.notes),
+        folder,
     )
 
 

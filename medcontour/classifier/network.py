@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,8 @@ class NetworkClassifier:
         Where the network stands.
     notes
         Plain sentences that a reader of a result should know.
+    folder
+        Where it was loaded from, for a bundle: a calibration may lie there.
 
     Examples
     --------
@@ -100,6 +103,7 @@ class NetworkClassifier:
         name: str = "network",
         device: torch.device | str = "cpu",
         notes: Sequence[str] = (),
+        folder: Path | None = None,
     ) -> None:
         self._network = network
         self._labels = tuple(str(label) for label in labels)
@@ -108,6 +112,7 @@ class NetworkClassifier:
         self._name = name
         self._device = torch.device(device)
         self._notes = tuple(notes)
+        self._folder = folder
         self._ways: dict[int, Way] = {}
         self._found: Behaviour | None = None
         if outputs == "embedding":
@@ -140,6 +145,11 @@ class NetworkClassifier:
     def network(self) -> nn.Module:
         """The network itself."""
         return self._network
+
+    @property
+    def folder(self) -> Path | None:
+        """Where it was loaded from; None where that is no folder."""
+        return self._folder
 
     @property
     def preprocessing(self) -> Preparation:

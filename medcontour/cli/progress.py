@@ -13,6 +13,7 @@ __all__ = ["progress_bars"]
 
 DOING = {
     "fetch": "Fetching images from the archive",
+    "calibrate": "Looking at checked scans",
     "classify": "Asking the classifier about each slice",
     "optimise": "Optimising contours",
     "judge": "Judging them against random places",

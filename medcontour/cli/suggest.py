@@ -14,6 +14,7 @@ from rich.table import Table
 
 import medcontour as mc
 from medcontour import edits, pipeline, results
+from medcontour.classifier import target_index
 from medcontour.cli.app import app
 from medcontour.cli.archive import formats_to_push, push_written, tell_stored
 from medcontour.cli.formats import chosen_formats
@@ -33,6 +34,7 @@ from medcontour.cli.options import (
 from medcontour.cli.progress import progress_bars
 from medcontour.errors import MedcontourError
 from medcontour.files import make_folder
+from medcontour.pipeline.references import classifier_reference
 from medcontour.pipeline.settings import Settings
 from medcontour.privacy import discreet
 from medcontour.results.exporter import format_names
@@ -66,6 +68,14 @@ def suggest(
         ),
     ] = False,
     merge_findings: MergeOption = False,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(
+            help="What `medcontour calibrate` wrote for this classifier and target: gives each "
+            "finding a conformal p value and trust. Default: calibration.json in the bundle's "
+            "folder, if it is there."
+        ),
+    ] = None,
     series: SeriesOption = None,
     push: Annotated[
         bool,
@@ -88,8 +98,11 @@ def suggest(
     """
     formats = chosen_formats(export)
     edits.check_no_edit(out)
+    given = None if calibration is None else mc.Calibration.read(calibration)
     pushed = formats_to_push(formats, scan) if push else []
     loaded = mc.load_classifier(classifier, labels=names(labels), outputs=outputs, device=device)
+    if given is not None:
+        given.check(classifier_reference(loaded, target_index(loaded, settings.target)))
     with progress_bars(quiet=as_json) as progress:
         read = mc.read_scan(scan, series=series, progress=progress)
     # What cannot be written is said before the work, not after it.
@@ -98,7 +111,7 @@ def suggest(
             raise MedcontourError(sentence)
     make_folder(out)
     with progress_bars(quiet=as_json) as progress:
-        suggestion = pipeline.suggest_with(read, loaded, settings, progress)
+        suggestion = pipeline.suggest_with(read, loaded, settings, progress, given)
     saved = suggestion.save(
         out, formats=formats, include_weak=include_weak, merge_findings=merge_findings
     )
@@ -120,6 +133,8 @@ def _document(
             "label": finding.label,
             "score": finding.score,
             "status": finding.status,
+            "conformal_p_value": finding.conformal_p_value,
+            "trust": finding.trust,
             "volume_mm3": finding.volume_mm3,
             "longest_diameter_mm": finding.longest_diameter_mm,
             "slices": [
@@ -180,7 +195,11 @@ def _tell(
 def _table(suggestion: mc.Suggestion) -> Table:
     """One line a finding."""
     unit = "mm" if suggestion.scan.units == "mm" else "px"
-    table = Table("finding", "slices", "score", "p", f"longest, {unit}", "volume, mm3", "status")
+    given = any(finding.conformal_p_value is not None for finding in suggestion.findings)
+    trusted = any(finding.trust is not None for finding in suggestion.findings)
+    figures = [*(["conformal p"] if given else []), *(["trust"] if trusted else [])]
+    head = ("finding", "slices", "score", "p", *figures, f"longest, {unit}", "volume, mm3")
+    table = Table(*head, "status")
     for finding in suggestion.findings:
         p_values = [part.evidence.p_value for part in finding.slices if part.evidence]
         longest, volume = finding.longest_diameter_mm, finding.volume_mm3
@@ -189,6 +208,8 @@ def _table(suggestion: mc.Suggestion) -> Table:
             slice_numbers(part.slice for part in finding.slices),
             f"{finding.score:.3f}",
             f"{min(p_values):.2f}" if p_values else "–",
+            *(["–" if (p := finding.conformal_p_value) is None else f"{p:.2g}"] if given else []),
+            *(["–" if (t := finding.trust) is None else f"{t:.2f}"] if trusted else []),
             "no outline" if longest is None else f"{longest:.1f}",
             "–" if volume is None else f"{volume:.0f}",
             finding.status,

@@ -28,6 +28,7 @@ from medcontour.results import (
     Suggestion,
     make_finding,
     slice_numbers,
+    with_figures_of,
 )
 from medcontour.scan import Scan, read_scan
 
@@ -242,7 +243,8 @@ def _findings(
             edit, drawn = by_place.pop(place)
             if drawn:
                 parts.append(_drawn(edit, label.finding.label, drawn, suggestion, scan))
-        findings.append(make_finding(parts, label.finding.number, scan, label.finding.id))
+        made = make_finding(parts, label.finding.number, scan, label.finding.id)
+        findings.append(with_figures_of(label.finding, made))
     fresh = _new_findings(by_place, findings, suggestion, scan)  # some carry on one of `findings`
     return [*findings, *fresh]
 
@@ -306,7 +308,9 @@ def _joined(
             place, _ = min(of, key=lambda own: min(abs(own[1].slice - p.slice) for p in new))
             owner = findings[place]
             whole = _gone_on(owner.slices, new)
-            findings[place] = make_finding(whole, owner.number, scan, owner.id)
+            findings[place] = with_figures_of(
+                owner, make_finding(whole, owner.number, scan, owner.id)
+            )
         elif new:
             groups.append(new)
     return groups

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 import torch
 
+from medcontour.calibration import calibrated
 from medcontour.classifier import Classifier, target_index
 from medcontour.errors import MedcontourError
 from medcontour.explain import PLACEMENT
@@ -22,6 +24,7 @@ from medcontour.explain.choices import (
     PresetName,
 )
 from medcontour.pipeline.allowance import Allowance, most_a_slice
+from medcontour.pipeline.calibrating import AnyCalibration, calibration_for, calibration_key
 from medcontour.pipeline.explainer import Explained, Explainer
 from medcontour.pipeline.findings import linked_findings
 from medcontour.pipeline.found import POSITIVE
@@ -42,7 +45,7 @@ from medcontour.progress import Progress
 from medcontour.results import FindingSlice, Suggestion
 from medcontour.scan import Scan
 
-__all__ = ["settings_record", "suggest", "suggest_with"]
+__all__ = ["settings_record", "suggest", "suggest_with", "uncalibrated"]
 
 BATCH = 8
 
@@ -66,6 +69,7 @@ def suggest(
     most_evaluations: float | None = DEFAULTS.most_evaluations,
     most_seconds: float | None = DEFAULTS.most_seconds,
     seed: int = DEFAULTS.seed,
+    calibration: AnyCalibration | None = None,
     progress: Progress | None = None,
 ) -> Suggestion:
     """Find, place and judge contours on every slice that the classifier calls positive.
@@ -84,14 +88,18 @@ precision, most_evaluations, most_seconds, seed
         `medcontour.explain.GaussianBackground`.
     labels
         Names of the classes, for a network that comes without.
+    calibration
+        What `calibrate` made for this classifier and class, or its file; by default the
+        ``calibration.json`` in the classifier's folder, if there is one. It gives findings their
+        `conformal_p_value` and `trust`.
     progress
         Called as the work goes on.
 
     Raises
     ------
     MedcontourError
-        For a setting that is not there or out of reach, a class or slice that is not there, or a
-        scan that does not fit the classifier.
+        For a setting that is not there or out of reach, a class or slice that is not there, a
+        scan that does not fit the classifier, or a calibration of another one.
 
     Examples
     --------
@@ -116,18 +124,35 @@ precision, most_evaluations, most_seconds, seed
         seed=seed,
     )
     read = given_scan(scan, progress)
-    return suggest_with(read, given_classifier(classifier, labels), settings, progress)
+    loaded = given_classifier(classifier, labels)
+    return suggest_with(read, loaded, settings, progress, calibration)
 
 
 def suggest_with(
-    scan: Scan, classifier: Classifier, settings: Settings, progress: Progress | None = None
+    scan: Scan,
+    classifier: Classifier,
+    settings: Settings,
+    progress: Progress | None = None,
+    calibration: AnyCalibration | None = None,
 ) -> Suggestion:
-    """As `suggest`, with all that can be chosen as one `Settings`.
+    """As `suggest`, with all that decides how contours are found as one `Settings`.
 
     Examples
     --------
     >>> suggest_with(scan, classifier, Settings(preset="paper"))  # doctest: +SKIP
     """
+    target = target_index(classifier, settings.target)
+    known, notes = calibration_for(calibration, classifier, target)
+    found = uncalibrated(scan, classifier, settings, progress)
+    if known is not None:
+        found = calibrated(found, known, calibration_key(settings))
+    return replace(found, notes=(*found.notes, *notes))
+
+
+def uncalibrated(
+    scan: Scan, classifier: Classifier, settings: Settings, progress: Progress | None = None
+) -> Suggestion:
+    """As `suggest_with`, whatever calibration there is."""
     begun = time.perf_counter()
     target = target_index(classifier, settings.target)
     picked = pick_slices(settings.slices_notation, scan.slices)

@@ -8,20 +8,34 @@ from medcontour.results.model import Suggestion
 from medcontour.results.parts import FindingSlice
 from medcontour.results.status import STATUSES
 
-__all__ = ["LOOK_FIRST", "look_first"]
+__all__ = ["BY_TRUST", "LOOK_FIRST", "look_first", "rule"]
 
 LOOK_FIRST = (
     "Those that deserve a look first are at the top: the weakest status first, then those with "
     "outlines left out, then those with warnings on more of their slices, then those whose "
     "evidence holds in fewer altered views or by itself keeps a lower score."
 )
-"""The rule of `look_first` in a sentence, for the page."""
+
+BY_TRUST = (
+    "Those that deserve a look first are at the top: what is not suggested, then what is, "
+    "the least trusted first."
+)
+
+
+def rule(suggestion: Suggestion) -> str:
+    """Say by which rule `look_first` orders the findings, in a sentence for the page."""
+    return LOOK_FIRST if not _calibrated(suggestion) else BY_TRUST
+
+
+def _calibrated(suggestion: Suggestion) -> bool:
+    return any(finding.trust is not None for finding in suggestion.findings)
 
 
 def look_first(suggestion: Suggestion) -> list[Finding]:
     """Give the findings, those in most doubt first; each keeps its number.
 
-    One rule after the other, where those before leave findings level:
+    Where findings have trust, those without it (not suggested) come first, then the least trusted;
+    what a reader drew is last. Where they have none, or are level, one rule after the other:
 
     1. the weakest status (`STATUSES` backwards); what a reader drew has been looked at: last,
     2. the largest share of its slices without an outline, where outlines were looked for,
@@ -45,6 +59,7 @@ def _sureness(finding: Finding, suggestion: Suggestion) -> tuple[float, ...]:
     basis = [part for part in judged if part.status == finding.status and part.evidence]
     return (
         drawn,
+        -1.0 if finding.trust is None or drawn else finding.trust,
         -STATUSES.index(finding.status),
         -bare / max(len(judged), 1),
         -noted / max(len(judged), 1),

@@ -10,7 +10,7 @@ from medcontour.files import replacing
 from medcontour.report import words
 from medcontour.report.cards import make_cards
 from medcontour.report.montage import make_montage
-from medcontour.report.order import LOOK_FIRST
+from medcontour.report.order import rule
 from medcontour.report.pictures import CURVE_COLOURS, check_same_scan
 from medcontour.report.projections import make_backdrops, make_projections
 from medcontour.report.strip import make_strip
@@ -55,6 +55,7 @@ def write_report(suggestion: Suggestion, scan: Scan, path: Path) -> None:
     environment.filters["p_value"] = words.p_value
     environment.filters["diameter"] = words.diameter
     environment.filters["slice_numbers"] = slice_numbers
+    environment.filters["trust"] = words.trust
     environment.filters["volume"] = words.volume
     groups = make_cards(suggestion, scan)
     backdrops = make_backdrops(scan) if groups else ()
@@ -65,7 +66,9 @@ def write_report(suggestion: Suggestion, scan: Scan, path: Path) -> None:
         summary=words.summary(suggestion),
         strip=make_strip(suggestion),
         groups=groups,
-        look_first=LOOK_FIRST,
+        calibrated=any(finding.trust is not None for finding in suggestion.findings),
+        look_first=rule(suggestion),
+        conformal=[words.conformal(group[0].finding, scan.slices) for group in groups],
         backdrops=backdrops,
         montages=[make_montage(group, scan) for group in groups],
         projections=[make_projections(group[0].finding, scan, backdrops) for group in groups],

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from medcontour.results.finding import Finding
 from medcontour.results.model import Suggestion
 from medcontour.results.numbering import slice_numbers
 from medcontour.results.parts import Evidence, FindingSlice, PlacedContour
@@ -14,6 +15,7 @@ from medcontour.results.status import Status
 __all__ = [
     "RESEARCH",
     "area",
+    "conformal",
     "continued",
     "diameter",
     "entries",
@@ -23,6 +25,7 @@ __all__ = [
     "probability",
     "quality",
     "summary",
+    "trust",
     "verdict",
     "volume",
     "warnings",
@@ -44,6 +47,10 @@ _UNNECESSARY = (
     "Of {} the removal does not take the class away: the classifier finds it elsewhere as well.",
 )
 
+
+REDRAWN, KEPT = 1 / 3, 2 / 3
+"""Trust from which a finding is no longer said to be likely redrawn, and is said to be likely kept.
+Chosen before any was fitted."""
 
 RESEARCH = "Research use; not a medical device."
 """Stands on every page and picture."""
@@ -73,6 +80,29 @@ def p_value(value: float) -> str:
     ('0.01', '0.33', '1')
     """
     return f"{value:.2g}"
+
+
+def trust(value: float | None) -> str:
+    """Say in plain words how surely a reader keeps a finding, with the number behind them.
+
+    Examples
+    --------
+    >>> trust(0.84), trust(0.5), trust(0.2), trust(None)
+    ('likely kept (0.84)', 'doubtful (0.50)', 'likely redrawn (0.20)', 'not calibrated')
+    """
+    if value is None:
+        return "not calibrated"
+    word = "likely kept" if value >= KEPT else "likely redrawn" if value < REDRAWN else "doubtful"
+    return f"{word} ({probability(value)})"
+
+
+def conformal(finding: Finding, slices: int) -> str:
+    """Say what a finding's conformal p value means, or that there is none."""
+    value = finding.conformal_p_value
+    if value is None:
+        return "not calibrated"
+    what = "images" if slices == 1 else "whole scans"
+    return f"{p_value(value)}: {100 * value:.2g} % of {what} without a finding look like this"
 
 
 def area(contour: PlacedContour, units: str) -> str:

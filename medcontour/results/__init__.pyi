@@ -9,7 +9,7 @@ from .exporter import (
     on_request,
     refusal,
 )
-from .finding import Finding, make_finding
+from .finding import Finding, make_finding, with_figures_of
 from .model import Suggestion
 from .numbering import COUNTED, slice_numbers
 from .one_slice import ContourMap, MapLevel, Robustness, RobustnessRun, SliceResult
@@ -55,4 +55,5 @@ __all__ = [
     "refusal",
     "slice_numbers",
     "suggestion_schema",
+    "with_figures_of",
 ]

@@ -11,7 +11,7 @@ from typing import Any
 
 import fastjsonschema
 
-__all__ = ["check_document", "parse", "suggestion_schema"]
+__all__ = ["check_document", "parse", "schema_fault", "suggestion_schema"]
 
 
 def suggestion_schema() -> dict[str, Any]:
@@ -59,7 +59,7 @@ def check_document(document: dict[str, Any]) -> None:
     try:
         _validate()(document)
     except fastjsonschema.JsonSchemaValueException as error:
-        raise ValueError(_fault(error)) from error
+        raise ValueError(schema_fault(error)) from error
     slices = document["scan"]["shape"][0]
     for number, finding in enumerate(document["findings"]):
         for part in finding["slices"]:
@@ -76,8 +76,8 @@ def _validate() -> Callable[[Any], object]:
     return compiled
 
 
-def _fault(error: fastjsonschema.JsonSchemaValueException) -> str:
-    """Name the place, and the key it lacks if that is the fault; never the value itself."""
+def schema_fault(error: fastjsonschema.JsonSchemaValueException) -> str:
+    """Say what a schema's validator found: the place, or the key it lacks; never the value."""
     place = error.name.removeprefix("data").removeprefix(".") or "the document"
     if error.rule == "required":
         lacking = next(key for key in error.rule_definition if key not in error.value)

@@ -61,6 +61,8 @@ def finding_to_dict(finding: Finding) -> dict[str, Any]:
         "volume_mm3": finding.volume_mm3,
         "longest_diameter_mm": finding.longest_diameter_mm,
         "short_axis_mm": finding.short_axis_mm,
+        "conformal_p_value": finding.conformal_p_value,
+        "trust": finding.trust,
         "slices": [slice_to_dict(part) for part in finding.slices],
     }
 
@@ -89,6 +91,8 @@ def finding_from_dict(item: dict[str, Any]) -> Finding:
         volume_mm3=item["volume_mm3"],
         longest_diameter_mm=item["longest_diameter_mm"],
         short_axis_mm=item["short_axis_mm"],
+        conformal_p_value=item.get("conformal_p_value"),
+        trust=item.get("trust"),
     )
 
 

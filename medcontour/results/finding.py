@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -25,6 +25,7 @@ __all__ = [
     "make_finding",
     "slice_thickness_mm",
     "volume_mm3",
+    "with_figures_of",
 ]
 
 DIGITS = 3
@@ -53,6 +54,12 @@ class Finding:
         outline. In pixels where the scan has no physical size.
     short_axis_mm
         On that slice, the extent across the longest diameter.
+    conformal_p_value
+        How often images (or whole scans) without a finding give a suggestion at least as strong;
+        None where nothing was calibrated, and where the finding is not suggested.
+    trust
+        Probability that a reader keeps the suggested outline; None as above, and once a reader
+        has edited it. See `medcontour.calibration.Calibration`.
     """
 
     id: str
@@ -62,6 +69,8 @@ class Finding:
     volume_mm3: float | None = None
     longest_diameter_mm: float | None = None
     short_axis_mm: float | None = None
+    conformal_p_value: float | None = None
+    trust: float | None = None
 
     @property
     def name(self) -> str:
@@ -172,6 +181,16 @@ def make_finding(
         volume_mm3=volume,
         longest_diameter_mm=longest,
         short_axis_mm=short,
+    )
+
+
+def with_figures_of(before: Finding, after: Finding) -> Finding:
+    """Give a finding after an edit what was known before: evidence stays, trust was of outlines."""
+    same = finding_id(before.slices) == finding_id(after.slices)
+    return replace(
+        after,
+        conformal_p_value=before.conformal_p_value,
+        trust=before.trust if same else None,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from medcontour.dicomweb import is_address
 from medcontour.errors import MedcontourError
@@ -18,11 +19,16 @@ from medcontour.scan.nifti import read_nifti, starts_as_nifti
 from medcontour.scan.remote import read_remote
 from medcontour.scan.scan import Scan
 
-__all__ = ["read_scan"]
+__all__ = ["file_kind", "read_scan"]
 
 _IMAGE_STARTS = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*")
 _IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 _NIFTI_ENDINGS = (".nii", ".nii.gz")
+
+_START = 540
+"""Bytes of a file that its kind is told by."""
+
+Kind = Literal["empty", "dicom", "nifti", "itk", "picture"]
 
 
 def read_scan(
@@ -79,28 +85,53 @@ def read_scan(
     try:
         if path.is_dir():
             return read_dicom(path, series)
-        with path.open("rb") as file:
-            start = file.read(540)
+        kind = file_kind(path)
     except FileNotFoundError as error:
         raise MedcontourError(f"{path} does not exist; check the path.") from error
     except OSError as error:
         raise MedcontourError(f"{path} cannot be opened ({error.strerror}).") from error
-    name = path.name.lower()
-    if not start:
+    if kind == "empty":
         raise MedcontourError(f"{path} is an empty file; copy or export it again.")
-    if starts_as_dicom(start) or name.endswith(DICOM_ENDINGS):
+    if kind == "dicom":
         return read_dicom(path, series)
     if series is not None:
         raise MedcontourError(
             f"{path} is no DICOM file, so that no series can be chosen; leave the series out."
         )
-    if name.endswith(_NIFTI_ENDINGS) or starts_as_nifti(start):
-        return read_nifti(path)
-    if is_itk(start, name):
-        return read_itk(path)
-    if start.startswith(_IMAGE_STARTS) or name.endswith(_IMAGE_ENDINGS):
-        return read_image(path)
+    if kind is not None:
+        return _READERS[kind](path)
     raise MedcontourError(
         f"{path} is of a kind that is not read; give a DICOM folder or file, a NIfTI (.nii, "
         ".nii.gz), NRRD (.nrrd) or MetaImage (.mha, .mhd) file, or a PNG, JPEG or TIFF image."
     )
+
+
+def file_kind(path: Path) -> Kind | None:
+    """Of which kind a file is, by its content first; None for what is not read.
+
+    Raises
+    ------
+    OSError
+        Where it cannot be opened.
+    """
+    with path.open("rb") as file:
+        start = file.read(_START)
+    name = path.name.lower()
+    if not start:
+        return "empty"
+    if starts_as_dicom(start) or name.endswith(DICOM_ENDINGS):
+        return "dicom"
+    if name.endswith(_NIFTI_ENDINGS) or starts_as_nifti(start):
+        return "nifti"
+    if is_itk(start, name):
+        return "itk"
+    if start.startswith(_IMAGE_STARTS) or name.endswith(_IMAGE_ENDINGS):
+        return "picture"
+    return None
+
+
+_READERS: dict[Kind, Callable[[Path], Scan]] = {
+    "nifti": read_nifti,
+    "itk": read_itk,
+    "picture": read_image,
+}

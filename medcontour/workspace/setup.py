@@ -8,6 +8,7 @@ from typing import Any
 from medcontour.classifier import Classifier, target_index
 from medcontour.errors import MedcontourError
 from medcontour.pipeline.allowance import most_a_slice
+from medcontour.pipeline.calibrating import calibration_for
 from medcontour.pipeline.inputs import AnyClassifier, given_classifier
 from medcontour.pipeline.job import settings_record
 from medcontour.pipeline.references import classifier_reference
@@ -69,7 +70,9 @@ class Setup:
         """Give what a suggestion for this scan says of its settings."""
         classifier: Classifier = self.classifier
         target = target_index(classifier, self.target)
-        return settings_record(self.settings, scan, classifier, target)
+        record = settings_record(self.settings, scan, classifier, target)
+        calibration, _ = calibration_for(None, classifier, target)
+        return record | ({} if calibration is None else {"calibration": calibration.key()})
 
 
 def _check_limit(name: str, limit: float | None, lowest: int, why: str) -> None:

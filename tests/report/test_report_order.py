@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from report_page import Report
 
-from medcontour.report.order import LOOK_FIRST, look_first
+from medcontour.report.order import BY_TRUST, LOOK_FIRST, look_first
 from medcontour.results import make_finding
 
 SURE_FIRST = (
@@ -73,3 +73,19 @@ def test_the_page_says_and_follows_the_rule(case: Any, report: Report) -> None:
     assert table.index("nodule 2") < table.index("nodule 1")
     assert page.words.index("nodule 2: slice") < page.words.index("nodule 1: slice")
     assert LOOK_FIRST not in report().words  # one finding has no order
+
+
+def test_with_trust_the_least_trusted_is_first_whatever_its_status(
+    case: Any, report: Report
+) -> None:
+    """What is not suggested has none and comes before; what a reader drew comes last."""
+    parts = (part(case), drawn(case), part(case, status="suggested, deletion keeps the class"),
+             part(case, note="Look."), part(case, status="collapsed"))  # fmt: skip
+    suggestion = case.with_findings(*parts)
+    given = zip(suggestion.findings, (0.2, None, 0.9, 0.5, None), strict=True)
+    trusted = replace(suggestion, findings=tuple(replace(f, trust=t) for f, t in given))
+    assert [finding.number for finding in look_first(trusted)] == [5, 1, 4, 3, 2]
+    page = report(trusted)
+    assert BY_TRUST in page.words
+    for said in ("likely redrawn (0.20)", "doubtful (0.50)", "likely kept (0.90)"):
+        assert said in page.words

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from medcontour.benchmark.compare.outlines import NEAR, START
 from medcontour.benchmark.compare.record import Case, Record
-from medcontour.benchmark.compare.record_lines import append_lines
 from medcontour.benchmark.methods import Explainer, attribution
 from medcontour.benchmark.metrics import (
     agreement,
@@ -34,6 +33,7 @@ from medcontour.benchmark.metrics import (
 from medcontour.benchmark.network import explained, score_of
 from medcontour.classifier import Classifier
 from medcontour.explain import BACKGROUNDS, PRESETS
+from medcontour.record_lines import append_lines
 
 __all__ = ["MethodRecords"]
 

@@ -12,7 +12,6 @@ from torch import nn
 
 from medcontour.benchmark.compare.cases import case_of, unit_of
 from medcontour.benchmark.compare.record import Record, Results
-from medcontour.benchmark.compare.record_lines import read_lines
 from medcontour.benchmark.compare.records import MethodRecords
 from medcontour.benchmark.data.dataset import Dataset, choose, write_list
 from medcontour.benchmark.methods import (
@@ -24,6 +23,7 @@ from medcontour.benchmark.methods import (
 from medcontour.benchmark.network import classifier_of, outputs_of
 from medcontour.classifier import Classifier
 from medcontour.log_odds import Outputs
+from medcontour.record_lines import read_lines
 
 __all__ = ["run"]
 

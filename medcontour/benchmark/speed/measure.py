@@ -15,7 +15,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from medcontour.benchmark.compare.record_lines import append_lines, read_lines
 from medcontour.benchmark.speed.protocol import SPEED
 from medcontour.benchmark.speed.step_cost import measure_overhead, peak_memory_mb
 from medcontour.benchmark.speed.warm_start import measure_warm_start
@@ -28,6 +27,7 @@ from medcontour.explain import (
     Preset,
     optimise,
 )
+from medcontour.record_lines import append_lines, read_lines
 
 __all__ = ["Record", "Speed", "measure_speed"]
 
