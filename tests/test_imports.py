@@ -15,6 +15,7 @@ import medcontour
 HEAVY = ("torch", "monai")
 COMPUTE = (
     "benchmark",
+    "checked",
     "classifier",
     "cli",
     "explain",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 from small_files import FAMILY, NUMBER, Answer, plane, write_bundle, write_series
 
 import medcontour as mc
-from medcontour.calibration import FILE_NAME
+from medcontour.calibration import FILE_NAME, calibrated
 
 Run = Callable[..., Answer]
 ROWS = [
@@ -169,12 +170,17 @@ def test_a_finding_is_compared_with_what_was_suggested_where_there_is_none(
     pictures: Path, bundle: Path, whole: mc.Calibration
 ) -> None:
     """spot_1 itself is among them, so that it cannot be stronger than all."""
-    [again] = mc.suggest(pictures / "spot_1.png", bundle, calibration=whole)
+    compared = mc.suggest(pictures / "spot_1.png", bundle, calibration=whole)
+    [again] = compared
     assert again.conformal_p_value == pytest.approx(2 / 4)
     assert again.trust is None
     plain = mc.suggest(pictures / "spot_1.png", bundle)
     assert plain.findings[0].conformal_p_value is None
     assert "calibration" not in plain.settings
+    other = calibrated(plain, replace(whole, settings_key="of others"), "of these")
+    assert other.findings[0].conformal_p_value == again.conformal_p_value
+    assert any("other settings" in note for note in other.notes)
+    assert not any("other settings" in note for note in compared.notes)
 
 
 def test_one_in_the_bundles_folder_is_found_and_its_figures_are_everywhere(
@@ -197,9 +203,6 @@ def test_one_in_the_bundles_folder_is_found_and_its_figures_are_everywhere(
     assert any("in the classifier's folder" in note for note in suggestion.notes)
     page = (tmp_path / "out" / "report.html").read_text()
     assert "% of images without a finding look like this" in page
-    answer = medcontour(*command, "--out", tmp_path / "other", "--json", "--outline", "none",
-                        "--calibration", file)  # fmt: skip
-    assert "other settings" in " ".join(json.loads(answer.out)["notes"])
 
 
 def test_of_another_classifier_it_is_refused_before_anything_is_written(
