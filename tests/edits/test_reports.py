@@ -36,10 +36,10 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def polygons(report: Dataset) -> list[Dataset]:
-    """The items with coordinates, in the order of the file."""
+    """The items with coordinates in space, in the order of the file."""
 
     def inside(item: Dataset) -> list[Dataset]:
-        own = [item] if "GraphicData" in item else []
+        own = [item] if item.get("ValueType") == "SCOORD3D" else []
         return own + [x for child in item.get("ContentSequence", []) for x in inside(child)]
 
     return inside(report)

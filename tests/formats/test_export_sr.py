@@ -119,6 +119,35 @@ def test_a_finding_is_the_segment_of_the_segmentation(scan: Scan, tmp_path: Path
             assert (scan.series_instance_uid, scan.sop_instance_uids[k]) in named
 
 
+@pytest.mark.parametrize("case", [AXIAL, CASES[3], TILTED, UNEVEN], ids=lambda case: case.name)
+def test_viewers_find_the_largest_outline_first(case: Case, tmp_path: Path) -> None:
+    """On its image, in pixels: the first pixel's upper left corner is (0, 0)."""
+    case = replace(case, row_spacing=0.8, column_spacing=0.8)
+    scan = read_scan(write_series(case, tmp_path / "series"))
+    exported("sr", suggest(scan, [placed("outline", e, case) for e in LARGE]), scan, tmp_path)
+    [group] = volumetric(tmp_path / "sr.dcm")
+    first, *others = [item for item in group[0].ContentSequence if "GraphicData" in item]
+    assert {item.ValueType for item in others} == {"SCOORD3D"}
+    assert (first.ValueType, first.GraphicType) == ("SCOORD", "POLYLINE")
+    widest = max(LARGE, key=lambda e: max(e.half_axes))
+    [image] = first.ContentSequence
+    [reference] = image.ReferencedSOPSequence
+    assert reference.ReferencedSOPInstanceUID == scan.sop_instance_uids[widest.k]
+    points = np.reshape(first.GraphicData, (-1, 2))
+    np.testing.assert_array_equal(points[0], points[-1])
+    expected = widest.outline(case)
+    assert len(points) - 1 == len(expected)
+    np.testing.assert_allclose(case.place(points[:-1] - 0.5, widest.k), expected, atol=1e-3)
+
+
+def test_viewers_that_mistake_oblong_pixels_find_no_outline(scan: Scan, tmp_path: Path) -> None:
+    assert len(set(scan.pixel_spacing)) == 2
+    exported("sr", suggest(scan, [circle(scan, 2, (30, 20), 10)]), scan, tmp_path)
+    [group] = planar(tmp_path / "sr.dcm")
+    [item] = [item for item in group[0].ContentSequence if "GraphicData" in item]
+    assert item.ValueType == "SCOORD3D"
+
+
 def _evidence(path: Path) -> set[tuple[str, str]]:
     [study] = pydicom.dcmread(path).CurrentRequestedProcedureEvidenceSequence
     return {

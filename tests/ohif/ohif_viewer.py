@@ -47,14 +47,14 @@ FLAGS = [
 
 
 @contextmanager
-def running_ohif(folder: Path, study: Path, results: Path) -> Iterator[str]:
-    """Serve OHIF beside an Orthanc with the study and the pushed results; give the address."""
+def running_ohif(folder: Path, studies: dict[Path, Path]) -> Iterator[str]:
+    """Serve OHIF beside an Orthanc with studies and their pushed results; give the address."""
     with running_orthanc(folder / "orthanc") as orthanc:
-        for path in study.glob("*.dcm"):
-            request = urllib.request.Request(f"{orthanc.rest}/instances", path.read_bytes())
-            urllib.request.urlopen(request, timeout=30).close()
-        stored = mc.push(results, f"dicomweb+{orthanc.dicomweb}")
-        assert sorted(Path(each.file).name for each in stored) == ["rtstruct.dcm", "seg.dcm"]
+        for study, results in studies.items():
+            for path in study.glob("*.dcm"):
+                request = urllib.request.Request(f"{orthanc.rest}/instances", path.read_bytes())
+                urllib.request.urlopen(request, timeout=30).close()
+            assert mc.push(results, f"dicomweb+{orthanc.dicomweb}")
         with _running_nginx(folder, orthanc) as address:
             yield address
 
@@ -139,17 +139,20 @@ def opened(
         page.get_by_text("Confirm and hide").click()  # "for investigational use only"
         listed = page.locator("[data-cy=study-browser-thumbnail-no-image]")
         listed.filter(has_text=modality).dblclick()
-        page.get_by_text("Yes", exact=True).click()
-        page.get_by_text("Yes", exact=True).wait_for(state="detached")
-        page.locator("[data-cy=panelSegmentation-btn]").click()
-        page.get_by_text("Segmentations", exact=True).wait_for()
+        if modality == "SR":
+            page.locator("svg text", has_text="Long axis").wait_for()
+        else:
+            page.get_by_text("Yes", exact=True).click()
+            page.get_by_text("Yes", exact=True).wait_for(state="detached")
+            page.locator("[data-cy=panelSegmentation-btn]").click()
+            page.get_by_text("Segmentations", exact=True).wait_for()
         yield page, asked
     finally:
         context.close()
 
 
 def show(page: Page, instance: str) -> None:
-    """Go to the slice of this SOP instance UID, and wait until the picture stays as it is."""
+    """Go to the slice of this SOP instance UID."""
     page.evaluate(
         """async uid => {
             const { viewport } = cornerstone.getEnabledElements()[0];
@@ -158,6 +161,11 @@ def show(page: Page, instance: str) -> None:
         }""",
         instance,
     )
+    settled(page)
+
+
+def settled(page: Page) -> None:
+    """Wait until the picture stays as it is."""
     pictures = [page.screenshot()]
     while len(pictures) < 4 or len(set(pictures[-4:])) > 1:
         assert len(pictures) < 100
@@ -175,13 +183,13 @@ def _picture(out: Path, path: Path, scratch: Path) -> None:
     study, scan = ROOT / "sample_data/ct_study", mc.Suggestion.read_json(out).scan
     instance = mc.read_scan(study).sop_instance_uids[SLICE]
     pictures = []
-    with running_ohif(scratch, study, out) as address, running_chromium() as browser:
+    with running_ohif(scratch, {study: out}) as address, running_chromium() as browser:
         for modality in ("RTSTRUCT", "SEG"):
             where = (address, scan.study_instance_uid, modality)
             with opened(browser, *where, width=1280, height=680) as (page, _):
                 show(page, instance)
                 pictures.append(Image.open(io.BytesIO(page.screenshot())).convert("RGB"))
-    sheet = Image.new("RGB", (1280, 1380), "white")
+    sheet = Image.new("RGB", (1280, 700 * len(pictures) - 20), "white")
     for number, picture in enumerate(pictures):
         sheet.paste(picture, (0, number * 700))
     sheet.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)

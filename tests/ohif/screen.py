@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+import pydicom
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 from scipy.optimize import least_squares
+from scipy.spatial import KDTree
 
+WINDOW = (-1250.0, 250.0)  # HU from black to white, as the sample study's header has it
 FRAME = 60  # screen pixels along the viewport's edge that hold texts and buttons
 
 
@@ -66,6 +70,14 @@ def fitted(shot: NDArray[np.int_], image: NDArray[np.float64], aspect: float) ->
     return Mapping(scaled, offset, misfit)
 
 
+def fitted_image(shot: NDArray[np.int_], image: pydicom.Dataset) -> Mapping:
+    """Fit a CT image's own pixels, in its header's window."""
+    hu = image.pixel_array * float(image.RescaleSlope) + float(image.RescaleIntercept)
+    greys = 255 * np.clip((hu - WINDOW[0]) / (WINDOW[1] - WINDOW[0]), 0, 1)
+    row_spacing, column_spacing = map(float, image.PixelSpacing)
+    return fitted(shot, greys, row_spacing / column_spacing)
+
+
 def near_colour(shot: NDArray[np.int_], colour: tuple[int, int, int]) -> NDArray[np.bool_]:
     """(rows, columns): where a line or a fill of this colour is drawn over the grey image.
 
@@ -78,3 +90,25 @@ def near_colour(shot: NDArray[np.int_], colour: tuple[int, int, int]) -> NDArray
     drawn = (along > 0.25) & (across < 0.2 * along)
     drawn[:FRAME], drawn[-FRAME:], drawn[:, :FRAME], drawn[:, -FRAME:] = False, False, False, False
     return drawn
+
+
+def drawn_points(
+    shot: NDArray[np.int_], colour: tuple[int, int, int], mapping: Mapping
+) -> NDArray[np.float64]:
+    """(n, 2) index (column, row) of the screen pixels that have the colour."""
+    y, x = np.nonzero(near_colour(shot, colour))
+    return mapping.to_index(np.stack([x, y], -1).astype(float))
+
+
+def shift(
+    points: NDArray[np.float64], curve: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
+    """The shift of the curve that brings it closest to the points, and what then is between them.
+
+    Both in image pixels; the second is what 95 % of the points are within.
+    """
+    steps = np.linspace(0, 1, 50, endpoint=False)[:, None]
+    dense = np.concatenate([a + steps * (b - a) for a, b in pairwise(curve)])
+    tree = KDTree(dense)
+    found = least_squares(lambda d: tree.query(points - d)[0], [0.0, 0.0], diff_step=0.05)
+    return found.x, float(np.percentile(tree.query(points - found.x)[0], 95))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -14,16 +13,12 @@ import pytest
 import SimpleITK as sitk
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, binary_erosion, binary_fill_holes
-from scipy.optimize import least_squares
 from scipy.spatial import KDTree
-from screen import Mapping, fitted, near_colour
-
-import medcontour as mc
+from screen import Mapping, drawn_points, fitted_image, near_colour, shift
 
 pytestmark = pytest.mark.ohif
 
-SLICES = (14, 15)  # a nodule well off the middle, at the patient's right
-WINDOW = (-1250.0, 250.0)  # HU from black to white, as the images' own header has it
+SLICES = (14, 15)
 ORANGE, BLUE = (230, 159, 0), (86, 180, 233)
 COLOURS = {"nodule 1": ORANGE, "nodule 1 evidence": BLUE}
 
@@ -41,47 +36,18 @@ class Shown:
 
 
 @pytest.fixture(scope="module")
-def images(sample_data: Path) -> dict[int, pydicom.Dataset]:
-    """The slices' images, read and sorted by pydicom."""
-    read = [pydicom.dcmread(path) for path in (sample_data / "ct_study").glob("*.dcm")]
-    ordered = sorted(read, key=lambda image: image.ImagePositionPatient[2])
-    return {k: ordered[k] for k in SLICES}
+def shown(served: tuple[Any, str], images: dict[int, pydicom.Dataset]) -> dict[str, Shown]:
+    from ohif_viewer import opened, show, viewport
 
-
-@pytest.fixture(scope="module")
-def results(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("ohif_results") / "out"
-    scan = mc.read_scan(sample_data / "ct_study")
-    classifier = mc.load_classifier(sample_data / "nodule_classifier")
-    suggestion = mc.suggest(scan, classifier, "nodule", slices=slice(SLICES[0], SLICES[-1] + 1))
-    suggestion.save(out, formats=["rtstruct", "seg", "labelmap"])
-    return out
-
-
-@pytest.fixture(scope="module")
-def shown(
-    sample_data: Path,
-    results: Path,
-    images: dict[int, pydicom.Dataset],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[dict[str, Shown]]:
-    # Not at the top: where the marker's components are missing, the module is still collected.
-    from ohif_viewer import opened, running_chromium, running_ohif, show, viewport
-
-    study, found = images[SLICES[0]].StudyInstanceUID, {}
-    folder = tmp_path_factory.mktemp("ohif")
-    with (
-        running_ohif(folder, sample_data / "ct_study", results) as address,
-        running_chromium() as browser,
-    ):
-        for modality in ("RTSTRUCT", "SEG"):
-            where = (address, study, modality)
-            with opened(browser, *where, width=1900, height=1080) as (page, asked):
-                shots = {}
-                for k, image in images.items():
-                    show(page, image.SOPInstanceUID)
-                    shots[k] = viewport(page)
-                found[modality] = Shown(shots, page.inner_text("body"), asked, address)
+    (browser, address), found = served, {}
+    for modality in ("RTSTRUCT", "SEG"):
+        where = (address, images[SLICES[0]].StudyInstanceUID, modality)
+        with opened(browser, *where, width=1900, height=1080) as (page, asked):
+            shots = {}
+            for k, image in images.items():
+                show(page, image.SOPInstanceUID)
+                shots[k] = viewport(page)
+            found[modality] = Shown(shots, page.inner_text("body"), asked, address)
     return found
 
 
@@ -89,15 +55,11 @@ def shown(
 def mappings(
     shown: dict[str, Shown], images: dict[int, pydicom.Dataset]
 ) -> dict[tuple[str, int], Mapping]:
-    found = {}
-    for modality, there in shown.items():
-        for k, shot in there.shots.items():
-            image = images[k]
-            hu = image.pixel_array * float(image.RescaleSlope) + float(image.RescaleIntercept)
-            greys = 255 * np.clip((hu - WINDOW[0]) / (WINDOW[1] - WINDOW[0]), 0, 1)
-            row_spacing, column_spacing = map(float, image.PixelSpacing)
-            found[modality, k] = fitted(shot, greys, row_spacing / column_spacing)
-    return found
+    return {
+        (modality, k): fitted_image(shot, images[k])
+        for modality, there in shown.items()
+        for k, shot in there.shots.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -147,24 +109,6 @@ def at_pixel_centres(drawn: NDArray[np.bool_], mapping: Mapping, like: NDArray) 
     inside = ((screen >= 0) & (screen < drawn.shape[::-1])).all(-1)
     x, y = np.where(inside[..., None], screen, 0).transpose(2, 0, 1)
     return drawn[y, x] & inside
-
-
-def drawn_points(shot: NDArray[np.int_], colour: tuple[int, int, int], mapping: Mapping) -> Points:
-    """(n, 2) index (column, row) of the screen pixels that have the colour."""
-    y, x = np.nonzero(near_colour(shot, colour))
-    return mapping.to_index(np.stack([x, y], -1).astype(float))
-
-
-def shift(points: Points, curve: Points) -> tuple[Points, float]:
-    """The shift of the curve that brings it closest to the points, and what then is between them.
-
-    Both in image pixels; the second is what 95 % of the points are within.
-    """
-    steps = np.linspace(0, 1, 50, endpoint=False)[:, None]
-    dense = np.concatenate([a + steps * (b - a) for a, b in pairwise(curve)])
-    tree = KDTree(dense)
-    found = least_squares(lambda d: tree.query(points - d)[0], [0.0, 0.0], diff_step=0.05)
-    return found.x, float(np.percentile(tree.query(points - found.x)[0], 95))
 
 
 def test_the_picture_is_the_scan_itself(

@@ -15,6 +15,7 @@ __all__ = [
     "AREA",
     "DELETED",
     "LONG_AXIS",
+    "OUTLINE",
     "PRESERVED",
     "P_VALUE",
     "SCHEME",
@@ -35,6 +36,7 @@ AREA: Code = _SCT.Area
 LONG_AXIS: Code = _SCT.LongAxis
 SHORT_AXIS: Code = _SCT.ShortAxis
 SCORE: Code = codes.DCM.Probability
+OUTLINE: Code = codes.DCM.Outline
 PRESERVED = Code("PRESERVED", SCHEME, "Probability with only the evidence kept")
 DELETED = Code("DELETED", SCHEME, "Probability with the evidence removed")
 P_VALUE = Code("P_VALUE", SCHEME, "p value of the placement test")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from shapely import box
 
 from medcontour.formats.place import placed_regions
@@ -13,7 +12,7 @@ from medcontour.results.finding import diameters_mm, volume_mm3
 from medcontour.results.parts import PlacedContour
 from medcontour.scan.scan import Scan
 
-__all__ = ["Size", "size_of"]
+__all__ = ["Size", "largest", "size_of"]
 
 
 @dataclass(frozen=True)
@@ -46,8 +45,15 @@ def size_of(contours: Sequence[PlacedContour], scan: Scan) -> Size:
     areas = {
         k: float(own.intersection(image).area) for k, own in placed_regions(contours, scan).items()
     }
-    diameters = [diameters_mm(contour.polygon_lps_mm) for contour in contours]
-    place = int(np.argmax([longest for longest, _ in diameters]))
+    widest = largest(contours)
     return Size(
-        max(areas.values()), volume_mm3(areas, scan), *diameters[place], contours[place].slice
+        max(areas.values()),
+        volume_mm3(areas, scan),
+        *diameters_mm(widest.polygon_lps_mm),
+        widest.slice,
     )
+
+
+def largest(contours: Sequence[PlacedContour]) -> PlacedContour:
+    """Give the contour with the longest diameter."""
+    return max(contours, key=lambda contour: diameters_mm(contour.polygon_lps_mm)[0])

@@ -28,6 +28,7 @@ SEGMENTS = "regions that only name a segmentation"
 _GROUP = ("125007", "DCM")
 _IDENTIFIER = ("112039", "DCM")
 _SEGMENT = ("121191", "DCM")
+_OUTLINE = ("111041", "DCM")
 _CLOSED = ("POLYGON", "POLYLINE")
 
 
@@ -96,7 +97,8 @@ class _Regions:
         names = [str(item.get("TextValue", "")) for item in items if _concept(item) == _IDENTIFIER]
         name = names[0] if names else ""
         coordinates = [item for item in items if item.get("ValueType") in ("SCOORD", "SCOORD3D")]
-        for item in coordinates:
+        regions = [item for item in coordinates if _concept(item) != _OUTLINE]
+        for item in regions or coordinates:  # beside regions, an outline is one of them once more
             in_space = item.ValueType == "SCOORD3D"
             self._place(item, name, *(self._in_space(item) if in_space else self._on_image(item)))
         if not coordinates and any(_concept(item) == _SEGMENT for item in items):

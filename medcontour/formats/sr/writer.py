@@ -45,7 +45,7 @@ from medcontour.formats.labels import Label, labels
 from medcontour.formats.seg.writer import exporter as seg
 from medcontour.formats.seg.writer import segment_numbers
 from medcontour.formats.sr import concepts
-from medcontour.formats.sr.measured import size_of
+from medcontour.formats.sr.measured import largest, size_of
 from medcontour.results.exporter import Exporter, NothingToWrite
 from medcontour.results.model import Suggestion
 from medcontour.results.parts import PlacedContour
@@ -173,17 +173,39 @@ class _Report:
         polygons = [self._closed(contour) for contour in drawn]
         if len(polygons) == 1:
             only = sr.ImageRegion3D("POLYGON", polygons[0], frame)
-            return sr.PlanarROIMeasurementsAndQualitativeEvaluations(
+            group = sr.PlanarROIMeasurementsAndQualitativeEvaluations(
                 referenced_region=only, **about
             )
-        images = [
-            sr.SourceImageForSegmentation(*self._reference(k))
-            for k in sorted({contour.slice for contour in drawn})
-        ]
-        surface = sr.VolumeSurface("POLYGON", polygons, frame, source_images=images)
-        return sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
-            referenced_volume_surface=surface, **about
+        else:
+            images = [
+                sr.SourceImageForSegmentation(*self._reference(k))
+                for k in sorted({contour.slice for contour in drawn})
+            ]
+            surface = sr.VolumeSurface("POLYGON", polygons, frame, source_images=images)
+            group = sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
+                referenced_volume_surface=surface, **about
+            )
+        if np.isclose(*self.scan.pixel_spacing):  # OHIF takes a row's height for a column's width
+            items = group[0].ContentSequence
+            first = next(i for i, item in enumerate(items) if item.ValueType == "SCOORD3D")
+            items.insert(first, self._outline(largest(drawn)))
+        return group
+
+    def _outline(self, contour: PlacedContour) -> sr.ScoordContentItem:
+        """A polygon once more, on its image: viewers draw the first coordinates of a group.
+
+        OHIF fails on polygons in space, and knows closed polylines. Points are (column, row), the
+        first pixel's centre at (0.5, 0.5).
+        """
+        points = self.scan.to_index(contour.polygon_lps_mm, contour.slice) + 0.5
+        item = sr.ScoordContentItem(
+            name=concepts.OUTLINE,
+            graphic_type="POLYLINE",
+            graphic_data=np.concatenate([points, points[:1]]),
+            relationship_type="CONTAINS",
         )
+        item.ContentSequence = [sr.SourceImageForRegion(*self._reference(contour.slice))]
+        return item
 
     def _closed(self, contour: PlacedContour) -> np.ndarray:
         """(n + 1, 3) LPS mm, exactly in the slice's plane; the first point is repeated."""
