@@ -29,7 +29,7 @@ from medcontour.pipeline.explainer import Explained, Explainer
 from medcontour.pipeline.findings import linked_findings
 from medcontour.pipeline.found import POSITIVE
 from medcontour.pipeline.inputs import AnyClassifier, AnyScan, given_classifier, given_scan
-from medcontour.pipeline.notes import all_positive, run_out
+from medcontour.pipeline.notes import run_out
 from medcontour.pipeline.planes import plane_batches
 from medcontour.pipeline.references import (
     classifier_reference,
@@ -43,6 +43,7 @@ from medcontour.pipeline.slices import Slices, pick_slices
 from medcontour.pipeline.together import outlined_together
 from medcontour.progress import Progress
 from medcontour.results import FindingSlice, Suggestion
+from medcontour.results.all_positive import all_positive
 from medcontour.scan import Scan
 
 __all__ = ["settings_record", "suggest", "suggest_with", "uncalibrated"]
@@ -178,6 +179,7 @@ def uncalibrated(
             explained.extend(fresh)
             report("judge", before + count, len(positive))
     found = outlined_together(explained, explainer, scores)
+    odd = all_positive(scores, POSITIVE, classifier.name, classifier.labels[target])
     spent = [part.evidence.evaluations for part in found if part.evidence]
     return Suggestion(
         scan=scan_reference(scan),
@@ -194,7 +196,7 @@ def uncalibrated(
         notes=(
             *scan.notes,
             *classifier.notes,
-            *all_positive(scores, classifier, target),
+            *([odd] if odd else []),
             *shortcut_notes(scan, found),
             *run_out(found),
             *allowance.left_out(waiting, classifier.labels[target]),

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
-from medcontour.classifier import Classifier
-from medcontour.pipeline.found import POSITIVE
 from medcontour.pipeline.outlines import far_larger
 from medcontour.results import FindingSlice, slice_numbers
 
-__all__ = ["all_positive", "run_out"]
-
-MANY = 10
-"""From so many slices on it is odd that a classifier calls all of them positive."""
-
-
-def all_positive(scores: Mapping[int, float], classifier: Classifier, target: int) -> Iterator[str]:
-    """Say when a classifier calls every slice of a stack positive: it may not know such scans."""
-    if len(scores) >= MANY and min(scores.values()) > POSITIVE:
-        yield (
-            f"{classifier.name} calls all {len(scores)} slices {classifier.labels[target]}: "
-            "it may not be made for scans like this one."
-        )
+__all__ = ["run_out"]
 
 
 def run_out(findings: Sequence[FindingSlice]) -> Iterator[str]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from medcontour.results.all_positive import all_positive
 from medcontour.results.finding import Finding
 from medcontour.results.model import Suggestion
 from medcontour.results.numbering import slice_numbers
@@ -220,11 +221,16 @@ def lacks_outline(part: FindingSlice, suggestion: Suggestion) -> bool:
 def warnings(part: FindingSlice, suggestion: Suggestion) -> list[str]:
     """Everything that a reader of one slice of a finding must not miss, wherever it is shown.
 
-    What the status means, a missing outline, the slice's own note, and the notes of the scan.
+    What the status means, a missing outline, the slice's own note, and a classifier that calls
+    every slice positive. The page has the other notes of the scan: they are of other slices too,
+    of files, or say once more what the slices' own notes say.
     """
     missing = ["No outline."] if lacks_outline(part, suggestion) else []
     note = [part.note] if part.note else []
-    return [verdict(part), *missing, *note, *suggestion.notes]
+    target = suggestion.classifier
+    threshold = float(suggestion.settings.get("positive_above", 0.5))
+    odd = all_positive(suggestion.slice_scores, threshold, target.name, target.target_name)
+    return [verdict(part), *missing, *note, *([odd] if odd else [])]
 
 
 def verdict(part: FindingSlice) -> str:

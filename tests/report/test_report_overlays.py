@@ -232,16 +232,26 @@ def test_large_curves_and_a_single_image(case: Any, contour_of: Any, tmp_path: P
 
 @pytest.mark.parametrize("status", STATUSES)
 def test_says_what_the_page_says(status: Any, case: Any, report: Report) -> None:
-    """Every warning, in the same words."""
+    """Every warning of this slice, in the same words; of other slices and files none."""
     part = replace(case.suggestion.slices[0], status=status, note="Look at “this”.", outlines=())
-    suggestion = case.with_findings(part, notes=("The classifier calls everything so.",))
+    others = ("The outline on slice 3 may have run out.", "The header has no time.")
+    suggestion = case.with_findings(part, notes=others)
     page, said = report(suggestion).words, caption(suggestion.findings[0], part, suggestion)
     for sentence in said[1:]:
         assert sentence.removesuffix("outline.") in page
     assert said[0] == f"nodule 1, score 0.93. Slice 2 of 3 (index 1). {status.capitalize()}."
-    for sentence in (part.note, *suggestion.notes, "No outline.", verdict(part)):
+    for sentence in (part.note, "No outline.", verdict(part)):
         assert sentence in said
+    assert not set(others) & set(said)
     assert "Research use; not a medical device." in said
+
+
+def test_a_classifier_that_calls_every_slice_so_is_remarked_upon(case: Any) -> None:
+    part, many = case.suggestion.slices[0], dict.fromkeys(range(10), 0.9)
+    for scores, number in ((many, 1), (many | {4: 0.1}, 0), ({1: 0.9}, 0)):
+        suggestion = case.with_findings(part, slice_scores=scores)
+        said = caption(suggestion.findings[0], part, suggestion)
+        assert sum("calls all 10 slices nodule" in sentence for sentence in said) == number
 
 
 def test_an_outline_that_goes_on_is_not_said_to_be_drawn_by_a_reader(case: Any) -> None:
