@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy import optimize, special
 
 from medcontour.calibration.figures import FIGURES
-from medcontour.calibration.trust import ReliabilityBin, Trust
+from medcontour.calibration.trust import FARTHEST, ReliabilityBin, Trust
 
 __all__ = ["LEAST_OF_EACH", "Judged", "fit_trust", "out_of_fold", "too_few"]
 
@@ -159,7 +159,8 @@ def _scale(values: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 def _standard(values: FloatArray, means: FloatArray, spreads: FloatArray) -> FloatArray:
     scaled = (values - means) / np.where(spreads > 0, spreads, 1.0)
-    return np.where(np.isnan(scaled) | (spreads == 0), 0.0, scaled)
+    inside = np.clip(scaled, -FARTHEST, FARTHEST)
+    return np.where(np.isnan(scaled) | (spreads == 0), 0.0, inside)
 
 
 def _fit(values: FloatArray, kept: FloatArray, penalty: float) -> tuple[FloatArray, float]:

@@ -10,7 +10,10 @@ from typing import Any
 from medcontour.calibration.figures import FIGURES, figures
 from medcontour.results.finding import Finding
 
-__all__ = ["ReliabilityBin", "Trust"]
+__all__ = ["FARTHEST", "ReliabilityBin", "Trust"]
+
+FARTHEST = 3.0
+"""Spreads from the mean beyond which a figure counts for no more: no single one decides."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,8 @@ class Trust:
     Attributes
     ----------
     means, spreads
-        Of each figure on the checked findings; one that is missing counts as the mean, one that
-        never varies has a spread of 0 and no weight.
+        Of each figure on the checked findings; one that is missing counts as the mean, one far
+        from it as `FARTHEST`, one that never varies has a spread of 0 and no weight.
     weights
         Of the standardised figures.
     intercept
@@ -73,7 +76,8 @@ class Trust:
         for name in FIGURES:
             value, spread = values[name], self.spreads[name]
             if value is not None and spread > 0:
-                total += self.weights[name] * (value - self.means[name]) / spread
+                far = (value - self.means[name]) / spread
+                total += self.weights[name] * max(-FARTHEST, min(FARTHEST, far))
         return 1 / (1 + math.exp(-max(-700.0, min(700.0, total))))
 
     def to_dict(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import secrets
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -32,6 +33,11 @@ class Seen:
     """What was suggested on one scan: nothing that says which scan it was."""
 
     findings: tuple[SeenFinding, ...]
+
+    @property
+    def strength(self) -> float:
+        """Of the strongest suggestion; ``-inf`` where there is none."""
+        return max((finding.strength for finding in self.findings), default=-math.inf)
 
 
 @dataclass

@@ -14,12 +14,17 @@ from medcontour.scan import Scan
 
 __all__ = ["KEPT_DICE", "kept", "truth_of"]
 
+EVIDENCE = " evidence"
+"""How names of structures end that hold evidence contours."""
+
 KEPT_DICE = 0.5
 """Above this Dice an outline is counted as kept by a reader; its center has to be inside, too."""
 
 
 def truth_of(path: Path, scan: Scan) -> Mask:
-    """Read a mask of any format that edits are read in.
+    """Read a mask, or a reader's edit, of any format that edits are read in.
+
+    Evidence that an edited file holds beside its outlines counts for nothing.
 
     Returns
     -------
@@ -32,6 +37,8 @@ def truth_of(path: Path, scan: Scan) -> Mask:
     """
     mask = np.zeros((scan.slices, scan.rows, scan.columns), dtype=np.bool_)
     for shape in read_edited(path, scan).shapes:
+        if shape.kind == "evidence" or shape.name.endswith(EVIDENCE):
+            continue
         if shape.polygon_lps_mm is not None:
             mask[shape.slice] |= pixel_mask(shape.polygon_lps_mm, scan, shape.slice)
         elif shape.values is not None:

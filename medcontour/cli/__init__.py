@@ -3,6 +3,7 @@
 from medcontour.cli import (  # noqa: F401  (they enter the app)
     benchmark,
     benchmark_methods,
+    benchmark_trust,
     calibrate,
     convert,
     explain,

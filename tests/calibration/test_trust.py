@@ -11,19 +11,21 @@ from scipy import special
 
 from medcontour.calibration.figures import FIGURES
 from medcontour.calibration.fit import LEAST_OF_EACH, fit_trust, out_of_fold, too_few
+from medcontour.calibration.trust import FARTHEST
 
 
 def test_weights_are_at_the_least_of_the_penalised_loss() -> None:
     """No small step in any direction lowers it."""
     judged = judged_findings()
     trust = fit_trust(judged)
+    far = FARTHEST  # a figure counts for no more than so many spreads
     names = [name for name in FIGURES if trust.spreads[name] > 0]
     values = np.array(
         [
             [
                 0.0
                 if each.figures[n] is None
-                else (each.figures[n] - trust.means[n]) / trust.spreads[n]
+                else np.clip((each.figures[n] - trust.means[n]) / trust.spreads[n], -far, far)
                 for n in names
             ]
             for each in judged
