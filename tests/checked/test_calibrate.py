@@ -17,6 +17,10 @@ import medcontour as mc
 from medcontour.calibration import FILE_NAME, calibrated
 
 Run = Callable[..., Answer]
+CHEAP = {"outline": "none"}
+"""Two thirds of the time go into outlines, which are not what is looked at here."""
+
+OPTIONS = ("--outline", "none")
 ROWS = [
     "scan,finding,group,mask",
     "plain_0.png,0,Geheimrat,",
@@ -36,7 +40,7 @@ def listed(pictures: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(listed: Path, bundle: Path) -> mc.Calibration:
-    return mc.calibrate(listed, bundle)
+    return mc.calibrate(listed, bundle, **CHEAP)
 
 
 def test_each_group_without_a_finding_has_its_scans_strongest(whole: mc.Calibration) -> None:
@@ -62,7 +66,7 @@ def test_a_run_that_was_stopped_goes_on(
 
     out = tmp_path / FILE_NAME
     with pytest.raises(KeyboardInterrupt):
-        mc.calibrate(listed, bundle, out=out, progress=stop)
+        mc.calibrate(listed, bundle, out=out, progress=stop, **CHEAP)
     [records] = tmp_path.iterdir()
     assert not out.exists()
     lines = [json.loads(line) for line in records.read_text().splitlines()]
@@ -71,7 +75,7 @@ def test_a_run_that_was_stopped_goes_on(
     assert len(kept) == 1
     lines[1]["findings"] = [kept[0]["findings"][0] | {"strength": 99.0, "kept": None}]
     records.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    done = mc.calibrate(listed, bundle, out=out)
+    done = mc.calibrate(listed, bundle, out=out, **CHEAP)
     assert (-float("inf"), 99.0) in done.without_finding
     assert done.without_finding[-1] in ((99.0,), whole.without_finding[-1])
     assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
@@ -86,7 +90,7 @@ def test_nothing_that_is_kept_names_a_scan_or_a_group(
     def look(what: str, done: int, count: int) -> None:
         text.extend(path.read_text() for path in tmp_path.iterdir())
 
-    mc.calibrate(listed, bundle, out=tmp_path / FILE_NAME, progress=look)
+    mc.calibrate(listed, bundle, out=tmp_path / FILE_NAME, progress=look, **CHEAP)
     text.append((tmp_path / FILE_NAME).read_text())
     assert len(text) == 6
     for word in ("Geheimrat", "plain", "spot_0", ".png", str(listed.parent)):
@@ -99,7 +103,7 @@ def test_of_a_patients_series_each_counts_as_a_part_of_one(tmp_path: Path) -> No
     for n in range(2):
         planes = [plane(spot=False, seed=2 * n + k) for k in range(2)]
         write_series(tmp_path / "scans" / f"s{n}", planes)
-    made = mc.calibrate(tmp_path / "scans", bundle, out=tmp_path / FILE_NAME)
+    made = mc.calibrate(tmp_path / "scans", bundle, out=tmp_path / FILE_NAME, **CHEAP)
     assert made.unit == "scan"
     assert made.without_finding == ((-float("inf"), -float("inf")),)
     for word in (NUMBER, FAMILY):
@@ -114,7 +118,7 @@ def test_one_bad_scan_is_named_and_the_rest_goes_on(
     shutil.copy(pictures / "plain_0.png", tmp_path / "again.png")
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
     write_series(tmp_path / "stack", [plane(spot=False, seed=k) for k in range(2)])
-    made = mc.calibrate(tmp_path, bundle)
+    made = mc.calibrate(tmp_path, bundle, **CHEAP)
     assert made.images == 2
     said = " ".join(made.notes)
     assert "(broken.png) was left out" in said
@@ -138,7 +142,7 @@ def test_a_row_that_cannot_be_right_is_left_out_with_the_reason(
     PIL.Image.fromarray(np.zeros((5, 5), np.uint8)).save(pictures / "small.png")
     file = pictures / "one_row.csv"
     file.write_text(f"scan,finding,group,mask\nplain_1.png,0,,\n{row}\n")
-    made = mc.calibrate(file, bundle)
+    made = mc.calibrate(file, bundle, **CHEAP)
     assert made.images == 1
     assert any(note.startswith("Scan 2 (") and said in note for note in made.notes)
 
@@ -147,10 +151,10 @@ def test_where_no_scan_can_be_used_that_is_said(pictures: Path, bundle: Path) ->
     file = pictures / "positives.csv"
     file.write_text("scan,finding\nspot_0.png,1\nspot_1.png,1\n")
     with pytest.raises(mc.MedcontourError, match="All 2 scans have a finding and none has a mask"):
-        mc.calibrate(file, bundle)
+        mc.calibrate(file, bundle, **CHEAP)
     file.write_text("scan\nnone.png\n")
     with pytest.raises(mc.MedcontourError, match=r"No scan could be used.*does not exist"):
-        mc.calibrate(file, bundle)
+        mc.calibrate(file, bundle, **CHEAP)
 
 
 @pytest.mark.parametrize("name", ["checked.csv", "none/calibration.json", ""])
@@ -159,7 +163,7 @@ def test_a_file_that_is_something_else_is_never_written_over(
 ) -> None:
     before = listed.read_text()
     with pytest.raises(mc.MedcontourError, match=r"is there already|cannot be written"):
-        mc.calibrate(listed, bundle, out=listed.parent / name)
+        mc.calibrate(listed, bundle, out=listed.parent / name, **CHEAP)
     assert listed.read_text() == before
 
 
@@ -170,11 +174,11 @@ def test_a_finding_is_compared_with_what_was_suggested_where_there_is_none(
     pictures: Path, bundle: Path, whole: mc.Calibration
 ) -> None:
     """spot_1 itself is among them, so that it cannot be stronger than all."""
-    compared = mc.suggest(pictures / "spot_1.png", bundle, calibration=whole)
+    compared = mc.suggest(pictures / "spot_1.png", bundle, calibration=whole, **CHEAP)
     [again] = compared
     assert again.conformal_p_value == pytest.approx(2 / 4)
     assert again.trust is None
-    plain = mc.suggest(pictures / "spot_1.png", bundle)
+    plain = mc.suggest(pictures / "spot_1.png", bundle, **CHEAP)
     assert plain.findings[0].conformal_p_value is None
     assert "calibration" not in plain.settings
     other = calibrated(plain, replace(whole, settings_key="of others"), "of these")
@@ -188,11 +192,12 @@ def test_one_in_the_bundles_folder_is_found_and_its_figures_are_everywhere(
 ) -> None:
     bundle = write_bundle(tmp_path / "bundle", scale=(0, 255))
     file = bundle / FILE_NAME
-    answer = medcontour("calibrate", listed, "--classifier", bundle, "--out", file)
+    answer = medcontour("calibrate", listed, "--classifier", bundle, "--out", file, *OPTIONS)
     assert answer.code == 0, answer.err
     assert "4 images without a finding, of 3 groups: on 1 something is suggested." in answer.out
     assert "Wrote" in answer.out
-    command = ("suggest", pictures / "spot_0.png", "--classifier", bundle, "--export", "report")
+    spot = pictures / "spot_0.png"
+    command = ("suggest", spot, "--classifier", bundle, "--export", "report", *OPTIONS)
     answer = medcontour(*command, "--out", tmp_path / "out", "--json")
     assert answer.code == 0, answer.err
     [finding] = json.loads(answer.out)["findings"]
@@ -216,7 +221,7 @@ def test_of_another_classifier_it_is_refused_before_anything_is_written(
     assert "other weights" in answer.err
     assert not (tmp_path / "out").exists()
     shutil.copy(tmp_path / FILE_NAME, other)  # found by itself it spoils nothing
-    answer = medcontour(*command, "--export", "labelmap", "--json")
+    answer = medcontour(*command, "--export", "labelmap", "--json", *OPTIONS)
     assert answer.code == 0, answer.err
     said = json.loads(answer.out)
     assert any("is not used" in note for note in said["notes"])
@@ -227,7 +232,7 @@ def test_a_stack_is_not_compared_with_single_images(tmp_path: Path, whole: mc.Ca
     scan = mc.read_scan(write_series(tmp_path / "study"))
     bundle = write_bundle(tmp_path / "bundle")
     of_it = mc.Calibration(**{**vars(whole), "sha256": mc.load_classifier(bundle).weights_sha256})
-    found = mc.suggest(scan, bundle, slices=1, calibration=of_it)
+    found = mc.suggest(scan, bundle, slices=1, calibration=of_it, **CHEAP)
     assert len(found) == 1
     assert found.findings[0].conformal_p_value is None
     assert any(note.startswith("Not calibrated") for note in found.notes)

@@ -24,11 +24,11 @@ def test_what_is_written_is_what_the_scans_say(
     listed.write_text(
         "scan,finding,mask\nplain_3.png,0,\nspot_0.png,1,spot_0_mask.png\nspot_1.png,0,\n"
     )
-    known = mc.calibrate(listed, bundle)
+    known = mc.calibrate(listed, bundle, outline="none")
     replace(known, trust=trust_by("preserved")).write(tmp_path / "calibration.json")
     answer = medcontour(
         "benchmark", "trust", listed, "--classifier", bundle, "--calibration",
-        tmp_path / "calibration.json", "--out", tmp_path / "out", "--json",
+        tmp_path / "calibration.json", "--out", tmp_path / "out", "--outline", "none", "--json",
     )  # fmt: skip
     assert answer.code == 0, answer.err
     said = json.loads(answer.out)
