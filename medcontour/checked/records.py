@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from medcontour.errors import MedcontourError
 from medcontour.record_lines import append_lines, read_lines
 from medcontour.results.masks import Mask
 from medcontour.scan import Scan
@@ -63,7 +64,16 @@ class Records:
     def __post_init__(self) -> None:
         if self.file is None:
             return
-        lines = list(read_lines(self.file))
+        try:
+            self._begin(self.file)
+        except OSError as error:
+            raise MedcontourError(
+                f"{self.file} cannot be written ({error.strerror}); choose another folder."
+            ) from error
+
+    def _begin(self, file: Path) -> None:
+        """Take up what is there of this run, or begin anew."""
+        lines = list(read_lines(file))
         if lines and lines[0].get("run") == self.run and isinstance(lines[0].get("salt"), str):
             self.salt = lines[0]["salt"]
             for line in lines[1:]:
@@ -72,8 +82,8 @@ class Records:
                 except (KeyError, TypeError, ValueError):
                     continue  # that one is looked at again
         else:
-            self.file.unlink(missing_ok=True)
-            append_lines(self.file, [{"run": self.run, "salt": self.salt}])
+            file.unlink(missing_ok=True)
+            append_lines(file, [{"run": self.run, "salt": self.salt}])
 
     def key(self, scan: Scan, truth: Mask | None) -> str:
         """Name a scan by its content."""

@@ -15,6 +15,8 @@ OF_FINDING = (
     "label",
     "score",
     "status",
+    "conformal_p_value",
+    "trust",
     "volume_mm3",
     "longest_diameter_mm",
 )
@@ -28,9 +30,10 @@ def summary(suggestion: Suggestion) -> dict[str, Any]:
     Returns
     -------
     Values that JSON holds, and nothing of the patient: ``target``, ``classifier``, ``findings``
-    (each with ``id``, ``number``, ``label``, ``score``, ``status``, ``volume_mm3``,
-    ``longest_diameter_mm`` and ``slices``: ``slice``, ``score``, ``status``, ``evidence``, areas
-    in mm2 and ``note``), ``slice_scores``, ``evaluations``, ``seconds`` and ``notes``.
+    (each with ``id``, ``number``, ``label``, ``score``, ``status``, ``conformal_p_value``,
+    ``trust``, ``volume_mm3``, ``longest_diameter_mm`` and ``slices``: ``slice``, ``score``,
+    ``status``, ``evidence``, areas in mm2 and ``note``), ``slice_scores``, ``evaluations``,
+    ``seconds`` and ``notes``.
     """
     return {
         "target": suggestion.classifier.target_name,

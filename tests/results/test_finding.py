@@ -129,3 +129,18 @@ def test_a_finding_is_its_strongest_slice(tmp_path: Path) -> None:
     strong = make_finding([second, third], 1, scan)
     assert finding.volume_mm3 == strong.volume_mm3  # what is exported is what is measured
     assert make_finding([replace(weak, outlines=())], 1, scan).volume_mm3 is None
+
+
+def test_an_edit_ends_an_outlines_trust_and_leaves_what_is_said_of_evidence(tmp_path: Path) -> None:
+    scan = mc.read_scan(write_series(AXIAL, tmp_path / "series"))
+    plain = apart(scan)
+    figured = tuple(replace(f, conformal_p_value=0.25, trust=0.75) for f in plain)
+    replace(plain, findings=figured).save(tmp_path / "out", ["labelmap"])
+    image = nibabel.load(tmp_path / "out" / "labelmap.nii.gz")
+    labels = np.asarray(image.dataobj).copy()
+    across = np.flatnonzero((labels == 1).any(axis=(1, 2)))
+    labels[: across[len(across) // 2]][labels[: across[len(across) // 2]] == 1] = 0
+    nibabel.save(nibabel.Nifti1Image(labels, image.affine), tmp_path / "edited.nii.gz")
+    cut, whole = mc.refine(tmp_path / "out", tmp_path / "edited.nii.gz", scan).suggestion
+    assert (cut.conformal_p_value, cut.trust) == (0.25, None)
+    assert (whole.conformal_p_value, whole.trust) == (0.25, 0.75)
