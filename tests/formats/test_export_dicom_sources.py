@@ -47,7 +47,8 @@ def test_a_radiograph_is_segmented_pixel_for_pixel(
     assert sentence is not None
     assert "no FrameOfReferenceUID" in sentence
     assert sentence.endswith(
-        "formats that work: coco, labelmap, markups, nrrd, png, seg, seg-fractional, seg-labelmap."
+        "formats that work: coco, labelmap, markups, nrrd, png, seg, seg-fractional, seg-labelmap, "
+        "sr."
     )
 
 

@@ -9,7 +9,7 @@ import highdicom as hd
 import numpy as np
 import pydicom
 import pytest
-from dicom_files import exported
+from dicom_files import errors_of_dciodvfy, exported
 from export_cases import (
     AXIAL,
     CASES,
@@ -26,7 +26,7 @@ from export_cases import (
 from pydicom.sr.codedict import codes
 
 import medcontour as mc
-from medcontour.results import NothingToWrite, Suggestion, export, refusal
+from medcontour.results import NothingToWrite, Suggestion, export
 from medcontour.scan import Scan, read_scan
 
 LARGE = [
@@ -250,10 +250,47 @@ def test_where_outlines_overlap_they_count_once(scan: Scan, tmp_path: Path) -> N
     assert one < measured(group)["Area"][0] < 1.05 * one
 
 
-def test_a_radiograph_without_a_frame_of_reference_is_refused(sample_data: Path) -> None:
-    sentence = refusal(read_scan(sample_data / "radiograph.dcm"), "sr")
-    assert sentence is not None
-    assert "no FrameOfReferenceUID (0020,0052)" in sentence
+def test_without_a_frame_of_reference_regions_are_of_the_image(
+    sample_data: Path, tmp_path: Path
+) -> None:
+    """A radiograph has no place in space; the first pixel's upper left corner is (0, 0)."""
+    scan = read_scan(sample_data / "radiograph.dcm")
+    assert not scan.frame_of_reference_uid
+    middle, half_axes = np.array([100.4, 80.7]), np.array([30.2, 12.6])
+    t = np.arange(128) * 2 * np.pi / 128
+    index = middle + half_axes * np.stack([np.cos(t), np.sin(t)], axis=1)
+    oval = replace(circle(scan, 0, (100, 80), 9), polygon_lps_mm=scan.to_lps(index, 0))
+    others = [circle(scan, 0, (40, 30), 8), circle(scan, 0, (150, 30), 8)]
+    suggestion = suggest(scan, [oval, *others], labels=["mass", "nodule", "nodule"])
+    exported("sr", suggestion, scan, tmp_path)
+    [mass], [nodules] = planar(tmp_path / "sr.dcm"), volumetric(tmp_path / "sr.dcm")
+    for region in (mass.roi, *nodules.roi):
+        assert region.graphic_type.value == "POLYLINE"
+        [image] = region.ContentSequence
+        [reference] = image.ReferencedSOPSequence
+        assert reference.ReferencedSOPInstanceUID == scan.sop_instance_uids[0]
+    points = mass.roi.value
+    np.testing.assert_array_equal(points[0], points[-1])
+    np.testing.assert_allclose(points[:-1], index + 0.5, atol=1e-4)
+    row, column = scan.pixel_spacing
+    assert measured(mass)["Area"][0] == pytest.approx(
+        np.pi * np.prod(half_axes) * row * column, rel=1e-3
+    )
+    refined = mc.refine(suggestion, tmp_path / "sr.dcm", scan)
+    assert not refined.report.changed
+
+
+@pytest.mark.dicom_tools
+def test_dciodvfy_finds_no_error_in_reports_with_regions_of_the_image(
+    sample_data: Path, tmp_path: Path
+) -> None:
+    radiograph = read_scan(sample_data / "radiograph.dcm")
+    exported("sr", suggest(radiograph, [circle(radiograph, 0, (40, 30), 8)]), radiograph, tmp_path)
+    assert errors_of_dciodvfy(tmp_path / "sr.dcm") == []
+    case = replace(AXIAL, row_spacing=0.8, column_spacing=0.8)
+    series = read_scan(write_series(case, tmp_path / "series"))
+    exported("sr", suggest(series, [placed("outline", e, case) for e in LARGE]), series, tmp_path)
+    assert errors_of_dciodvfy(tmp_path / "sr.dcm") == []
 
 
 def test_an_edit_names_the_report_it_began_from(study: tuple, tmp_path: Path) -> None:

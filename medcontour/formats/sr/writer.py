@@ -73,9 +73,9 @@ _DESCRIPTION = (
 def write(suggestion: Suggestion, scan: Scan, path: Path) -> None:
     """Write ``sr.dcm``.
 
-    One measurement group a finding: its polygons in patient space, of the kind of contour that is
-    edited (`Suggestion.editable`), what they measure, and what the classifier and its evidence
-    say. Contours without area are left out.
+    One measurement group a finding: its polygons in patient space, or on the image where that has
+    no frame of reference, of the kind of contour that is edited (`Suggestion.editable`), what they
+    measure, and what the classifier and its evidence say. Contours without area are left out.
 
     Raises
     ------
@@ -169,43 +169,64 @@ class _Report:
                 sr.QualitativeEvaluation(concepts.STATUS, concepts.STATUSES[finding.status])
             ],
         }
-        frame = self.scan.frame_of_reference_uid
-        polygons = [self._closed(contour) for contour in drawn]
-        if len(polygons) == 1:
-            only = sr.ImageRegion3D("POLYGON", polygons[0], frame)
-            group = sr.PlanarROIMeasurementsAndQualitativeEvaluations(
-                referenced_region=only, **about
-            )
-        else:
-            images = [
-                sr.SourceImageForSegmentation(*self._reference(k))
-                for k in sorted({contour.slice for contour in drawn})
+        if not self.scan.frame_of_reference_uid:  # no place in space: regions of the image
+            regions = [
+                sr.ImageRegion("POLYLINE", self._on_image(contour), self._image(contour))
+                for contour in drawn
             ]
-            surface = sr.VolumeSurface("POLYGON", polygons, frame, source_images=images)
-            group = sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
-                referenced_volume_surface=surface, **about
+            if len(regions) == 1:
+                return sr.PlanarROIMeasurementsAndQualitativeEvaluations(
+                    referenced_region=regions[0], **about
+                )
+            return sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
+                referenced_regions=regions, **about
             )
+        group = self._in_space(drawn, about)
         if np.isclose(*self.scan.pixel_spacing):  # OHIF takes a row's height for a column's width
             items = group[0].ContentSequence
             first = next(i for i, item in enumerate(items) if item.ValueType == "SCOORD3D")
             items.insert(first, self._outline(largest(drawn)))
         return group
 
+    def _in_space(self, drawn: Sequence[PlacedContour], about: dict[str, Any]) -> Any:
+        """The group with its polygons in the scan's frame of reference."""
+        frame = self.scan.frame_of_reference_uid
+        polygons = [self._closed(contour) for contour in drawn]
+        if len(polygons) == 1:
+            only = sr.ImageRegion3D("POLYGON", polygons[0], frame)
+            return sr.PlanarROIMeasurementsAndQualitativeEvaluations(
+                referenced_region=only, **about
+            )
+        images = [
+            sr.SourceImageForSegmentation(*self._reference(k))
+            for k in sorted({contour.slice for contour in drawn})
+        ]
+        surface = sr.VolumeSurface("POLYGON", polygons, frame, source_images=images)
+        return sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
+            referenced_volume_surface=surface, **about
+        )
+
     def _outline(self, contour: PlacedContour) -> sr.ScoordContentItem:
         """A polygon once more, on its image: viewers draw the first coordinates of a group.
 
-        OHIF fails on polygons in space, and knows closed polylines. Points are (column, row), the
-        first pixel's centre at (0.5, 0.5).
+        OHIF fails on polygons in space, and knows closed polylines.
         """
-        points = self.scan.to_index(contour.polygon_lps_mm, contour.slice) + 0.5
         item = sr.ScoordContentItem(
             name=concepts.OUTLINE,
             graphic_type="POLYLINE",
-            graphic_data=np.concatenate([points, points[:1]]),
+            graphic_data=self._on_image(contour),
             relationship_type="CONTAINS",
         )
-        item.ContentSequence = [sr.SourceImageForRegion(*self._reference(contour.slice))]
+        item.ContentSequence = [self._image(contour)]
         return item
+
+    def _on_image(self, contour: PlacedContour) -> np.ndarray:
+        """(n + 1, 2) column and row, the first pixel's centre at (0.5, 0.5)."""
+        points = self.scan.to_index(contour.polygon_lps_mm, contour.slice) + 0.5
+        return np.concatenate([points, points[:1]])
+
+    def _image(self, contour: PlacedContour) -> sr.SourceImageForRegion:
+        return sr.SourceImageForRegion(*self._reference(contour.slice))
 
     def _closed(self, contour: PlacedContour) -> np.ndarray:
         """(n + 1, 3) LPS mm, exactly in the slice's plane; the first point is repeated."""
@@ -304,11 +325,7 @@ def _instance(sop_class: str, uid: str, series: str, source: Dataset) -> Dataset
 
 
 def _refuses(scan: Scan) -> str | None:
-    if reason := lacking(scan):
-        return reason
-    if not scan.frame_of_reference_uid:
-        return "The image has no FrameOfReferenceUID (0020,0052) to place a report's regions in"
-    return odd_kind(scan)
+    return lacking(scan) or odd_kind(scan)
 
 
 exporter = Exporter(NAME, "sr.dcm", write, _refuses, leaves_empty=left_empty)
