@@ -9,7 +9,7 @@ from medcontour.results.model import Suggestion
 
 __all__ = ["STRENGTH", "log_odds", "scan_strength", "strength"]
 
-STRENGTH = "log_odds_preserved"
+STRENGTH = "least_log_odds_of_score_and_preserved"
 """Its name in the file. Any number would give valid p values; a good one gives small p values to
 true findings. Chosen on tuning images: docs/concepts/figures.md says which and how."""
 
@@ -30,15 +30,16 @@ def log_odds(probability: float) -> float:
 
 
 def strength(finding: Finding) -> float:
-    """How strong a finding is: log-odds of the class from its evidence alone, on its best slice.
+    """How strong a finding is: ``-inf`` where it is not suggested.
 
-    ``-inf`` where it is not suggested.
+    Log-odds of the class on the slice as it is or from the evidence alone, whichever are lower, on
+    the slice where these are highest.
     """
     if not finding.suggested:
         return -math.inf
     return max(
         (
-            log_odds(part.evidence.preserved)
+            log_odds(min(part.score, part.evidence.preserved))
             for part in finding.slices
             if part.suggested and part.evidence is not None
         ),
