@@ -1,0 +1,201 @@
+"""Train a presence network: from image labels alone, to ask what evidence and outlines are worth.
+
+The folder holds ``labels.csv`` (columns ``file``, ``label``; ``group`` where images belong
+together, such as a patient's) and ``images/``. A narrow MONAI ResNet learns from one part of the
+groups, stops on no other, and is written as a bundle with the part of every image beside it
+(``docs/split.csv``): *train*, *tune* (for choices) and *report* (for none).
+
+    python experiments/presence_network.py --data lgg_flair --out networks/lgg_flair
+    python experiments/presence_network.py --data wound_photo --out networks/wound_photo --colour
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from monai.bundle import ConfigParser
+from monai.transforms import Compose
+from torch import Tensor, nn
+
+PARTS = {"train": 0.55, "tune": 0.15, "report": 0.30}
+SIZE, BATCH, STEPS, RATE, SEED = 160, 16, 900, 3e-3, 2020
+NOTHING = ("0", "normal")
+"""Labels of images on which nothing is to be found."""
+
+
+def configuration(name: str, colour: bool) -> dict[str, Any]:
+    """``configs/inference.json`` of the bundle, which runs no code of its own."""
+    grey = {"_target_": "torch.mean", "_mode_": "callable", "dim": 0, "keepdim": True}
+    return {
+        "network_def": {
+            "_target_": "ResNet",
+            "block": "basic",
+            "layers": [1, 1, 1, 1],
+            "block_inplanes": [24, 48, 96, 192],
+            "spatial_dims": 2,
+            "n_input_channels": 3 if colour else 1,
+            "num_classes": 2,
+            "conv1_t_size": 7,
+            "conv1_t_stride": 2,
+        },
+        "preprocessing": {
+            "_target_": "Compose",
+            "transforms": [
+                {"_target_": "LoadImaged", "keys": "image"},
+                {"_target_": "EnsureChannelFirstd", "keys": "image"},
+                {
+                    "_target_": "ScaleIntensityRangePercentilesd",
+                    "keys": "image",
+                    "lower": 1,
+                    "upper": 99,
+                    "b_min": 0.0,
+                    "b_max": 1.0,
+                    "clip": True,
+                },
+                *([] if colour else [{"_target_": "Lambdad", "keys": "image", "func": grey}]),
+                {
+                    "_target_": "Resized",
+                    "keys": "image",
+                    "spatial_size": [SIZE, SIZE],
+                    "mode": "bilinear",
+                    "anti_aliasing": True,
+                },
+            ],
+        },
+        "postprocessing": {
+            "_target_": "Compose",
+            "transforms": [{"_target_": "Activationsd", "keys": "pred", "softmax": True}],
+        },
+        "labels": [f"no {name}", name],
+    }
+
+
+def rows_of(data: Path) -> list[dict[str, str]]:
+    """Give the rows of ``labels.csv``, each with its part by group."""
+    with (data / "labels.csv").open(newline="", encoding="utf-8") as table:
+        rows = list(csv.DictReader(table))
+    groups = sorted({row.get("group", row["file"]) for row in rows})
+    order = np.random.default_rng(SEED).permutation(groups).tolist()
+    ends = np.round(np.cumsum(list(PARTS.values())) * len(order)).astype(int)
+    part = {
+        group: name
+        for name, low, high in zip(PARTS, (0, *ends), ends, strict=False)
+        for group in order[low:high]
+    }
+    return [{**row, "part": part[row.get("group", row["file"])]} for row in rows]
+
+
+def present(row: dict[str, str]) -> bool:
+    """Whether something is to be found on an image."""
+    return row["label"] not in NOTHING
+
+
+def read(data: Path, rows: list[dict[str, str]], preprocessing: Compose) -> tuple[Tensor, Tensor]:
+    """(N, channels, x, y) images as the network takes them, and (N,) whether something is there."""
+    made = [preprocessing({"image": str(data / "images" / row["file"])})["image"] for row in rows]
+    pixels = torch.stack([image.as_tensor().float() for image in made])
+    return pixels, torch.tensor([present(row) for row in rows])
+
+
+def altered(images: Tensor) -> Tensor:
+    """Mirror, turn, zoom, shift, gain, gamma and noise at random."""
+    n = len(images)
+    turn, zoom = (torch.rand(n) - 0.5) * 0.4, torch.exp((torch.rand(n) - 0.5) * 0.4)
+    mirror = torch.where(torch.rand(n) < 0.5, -1.0, 1.0)
+    theta = torch.zeros(n, 2, 3)
+    theta[:, 0, 0], theta[:, 0, 1] = torch.cos(turn) * zoom, -torch.sin(turn) * zoom
+    theta[:, 1, 0], theta[:, 1, 1] = torch.sin(turn) * zoom * mirror, torch.cos(turn) * zoom * mirror
+    theta[:, :, 2] = (torch.rand(n, 2) - 0.5) * 0.2
+    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+    moved = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+    gamma = torch.exp((torch.rand(n, 1, 1, 1) - 0.5) * 0.8)
+    gain = 0.8 + 0.4 * torch.rand(n, 1, 1, 1)
+    noise = torch.randn_like(moved) * torch.rand(n, 1, 1, 1) * 0.05
+    return (moved.clamp(0, 1) ** gamma * gain + noise).clamp(0, 1)
+
+
+def train(network: nn.Module, pixels: Tensor, there: Tensor, steps: int) -> nn.Module:
+    """Train from image labels; returns the moving average of the weights, in ``eval`` mode."""
+    average = torch.optim.swa_utils.AveragedModel(
+        network,
+        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99),  # type: ignore[no-untyped-call]
+        use_buffers=True,
+    )
+    optimiser = torch.optim.AdamW(network.parameters(), weight_decay=0.05)
+    rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=steps)
+    sides = [torch.nonzero(there == side).flatten() for side in (True, False)]
+    begun = time.perf_counter()
+    for step in range(steps):
+        network.train()
+        chosen = torch.cat([side[torch.randint(len(side), (BATCH // 2,))] for side in sides])
+        logits = network(altered(pixels[chosen]).contiguous(memory_format=torch.channels_last))
+        loss = F.cross_entropy(logits, there[chosen].long(), label_smoothing=0.05)
+        optimiser.zero_grad()
+        torch.autograd.backward(loss)
+        optimiser.step()
+        rate.step()
+        average.update_parameters(network)
+        if step % 100 == 99:
+            spent = time.perf_counter() - begun
+            print(f"step {step + 1}: loss {loss.item():.3f}, {spent:.0f} s", flush=True)
+    return average.module.eval()
+
+
+@torch.inference_mode()
+def auc(network: nn.Module, pixels: Tensor, there: Tensor) -> float:
+    """Share of pairs, one with and one without, that the network puts in the right order."""
+    logits = torch.cat([network(some) for some in pixels.split(32)])
+    odds = logits[:, 1] - logits[:, 0]
+    return float((odds[there][:, None] > odds[~there][None]).double().mean())
+
+
+def main() -> None:
+    """Train, and write the bundle."""
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder with labels.csv, images/")
+    parser.add_argument("--out", type=Path, required=True, help="the bundle's folder")
+    parser.add_argument("--name", default="finding", help="what the class is called")
+    parser.add_argument("--colour", action="store_true", help="red, green and blue")
+    parser.add_argument("--steps", type=int, default=STEPS)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(SEED)
+    config = configuration(args.name, args.colour)
+    parser_of = ConfigParser(config)
+    network, preprocessing = (
+        parser_of.get_parsed_content(key) for key in ("network_def", "preprocessing")
+    )
+    network.to(memory_format=torch.channels_last)
+    rows = rows_of(args.data)
+    parts = {
+        part: read(args.data, [row for row in rows if row["part"] == part], preprocessing)
+        for part in PARTS
+    }
+    network = train(network, *parts["train"], args.steps)
+    figures = {part: auc(network, *held) for part, held in parts.items()}
+    print(json.dumps({"AUC": figures}))
+    for folder in ("configs", "models", "docs"):
+        (args.out / folder).mkdir(parents=True, exist_ok=True)
+    weights = {name: value.contiguous() for name, value in network.state_dict().items()}
+    torch.save(weights, args.out / "models" / "model.pt")
+    names = {str(n): label for n, label in enumerate(config.pop("labels"))}
+    outputs = {"pred": {"channel_def": names}}
+    metadata = {"name": args.name, "network_data_format": {"outputs": outputs}}
+    for where, document in (("inference", config), ("metadata", metadata)):
+        text = json.dumps(document, indent=1) + "\n"
+        (args.out / "configs" / f"{where}.json").write_text(text, encoding="utf-8")
+    (args.out / "docs" / "auc.json").write_text(json.dumps(figures) + "\n", encoding="utf-8")
+    lines = "".join(f"{row['file']},{row['part']}\n" for row in rows)
+    (args.out / "docs" / "split.csv").write_text("file,split\n" + lines, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
