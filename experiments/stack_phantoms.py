@@ -42,8 +42,12 @@ sys.path.insert(0, str(SAMPLE))
 
 from phantom import Grid, thorax  # noqa: E402
 
-TUNED_ON = range(540000, 540005)
-"""Seeds that the constants of `Continuity`, `Agreement` and `Carrying` were chosen on."""
+TUNED_ON = range(540000, 540024)
+"""Seeds that the constants of `Continuity`, `Agreement` and `Carrying` were chosen on.
+
+On the first five of them alone, but for `Agreement.grown`: with 0.5, 1 and 1.5 the 88 nodules of
+all of them have a mean Dice of 0.765, 0.799 and 0.798, and 9, 2 and 1 outlines run out.
+"""
 
 FLOOD = 3.0
 NOTES = (

@@ -162,7 +162,7 @@ def test_an_outline_far_larger_than_its_evidence_with_no_other_is_left_out() -> 
 def test_boundaries_that_run_out_alike_on_several_slices_do_not_back_each_other() -> None:
     """What the object lies in goes on from slice to slice as well as the object does."""
     scan = ball_scan()
-    traced = [offer(scan, k, (28.0, -4.5)) for k in (2, 3, 4)]
+    traced = [offer(scan, k, (28.0, -6.0)) for k in (2, 3, 4)]
     found = outline_stack(traced, scan, dict.fromkeys(range(7), 0.9), OnlyImages(scan))
     assert [one.note for one in found.contours[:3]] == [FELL_BACK] * 3
     for k, radius in radii(scan, found).items():
