@@ -130,6 +130,7 @@ def outlines_from(
     perturbation = Perturbation(inputs, background, case.batch.points, case.plane)
     of_target = TargetObjective(classifier.score, inputs, background, target_index(classifier))
     images = grey(case.scan).expand(count, -1, -1)
+    body = float(body_mask(grey(case.scan).numpy()).mean()) * case.plane.area
     offers, _ = offer_outlines(
         perturbation,
         of_target,
@@ -137,6 +138,7 @@ def outlines_from(
         case.plane,
         circles,
         torch.arange(count),
+        [body] * count,
         outliner=outliner("region"),
     )
     return [offer.best.contour if offer.best else None for offer in offers]

@@ -112,7 +112,10 @@ def altered(images: Tensor) -> Tensor:
     mirror = torch.where(torch.rand(n) < 0.5, -1.0, 1.0)
     theta = torch.zeros(n, 2, 3)
     theta[:, 0, 0], theta[:, 0, 1] = torch.cos(turn) * zoom, -torch.sin(turn) * zoom
-    theta[:, 1, 0], theta[:, 1, 1] = torch.sin(turn) * zoom * mirror, torch.cos(turn) * zoom * mirror
+    theta[:, 1, 0], theta[:, 1, 1] = (
+        torch.sin(turn) * zoom * mirror,
+        torch.cos(turn) * zoom * mirror,
+    )
     theta[:, :, 2] = (torch.rand(n, 2) - 0.5) * 0.2
     grid = F.affine_grid(theta, list(images.shape), align_corners=False)
     moved = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)

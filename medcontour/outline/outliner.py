@@ -33,7 +33,7 @@ class Outline:
     contour: Shape
     energy: float
     clear: bool
-    quality: Mapping[str, float] = field(default_factory=dict)
+    quality: Mapping[str, float | str] = field(default_factory=dict)
 
 
 @runtime_checkable

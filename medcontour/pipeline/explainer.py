@@ -24,7 +24,12 @@ from medcontour.explain import (
 from medcontour.outline import Outline, outliner
 from medcontour.pipeline.alone import Alone, judged_alone, status_of, without_others
 from medcontour.pipeline.found import POSITIVE, Found, preset_of, search
-from medcontour.pipeline.outlines import Offer, offer_outlines, outline_notes
+from medcontour.pipeline.outlines import (
+    Offer,
+    evidence_as_outline,
+    offer_outlines,
+    outline_notes,
+)
 from medcontour.pipeline.placement import UNSTABLE, Network, Placed
 from medcontour.pipeline.placing import placed, placed_outline
 from medcontour.pipeline.planes import PlaneBatch, grey_planes, plane_geometry
@@ -42,6 +47,9 @@ __all__ = ["Explained", "Explainer"]
 LEAST_PIXELS = 4
 LARGEST_FRACTION = 0.7
 LEAST_EFFECT = 0.1
+
+INSIDE_SOMETHING = "It lies inside a clear boundary of the image, which is outlined."
+"""The note of a collapsed contour that has an outline all the same."""
 
 
 @dataclass(frozen=True)
@@ -152,9 +160,9 @@ class Explainer:
         k = work.batch.slices[index]
         curves = work.fit.curves[index][torch.tensor(own, device=work.costs.device)]
         status = self._status(work, index, curves, evidence)
-        pairs = enumerate(offers if status != "collapsed" else ())
-        traced = tuple(Traced(k, curves[n : n + 1], offer) for n, offer in pairs)
-        followed = [best for one in traced if (best := one.offer.best) is not None]
+        every = [Traced(k, curves[n : n + 1], offer) for n, offer in enumerate(offers)]
+        traced = tuple(every if status != "collapsed" else ())
+        followed = self._followed(every, status)
         shortcut = self._shortcut(curves, k, score)
         common: dict[str, Any] = {"background": work.backgrounds[index], **shortcut.record}
         gains = work.fit.gains[index]
@@ -163,6 +171,8 @@ class Explainer:
             for n in own
         ]
         note = self._note(work, index, evidence, status, shortcut, own[0] == 0)
+        if status == "collapsed" and followed:
+            note = f"{note} {INSIDE_SOMETHING}"
         part = FindingSlice(
             slice=k,
             sop_instance_uid=self.scan.sop_instance_uid(k),
@@ -182,6 +192,15 @@ class Explainer:
             views=views_of(self.scan, work.batch, work.perturbation, curves, index),
         )
         return Explained(part, traced, note)
+
+    def _followed(self, traced: Sequence[Traced], status: Status) -> list[Outline]:
+        """The outlines that a slice by itself gives to the contours of one result."""
+        pairs = [(one.evidence, one.offer.best) for one in traced]
+        if status == "collapsed":
+            return [best for evidence, best in pairs if best is not None and _holds(best, evidence)]
+        if self.scan.slices > 1 or self.settings.outline == "none":
+            return [best for _, best in pairs if best is not None]
+        return [best or evidence_as_outline(evidence) for evidence, best in pairs]
 
     def outline_notes(self, traced: Sequence[Traced], outlines: Sequence[Outline]) -> Iterator[str]:
         """What a reader should know of the outlines of one result."""
@@ -208,6 +227,7 @@ class Explainer:
             plane_geometry(self.scan),
             curves,
             which,
+            [self.body_area(batch.slices[n]) for n in which.tolist()],
             measured,
             outliner=outliner(self.settings.outline),
         )
@@ -295,10 +315,18 @@ class Explainer:
         region = curves.to("cpu").contains(points).any(0).numpy()
         return check_shortcut(self.scan, self.classifier, self.target, k, region, score)
 
+    def body_area(self, k: int) -> float:
+        """Area of the body on slice `k`, in plane coordinates."""
+        plane, inside = plane_geometry(self.scan), self._body_mask(k)
+        return float(inside.float().mean()) * plane.area
+
+    def _body_mask(self, k: int) -> Tensor:
+        """(rows, columns) bool: the body on slice `k`."""
+        return torch.from_numpy(body_mask(self.scan.grey(k), self.scan.measured_in(k)))
+
     def body(self, perturbation: Perturbation, k: int) -> Tensor:
         """(M, 2) plane coordinates of the slice's body that the network has in sight."""
-        inside = torch.from_numpy(body_mask(self.scan.grey(k), self.scan.measured_in(k)))
-        points = perturbation.plane.pixel_centres()[inside]
+        points = perturbation.plane.pixel_centres()[self._body_mask(k)]
         low, high = perturbation.bounds
         seen = ((points >= low.cpu()) & (points <= high.cpu())).all(-1)
         return points[seen] if bool(seen.any()) else points
@@ -345,3 +373,8 @@ class Explainer:
         if status == "collapsed":
             notes.append("The contour collapsed: it explains nothing and is not a suggestion.")
         return " ".join(notes)
+
+
+def _holds(outline: Outline, evidence: Shape) -> bool:
+    """Whether an outline lies round the center of an evidence contour."""
+    return bool(outline.contour.contains(evidence.center.to("cpu")).any())

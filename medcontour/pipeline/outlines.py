@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,10 +18,53 @@ from medcontour.explain import (
 )
 from medcontour.outline import Outline, Outliner
 
-__all__ = ["Offer", "far_larger", "offer_outlines", "outline_notes", "with_classifier"]
+__all__ = [
+    "FOLLOWS_EVIDENCE",
+    "Offer",
+    "against_size",
+    "evidence_as_outline",
+    "far_larger",
+    "offer_outlines",
+    "outline_notes",
+    "with_classifier",
+]
 
 CANDIDATES = 8
 LEAST_SCORE, WEIGHT = -0.2, 4.0
+
+
+@dataclass(frozen=True)
+class SizeConstants:
+    """What the size of a boundary speaks against it.
+
+    Chosen on the tuning parts of breast ultrasound, brain FLAIR and photographs of wounds, and on
+    the slices of tuning phantoms, together (`experiments/judged_outlines.py`).
+
+    Attributes
+    ----------
+    grown
+        What a boundary larger than its evidence costs, for each unit of the logarithm of their
+        areas' ratio.
+    most_of_body
+        Share of the body's area that an object on it may take.
+    beyond
+        What each further share of the body costs.
+    most_energy
+        A boundary whose energy is not below this is no better an outline than the evidence
+        contour itself.
+    """
+
+    grown: float = 0.2
+    most_of_body: float = 0.3
+    beyond: float = 20.0
+    most_energy: float = 0.0
+
+
+SIZE = SizeConstants()
+
+FOLLOWS_EVIDENCE = (
+    "The image has no boundary that passes for the outline: it is a copy of the evidence contour."
+)
 
 FAR_LARGER = 5.0
 """An outline of so many times its evidence may have run out into what surrounds the object."""
@@ -35,7 +79,8 @@ class Offer:
     outlines
         The boundaries, none or more.
     energies
-        What speaks against each: the image's own energy, and what the classifier adds.
+        What speaks against each: the image's own energy, what the classifier adds, and a size
+        other than the evidence's.
     polarity
         As an `Outliner` takes it.
     """
@@ -46,10 +91,9 @@ class Offer:
 
     @property
     def best(self) -> Outline | None:
-        """The boundary that least speaks against; None where there is none."""
-        if not self.outlines:
-            return None
-        return self.outlines[self.energies.index(min(self.energies))]
+        """The boundary that least speaks against; None where none passes."""
+        least = min(self.energies, default=SIZE.most_energy)
+        return self.outlines[self.energies.index(least)] if least < SIZE.most_energy else None
 
 
 def offer_outlines(
@@ -59,15 +103,17 @@ def offer_outlines(
     plane: PlaneGeometry,
     evidence: Shape,
     which: Tensor,
+    body_areas: Sequence[float],
     measured: Tensor | None = None,
     *,
     outliner: Outliner,
 ) -> tuple[list[Offer], Tensor]:
-    """Follow the image from each evidence contour, and let the classifier speak against a place.
+    """Follow the image from each evidence contour, and judge the boundaries that it offers.
 
-    The image alone decides among clear boundaries that could explain the score. One that neither
+    The image decides among clear boundaries that could explain the score. One that neither
     keeps the score nor takes it away, its own (preserved - deleted) below `LEAST_SCORE`, has
-    to be the clearer boundary by `WEIGHT` times what it lacks.
+    to be the clearer boundary by `WEIGHT` times what it lacks; and so has one much larger than its
+    evidence, or as large as the body (`SizeConstants`).
 
     Parameters
     ----------
@@ -81,6 +127,8 @@ def offer_outlines(
         M evidence contours.
     which
         (M,) the image of each.
+    body_areas
+        Area of the body on each contour's slice, in plane coordinates.
     measured
         (M, rows, columns) bool: which pixels of `images` were measured; by default all.
     outliner
@@ -99,10 +147,10 @@ def offer_outlines(
     )
     clear = [[outline for outline in some if outline.clear] for some in offered]
     counts = torch.tensor([len(some) for some in clear], device=which.device)
-    energies = with_classifier(perturbation, of_target, clear, which)
+    energies = with_classifier(perturbation, of_target, clear, which, body_areas)
     offers = [
-        Offer(tuple(some), tuple(own), sign)
-        for some, own, sign in zip(clear, energies, polarity.tolist(), strict=True)
+        Offer(tuple(some), tuple(against_size(some, own, evidence[[n]])), sign)
+        for n, (some, own, sign) in enumerate(zip(clear, energies, polarity.tolist(), strict=True))
     ]
     return offers, POLARITY_EVALUATIONS + counts / 2
 
@@ -112,10 +160,12 @@ def with_classifier(
     of_target: TargetObjective,
     outlines: Sequence[Sequence[Outline]],
     which: Tensor,
+    body_areas: Sequence[float],
 ) -> list[list[float]]:
     """Energies of some outlines on each of (M,) images, with what the classifier adds to each.
 
-    It costs half an evaluation an outline.
+    What takes most of the body, whose area is that in plane coordinates, costs more as well. It
+    takes half an evaluation an outline.
     """
     counts = torch.tensor([len(some) for some in outlines], device=which.device)
     if not counts.any():
@@ -127,9 +177,34 @@ def with_classifier(
     )
     lacks = torch.split((LEAST_SCORE - (preserved - deleted)).clamp_min(0), counts.tolist())
     return [
-        [one.energy + WEIGHT * less for one, less in zip(some, lack.tolist(), strict=True)]
-        for some, lack in zip(outlines, lacks, strict=True)
+        [
+            one.energy + WEIGHT * less + _beyond_the_body(one, body)
+            for one, less in zip(some, lack.tolist(), strict=True)
+        ]
+        for some, lack, body in zip(outlines, lacks, body_areas, strict=True)
     ]
+
+
+def _beyond_the_body(outline: Outline, body_area: float) -> float:
+    """What an outline costs that takes more of the body than an object on it may."""
+    share = float(outline.contour.area()) / body_area if body_area else 0.0
+    return SIZE.beyond * max(0.0, share - SIZE.most_of_body)
+
+
+def against_size(
+    outlines: Sequence[Outline], energies: Sequence[float], evidence: Shape
+) -> list[float]:
+    """Energies of some outlines, with what those larger than their one evidence contour cost."""
+    area = float(evidence.area())
+    return [
+        energy + SIZE.grown * math.log(max(1.0, float(outline.contour.area()) / area))
+        for outline, energy in zip(outlines, energies, strict=True)
+    ]
+
+
+def evidence_as_outline(evidence: Shape) -> Outline:
+    """Give the outline of an evidence contour where no boundary of the image passes: a copy."""
+    return Outline(evidence, SIZE.most_energy, clear=False, quality={"follows": "evidence contour"})
 
 
 def far_larger(outline: float, evidence: float) -> bool:
@@ -145,6 +220,8 @@ def outline_notes(evidence: Sequence[Shape], outlines: Sequence[Outline]) -> Ite
             f"The outline covers more than {FAR_LARGER:g} times the evidence: it may have run out "
             "into what surrounds the object."
         )
+    if any("follows" in outline.quality for outline in outlines):
+        yield FOLLOWS_EVIDENCE
     if not outlines:
         yield "The image has no clear boundary near the evidence: no outline."
     elif len(outlines) < len(evidence):

@@ -24,7 +24,7 @@ from medcontour.pipeline.carry import (
 )
 from medcontour.pipeline.found import POSITIVE
 from medcontour.pipeline.link import Extent, link
-from medcontour.pipeline.outlines import far_larger
+from medcontour.pipeline.outlines import against_size, far_larger
 from medcontour.pipeline.placing import polygon_lps
 from medcontour.pipeline.stack_notes import (
     APART,
@@ -51,8 +51,9 @@ class Agreement:
     Attributes
     ----------
     grown
-        What an outline larger than its evidence costs, times the logarithm of their areas' ratio:
-        large boundaries (a lung, the body) go on from slice to slice as well as the object's.
+        What an outline larger than its evidence costs beside what it costs on its own slice, times
+        the logarithm of their areas' ratio: large boundaries (a lung, the body) go on from slice to
+        slice as well as the object's.
     close
         Disagreement with a neighbour (`disagreement`) up to which a slice looks for no other
         boundary: an object that tapers to two thirds of its area from slice to slice.
@@ -61,7 +62,7 @@ class Agreement:
         a fifth of its area. A boundary that ran out has a hundredth.
     """
 
-    grown: float = 1.0
+    grown: float = 0.8
     close: float = 0.3
     least_overlap: float = 0.2
 
@@ -202,8 +203,9 @@ class _Stack:
         found = boundaries_from(self.scan, self.images, slices, starts, polarity)
         energies, costs = self.images.energies(slices, found)
         for (one, _), some, own, cost in zip(wanted, found, energies, costs, strict=True):
+            assert one.evidence is not None
             one.evaluations += cost
-            self.offer(one, some, own)
+            self.offer(one, some, against_size(some, own, one.evidence))
         for chain in chains:
             if any(one in [each for each, _ in wanted] for one in chain):
                 self.choose(chain)

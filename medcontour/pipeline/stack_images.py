@@ -64,6 +64,7 @@ class StackImages:
                 of_target,
                 [outlines[n] for n in own],
                 which.to(perturbation.images.device),
+                [explainer.body_area(slices[n]) for n in own],
             )
             for n, some in zip(own, heard, strict=True):
                 shared = sum(slices[m] == slices[n] for m in own)

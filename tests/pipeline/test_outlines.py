@@ -53,6 +53,7 @@ def test_the_classifier_speaks_against_a_clearer_boundary_that_explains_nothing(
         plane,
         evidence,
         torch.tensor([0]),
+        [plane.area],
         outliner=outline_candidates,
     )
     outline = offer.best
@@ -77,6 +78,7 @@ def test_an_image_without_a_boundary_has_no_outline() -> None:
         plane,
         evidence,
         torch.tensor([0]),
+        [plane.area],
         outliner=outline_candidates,
     )
     assert offer.best is None

@@ -1,0 +1,201 @@
+"""Evidence contour, the image's clearest boundary, and the outline that is given, against masks.
+
+The folder is one that a presence network was trained on by image labels alone
+(`presence_network.py`, or the sample's breast ultrasound bundle): ``labels.csv``, ``images/`` and
+``masks/``, and beside the network ``docs/split.csv``. Every image of one part that shows the
+finding and that the network calls is searched once.
+
+    python experiments/judged_outlines.py --data busi --classifier sample_data/breast_us_classifier\
+ --part validation --out results/
+    python experiments/judged_outlines.py --data lgg_flair --classifier networks/lgg_flair\
+ --part report --out results/
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from localisation import Mask, dice, intervals, pixels_inside, say, write_results
+from PIL import Image
+from presence_network import present
+
+import medcontour as mc
+from medcontour.classifier import Classifier, target_index
+from medcontour.pipeline.explainer import Explainer
+from medcontour.pipeline.found import POSITIVE
+from medcontour.pipeline.outlines import with_classifier
+from medcontour.pipeline.planes import plane_batches, plane_geometry
+from medcontour.pipeline.settings import Settings
+
+TUNED_ON = ("tune", "train")
+"""Parts that `medcontour.pipeline.outlines.SizeConstants` was chosen on.
+
+All images of the tuning parts of `busi`, `lgg_flair` and `wound_photo`; and 30 of the images that
+the network of `lgg_flair` was trained on, by their labels alone.
+"""
+
+FLOOD = 3.0
+NOTES = (
+    "The default settings. Clearest boundary: the one that image and classifier speak least "
+    "against, whatever its size; none counts as Dice 0. Outline: what `suggest` gives.",
+    f"Flood: more than {FLOOD:g} times as large as the truth. Copies: outlines that are the "
+    "evidence contour itself, since no boundary passed.",
+    "Means with 95 % bootstrap intervals over images (the same draws for every row).",
+)
+WAYS = ("evidence contour", "clearest boundary", "outline")
+
+
+@dataclass(frozen=True)
+class Looked:
+    """One image: its name and label, and for each of `WAYS` what it encloses, or None."""
+
+    file: str
+    label: str
+    status: str
+    copied: bool
+    truth: Mask
+    masks: dict[str, Mask | None]
+
+
+def look_at(data: Path, row: dict[str, str], classifier: Classifier) -> Looked | None:
+    """Search one image; None where the network does not call it."""
+    scan = mc.read_scan(data / "images" / row["file"])
+    explainer = Explainer(scan, classifier, target_index(classifier), Settings())
+    batch = next(plane_batches(scan, classifier, [0], 1))
+    with torch.no_grad():
+        score = float(classifier.score(batch.inputs)[0, explainer.target].sigmoid())
+    if score <= POSITIVE:
+        return None
+    plane = plane_geometry(scan)
+    [explained] = explainer.explain(batch, {0: score}, lambda *_: None)
+    part, clearest = explained.part, None
+    for one in explained.traced:
+        perturbation, of_target, _, _ = explainer.problem(batch)
+        outlines, which = one.offer.outlines, torch.tensor([0])
+        [energies] = with_classifier(perturbation, of_target, [outlines], which, [float("inf")])
+        if energies:
+            clearest = outlines[int(np.argmin(energies))].contour
+    [truth] = (data / "masks").glob(f"{Path(row['file']).stem}.*")
+    return Looked(
+        file=row["file"],
+        label=row["label"],
+        status=part.status,
+        copied=any("follows" in outline.quality for outline in part.outlines),
+        truth=np.asarray(Image.open(truth).convert("L")) > 127,
+        masks={
+            "evidence contour": part.mask(scan, "evidence"),
+            "clearest boundary": None if clearest is None else pixels_inside(clearest, plane),
+            "outline": part.mask(scan, "outline") if part.outlines else None,
+        },
+    )
+
+
+def records_of(looked: Looked) -> list[dict[str, Any]]:
+    """One row for each of `WAYS`."""
+    rows = []
+    for way, mask in looked.masks.items():
+        size = 0.0 if mask is None else float(mask.sum() / looked.truth.sum())
+        rows.append(
+            {
+                "file": looked.file,
+                "label": looked.label,
+                "status": looked.status,
+                "way": way,
+                "found": mask is not None,
+                "copied": looked.copied and way == "outline",
+                "Dice": 0.0 if mask is None else dice(mask, looked.truth),
+                "size": size,
+            }
+        )
+    return rows
+
+
+def summary(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row for each of `WAYS`."""
+    rows = []
+    for way in WAYS:
+        own = [record for record in records if record["way"] == way]
+        values = [record["Dice"] for record in own]
+        rows.append(
+            {
+                "": way,
+                "n": len(own),
+                "Dice": (float(np.mean(values)), intervals(values)),
+                "Dice over 0.5": float(np.mean([value > 0.5 for value in values])),
+                "floods": float(np.mean([record["size"] > FLOOD for record in own])),
+                "none": sum(not record["found"] for record in own),
+                "copies": sum(record["copied"] for record in own),
+            }
+        )
+    return rows
+
+
+def gained(records: list[dict[str, Any]]) -> str:
+    """What the outline gains over the other two, paired by image."""
+    values = {way: np.array([r["Dice"] for r in records if r["way"] == way]) for way in WAYS}
+    parts = []
+    for way in WAYS[:2]:
+        difference = values["outline"] - values[way]
+        low, high = intervals(difference)
+        parts.append(f"over the {way} {difference.mean():+.3f} ({low:+.3f} to {high:+.3f})")
+    return f"Dice of the outline, paired by image: {', '.join(parts)}."
+
+
+def main() -> None:
+    """Make the table."""
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder with labels.csv")
+    parser.add_argument("--classifier", type=Path, required=True, help="a bundle with a split")
+    parser.add_argument("--part", required=True, help="of docs/split.csv")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--images", type=int, help="look at so many only, chosen at random")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    begun = time.perf_counter()
+    classifier = mc.load_classifier(args.classifier)
+    with (args.classifier / "docs" / "split.csv").open(newline="", encoding="utf-8") as table:
+        part = {row["file"] for row in csv.DictReader(table) if row["split"] == args.part}
+    with (args.data / "labels.csv").open(newline="", encoding="utf-8") as table:
+        rows = [row for row in csv.DictReader(table) if row["file"] in part and present(row)]
+    order = np.random.default_rng(0).permutation(len(rows))[: args.images]
+    rows = [rows[n] for n in sorted(order.tolist())]
+    records: list[dict[str, Any]] = []
+    called = 0
+    for number, row in enumerate(rows, start=1):
+        looked = look_at(args.data, row, classifier)
+        if looked is not None:
+            called += 1
+            records += records_of(looked)
+        say("image", number, len(rows))
+    if not records:
+        raise SystemExit("The network calls none of these images: there is no table.")
+    tables = {f"{called} images": summary(records)}
+    for label in sorted({record["label"] for record in records}):
+        own = [record for record in records if record["label"] == label]
+        if len(own) < len(records):
+            tables[f"Of these {label}"] = summary(own)
+    write_results(
+        args.out,
+        f"Outlines against their evidence, {args.data.name}, part {args.part}",
+        (*NOTES, f"{called} of {len(rows)} images are called.", gained(records)),
+        tables,
+        {
+            "part": args.part,
+            "classifier": classifier.name,
+            "weights_sha256": classifier.weights_sha256,
+            "medcontour": mc.__version__,
+            "seconds": round(time.perf_counter() - begun),
+        },
+        records,
+    )
+
+
+if __name__ == "__main__":
+    main()
