@@ -28,10 +28,12 @@ from presence_network import present
 
 import medcontour as mc
 from medcontour.classifier import Classifier, target_index
+from medcontour.contour import Shape
+from medcontour.outline import outliner
 from medcontour.pipeline.explainer import Explainer
 from medcontour.pipeline.found import POSITIVE
-from medcontour.pipeline.outlines import with_classifier
-from medcontour.pipeline.planes import plane_batches, plane_geometry
+from medcontour.pipeline.outlines import offer_outlines, with_classifier
+from medcontour.pipeline.planes import PlaneBatch, grey_planes, plane_batches, plane_geometry
 from medcontour.pipeline.settings import Settings
 
 TUNED_ON = ("tune", "train")
@@ -77,11 +79,7 @@ def look_at(data: Path, row: dict[str, str], classifier: Classifier) -> Looked |
     [explained] = explainer.explain(batch, {0: score}, lambda *_: None)
     part, clearest = explained.part, None
     for one in explained.traced:
-        perturbation, of_target, _, _ = explainer.problem(batch)
-        outlines, which = one.offer.outlines, torch.tensor([0])
-        [energies] = with_classifier(perturbation, of_target, [outlines], which, [float("inf")])
-        if energies:
-            clearest = outlines[int(np.argmin(energies))].contour
+        clearest = clearest_boundary(explainer, batch, one.evidence)
     [truth] = (data / "masks").glob(f"{Path(row['file']).stem}.*")
     return Looked(
         file=row["file"],
@@ -95,6 +93,18 @@ def look_at(data: Path, row: dict[str, str], classifier: Classifier) -> Looked |
             "outline": part.mask(scan, "outline") if part.outlines else None,
         },
     )
+
+
+def clearest_boundary(explainer: Explainer, batch: PlaneBatch, evidence: Shape) -> Shape | None:
+    """What image and classifier speak least against, whatever its size."""
+    perturbation, of_target, _, _ = explainer.problem(batch)
+    images, measured = grey_planes(explainer.scan, [0])
+    which, plane = torch.tensor([0]), plane_geometry(explainer.scan)
+    follow = outliner(explainer.settings.outline)
+    given = (perturbation, of_target, images, plane, evidence, which, [float("inf")], measured)
+    [offer], _ = offer_outlines(*given, outliner=follow)
+    [energies] = with_classifier(perturbation, of_target, [offer.outlines], which)
+    return offer.outlines[int(np.argmin(energies))].contour if energies else None
 
 
 def records_of(looked: Looked) -> list[dict[str, Any]]:

@@ -23,7 +23,8 @@ class Outline:
     contour
         One curve.
     energy
-        The lower of two is the better boundary, as far as its outliner tells.
+        The lower of two is the better boundary, as far as its outliner tells; from 0 on it is no
+        better an outline than the evidence contour.
     clear
         Whether it is clear enough to be called a boundary.
     quality

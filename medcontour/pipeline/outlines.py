@@ -26,6 +26,7 @@ __all__ = [
     "far_larger",
     "offer_outlines",
     "outline_notes",
+    "passing",
     "with_classifier",
 ]
 
@@ -46,18 +47,11 @@ class SizeConstants:
         What a boundary larger than its evidence costs, for each unit of the logarithm of their
         areas' ratio.
     most_of_body
-        Share of the body's area that an object on it may take.
-    beyond
-        What each further share of the body costs.
-    most_energy
-        A boundary whose energy is not below this is no better an outline than the evidence
-        contour itself.
+        Share of the body's area that an object on it may take. Boundaries beyond fail.
     """
 
     grown: float = 0.2
-    most_of_body: float = 0.3
-    beyond: float = 20.0
-    most_energy: float = 0.0
+    most_of_body: float = 0.4
 
 
 SIZE = SizeConstants()
@@ -92,8 +86,8 @@ class Offer:
     @property
     def best(self) -> Outline | None:
         """The boundary that least speaks against; None where none passes."""
-        least = min(self.energies, default=SIZE.most_energy)
-        return self.outlines[self.energies.index(least)] if least < SIZE.most_energy else None
+        least = min(self.energies, default=0.0)
+        return self.outlines[self.energies.index(least)] if least < 0 else None
 
 
 def offer_outlines(
@@ -112,8 +106,8 @@ def offer_outlines(
 
     The image decides among clear boundaries that could explain the score. One that neither
     keeps the score nor takes it away, its own (preserved - deleted) below `LEAST_SCORE`, has
-    to be the clearer boundary by `WEIGHT` times what it lacks; and so has one much larger than its
-    evidence, or as large as the body (`SizeConstants`).
+    to be the clearer boundary by `WEIGHT` times what it lacks, and so has one larger than its
+    evidence; one as large as the body fails (`SizeConstants`).
 
     Parameters
     ----------
@@ -145,9 +139,9 @@ def offer_outlines(
     offered = outliner(
         images, plane, evidence.to("cpu"), polarity.cpu(), most=CANDIDATES, measured=measured
     )
-    clear = [[outline for outline in some if outline.clear] for some in offered]
+    clear = [passing(some, area) for some, area in zip(offered, body_areas, strict=True)]
     counts = torch.tensor([len(some) for some in clear], device=which.device)
-    energies = with_classifier(perturbation, of_target, clear, which, body_areas)
+    energies = with_classifier(perturbation, of_target, clear, which)
     offers = [
         Offer(tuple(some), tuple(against_size(some, own, evidence[[n]])), sign)
         for n, (some, own, sign) in enumerate(zip(clear, energies, polarity.tolist(), strict=True))
@@ -160,12 +154,10 @@ def with_classifier(
     of_target: TargetObjective,
     outlines: Sequence[Sequence[Outline]],
     which: Tensor,
-    body_areas: Sequence[float],
 ) -> list[list[float]]:
     """Energies of some outlines on each of (M,) images, with what the classifier adds to each.
 
-    What takes most of the body, whose area is that in plane coordinates, costs more as well. It
-    takes half an evaluation an outline.
+    It costs half an evaluation an outline.
     """
     counts = torch.tensor([len(some) for some in outlines], device=which.device)
     if not counts.any():
@@ -177,18 +169,23 @@ def with_classifier(
     )
     lacks = torch.split((LEAST_SCORE - (preserved - deleted)).clamp_min(0), counts.tolist())
     return [
-        [
-            one.energy + WEIGHT * less + _beyond_the_body(one, body)
-            for one, less in zip(some, lack.tolist(), strict=True)
-        ]
-        for some, lack, body in zip(outlines, lacks, body_areas, strict=True)
+        [one.energy + WEIGHT * less for one, less in zip(some, lack.tolist(), strict=True)]
+        for some, lack in zip(outlines, lacks, strict=True)
     ]
 
 
-def _beyond_the_body(outline: Outline, body_area: float) -> float:
-    """What an outline costs that takes more of the body than an object on it may."""
-    share = float(outline.contour.area()) / body_area if body_area else 0.0
-    return SIZE.beyond * max(0.0, share - SIZE.most_of_body)
+def passing(outlines: Sequence[Outline], body_area: float) -> list[Outline]:
+    """Those that are clear, and not as large as what an object lies on.
+
+    Parameters
+    ----------
+    outlines
+        On one slice.
+    body_area
+        Area of the body there, in plane coordinates.
+    """
+    most = SIZE.most_of_body * body_area
+    return [one for one in outlines if one.clear and float(one.contour.area()) <= most]
 
 
 def against_size(
@@ -204,7 +201,7 @@ def against_size(
 
 def evidence_as_outline(evidence: Shape) -> Outline:
     """Give the outline of an evidence contour where no boundary of the image passes: a copy."""
-    return Outline(evidence, SIZE.most_energy, clear=False, quality={"follows": "evidence contour"})
+    return Outline(evidence, 0.0, clear=False, quality={"follows": "evidence contour"})
 
 
 def far_larger(outline: float, evidence: float) -> bool:

@@ -10,7 +10,7 @@ import torch
 from medcontour.contour import Shape
 from medcontour.outline import Outline, outliner
 from medcontour.pipeline.explainer import Explainer
-from medcontour.pipeline.outlines import with_classifier
+from medcontour.pipeline.outlines import passing, with_classifier
 from medcontour.pipeline.placing import placed_outline
 from medcontour.pipeline.planes import grey_planes, plane_batches, plane_geometry
 from medcontour.results import PlacedContour
@@ -44,7 +44,8 @@ class StackImages:
                 most=most,
                 measured=measured,
             )
-            found += [[outline for outline in some if outline.clear] for some in offered]
+            areas = [self.explainer.body_area(k) for k in slices[part]]
+            found += [passing(some, area) for some, area in zip(offered, areas, strict=True)]
         return found
 
     def energies(
@@ -64,7 +65,6 @@ class StackImages:
                 of_target,
                 [outlines[n] for n in own],
                 which.to(perturbation.images.device),
-                [explainer.body_area(slices[n]) for n in own],
             )
             for n, some in zip(own, heard, strict=True):
                 shared = sum(slices[m] == slices[n] for m in own)

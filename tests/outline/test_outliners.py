@@ -20,7 +20,7 @@ TWICE = """
         from medcontour.contour import FourierContour
         radius = (2 * evidence.area() / torch.pi).sqrt()
         circles = FourierContour.circles(evidence.center, radius)
-        return [[Outline(circles[[k]], 0.0, True, {"sure": 0.5})] for k in range(len(evidence))]
+        return [[Outline(circles[[k]], -1.0, True, {"sure": 0.5})] for k in range(len(evidence))]
 """
 
 
