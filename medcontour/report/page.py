@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from medcontour.files import replacing
 from medcontour.report import words
 from medcontour.report.cards import make_cards
+from medcontour.report.meanings import FIGURES, SAID, removed
 from medcontour.report.montage import make_montage
 from medcontour.report.order import rule
 from medcontour.report.pictures import CURVE_COLOURS, check_same_scan
@@ -53,6 +54,7 @@ def write_report(suggestion: Suggestion, scan: Scan, path: Path) -> None:
     )
     environment.filters["probability"] = words.probability
     environment.filters["p_value"] = words.p_value
+    environment.filters["removed"] = removed
     environment.filters["diameter"] = words.diameter
     environment.filters["slice_numbers"] = slice_numbers
     environment.filters["trust"] = words.trust
@@ -63,6 +65,8 @@ def write_report(suggestion: Suggestion, scan: Scan, path: Path) -> None:
         suggestion=suggestion,
         scan=scan,
         research=words.RESEARCH,
+        said=SAID,
+        figures=FIGURES,
         summary=words.summary(suggestion),
         strip=make_strip(suggestion),
         groups=groups,
