@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from medcontour.calibration.conformal import conformal_p_value
 from medcontour.calibration.file import read_document
+from medcontour.calibration.polarity import Polarity
 from medcontour.calibration.strength import STRENGTH, strength
 from medcontour.calibration.trust import Trust
 from medcontour.errors import MedcontourError
@@ -51,6 +52,9 @@ class Calibration:
         a finding; ``-inf`` where nothing was suggested. In no order that means anything.
     trust
         How a finding's figures say whether a reader keeps it; None where it was not fitted.
+    polarity
+        Of the outlines that were right; None where nothing said whether any was. `suggest` goes by
+        it when it follows the image.
     notes
         Of the run that made it; not part of the file.
 
@@ -69,6 +73,7 @@ class Calibration:
     unit: Unit
     without_finding: tuple[tuple[float, ...], ...]
     trust: Trust | None = None
+    polarity: Polarity | None = None
     notes: tuple[str, ...] = field(default=(), compare=False)
 
     @property
@@ -132,6 +137,7 @@ class Calibration:
                 for group in self.without_finding
             ],
             "trust": None if self.trust is None else self.trust.to_dict(),
+            "polarity": None if self.polarity is None else asdict(self.polarity),
         }
         return json.dumps(document, indent=1, allow_nan=False) + "\n"
 
@@ -155,6 +161,7 @@ class Calibration:
             path = path / FILE_NAME
         document = read_document(path, SCHEMA, STRENGTH)
         of, fitted = document["classifier"], document["trust"]
+        polarity = document["polarity"]
         try:
             trust = None if fitted is None else Trust.from_dict(fitted)
         except ValueError as error:
@@ -173,4 +180,7 @@ class Calibration:
                 for group in document["without_finding"]
             ),
             trust=trust,
+            polarity=None
+            if polarity is None
+            else Polarity(int(polarity["brighter"]), int(polarity["darker"])),
         )

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from medcontour.calibration import Calibration, least_p_value
-from medcontour.calibration.fit import fit_trust, too_few
+from medcontour.calibration.fit import Judged, fit_trust, too_few
+from medcontour.calibration.polarity import Polarity
 from medcontour.checked.look import Looking, judged_findings, looking
 from medcontour.checked.scans import checked_scans
 from medcontour.classifier import Classifier, target_index
@@ -139,8 +140,15 @@ def _calibration(work: Looking, target: int, notes: list[str]) -> Calibration:
         unit=work.unit,
         without_finding=tuple(sorted(tuple(sorted(own)) for own in without.values())),
         trust=None if few else fit_trust(judged),
+        polarity=_polarity(judged),
         notes=tuple(notes),
     )
+
+
+def _polarity(judged: Sequence[Judged]) -> Polarity | None:
+    """What the outlines that were right are; None where none was."""
+    right = Polarity.of_contrasts(each.figures["contrast"] for each in judged if each.kept)
+    return right if right.brighter or right.darker else None
 
 
 def _free(out: Path) -> Path:

@@ -97,6 +97,7 @@ class Explainer:
     settings: Settings
     area: float | None = None  # fraction of the slice to cover, from either of the settings
     start: FourierContour | None = None  # one curve a slice, to go on from
+    polarity: float = 0.0  # what findings are like: -1 darker than around them, 1 brighter
 
     def explain(
         self, batch: PlaneBatch, scores: dict[int, float], step: Callable[[int, int], None]
@@ -230,6 +231,7 @@ class Explainer:
             [self.body_area(batch.slices[n]) for n in which.tolist()],
             measured,
             outliner=outliner(self.settings.outline),
+            expected=self.polarity,
         )
         return offers, costs.index_add_(0, which, spent)
 

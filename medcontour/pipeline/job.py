@@ -144,16 +144,21 @@ def suggest_with(
     """
     target = target_index(classifier, settings.target)
     known, notes = calibration_for(calibration, classifier, target)
-    found = uncalibrated(scan, classifier, settings, progress)
+    polarity = 0.0 if known is None or known.polarity is None else known.polarity.expected
+    found = uncalibrated(scan, classifier, settings, progress, polarity)
     if known is not None:
         found = calibrated(found, known, calibration_key(settings))
     return replace(found, notes=(*found.notes, *notes))
 
 
 def uncalibrated(
-    scan: Scan, classifier: Classifier, settings: Settings, progress: Progress | None = None
+    scan: Scan,
+    classifier: Classifier,
+    settings: Settings,
+    progress: Progress | None = None,
+    polarity: float = 0.0,
 ) -> Suggestion:
-    """As `suggest_with`, whatever calibration there is."""
+    """As `suggest_with`, whatever calibration there is; `polarity` is as `Explainer` has it."""
     begun = time.perf_counter()
     target = target_index(classifier, settings.target)
     picked = pick_slices(settings.slices_notation, scan.slices)
@@ -163,7 +168,7 @@ def uncalibrated(
     report = progress or (lambda *_: None)
     scores = _scores(scan, classifier, target, picked, report)
     positive = [k for k in picked if scores[k] > POSITIVE]
-    explainer = Explainer(scan, classifier, target, settings, area)
+    explainer = Explainer(scan, classifier, target, settings, area, polarity=polarity)
     explained: list[Explained] = []
     waiting = positive
     while chosen := allowance.next(waiting, scores, BATCH):

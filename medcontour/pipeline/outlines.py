@@ -101,6 +101,7 @@ def offer_outlines(
     measured: Tensor | None = None,
     *,
     outliner: Outliner,
+    expected: float = 0.0,
 ) -> tuple[list[Offer], Tensor]:
     """Follow the image from each evidence contour, and judge the boundaries that it offers.
 
@@ -127,6 +128,9 @@ def offer_outlines(
         (M, rows, columns) bool: which pixels of `images` were measured; by default all.
     outliner
         What follows the image.
+    expected
+        The polarity of findings like these, as far as it is known: it is added to what the
+        classifier says of each, so that it decides where that does not.
 
     Returns
     -------
@@ -136,6 +140,7 @@ def offer_outlines(
         (M,) what that cost: pairs that are only run forward count half.
     """
     polarity = evidence_polarity(perturbation, of_target, evidence, which)
+    polarity = (polarity + expected).clamp(-1, 1)
     offered = outliner(
         images, plane, evidence.to("cpu"), polarity.cpu(), most=CANDIDATES, measured=measured
     )

@@ -14,6 +14,7 @@ from jsonschema import Draft7Validator
 import medcontour as mc
 from medcontour.calibration import FILE_NAME, calibration_schema
 from medcontour.calibration.fit import fit_trust
+from medcontour.calibration.polarity import Polarity
 from medcontour.results import ClassifierReference
 
 NOTHING = -float("inf")
@@ -28,11 +29,14 @@ def made(**changes: Any) -> mc.Calibration:
         "unit": "image",
         "without_finding": ((NOTHING,), (NOTHING, 1.25), (3.0,)),
         "trust": fit_trust(judged_findings()),
+        "polarity": Polarity(3, 40),
     }
     return mc.Calibration(**values | changes)
 
 
-@pytest.mark.parametrize("changes", [{}, {"trust": None}, {"without_finding": ()}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"trust": None}, {"without_finding": ()}, {"polarity": None}]
+)
 def test_what_is_written_keeps_to_the_published_schema_and_comes_back(
     tmp_path: Path, changes: dict[str, Any]
 ) -> None:

@@ -13,8 +13,15 @@ import torch
 
 import medcontour as mc
 from medcontour.contour import FourierContour, PlaneGeometry, Shape
-from medcontour.outline import Outline
-from medcontour.pipeline.outlines import FOLLOWS_EVIDENCE, Offer, against_size, passing
+from medcontour.explain import Perturbation, TargetObjective
+from medcontour.outline import Outline, outline_candidates
+from medcontour.pipeline.outlines import (
+    FOLLOWS_EVIDENCE,
+    Offer,
+    against_size,
+    offer_outlines,
+    passing,
+)
 
 PLANES = [PlaneGeometry(96, 128), PlaneGeometry(64, 128, (2.0, 1.0))]
 
@@ -116,3 +123,39 @@ def test_in_a_stack_a_slice_without_a_boundary_has_no_outline(
     [part] = mc.suggest(planted.scan_of(*planes), planted.classifier(planted.Spots())).slices
     assert part.outlines == ()
     assert "no outline" in part.note
+
+
+@pytest.mark.parametrize("plane", PLANES, ids=["square pixels", "tall pixels"])
+def test_where_the_classifier_does_not_say_the_polarity_of_the_set_decides(
+    plane: PlaneGeometry,
+) -> None:
+    """The evidence straddles the edge between something bright and something as dark."""
+    away = [
+        (plane.pixel_centres() - torch.tensor(center)).norm(dim=-1)
+        for center in ((-0.2, 0.0), (0.2, 0.0))
+    ]
+    image = 0.5 + 0.4 * (away[0] < 0.16).float() - 0.4 * (away[1] < 0.16).float()
+    noise = np.random.default_rng(1).normal(0, 0.02, image.shape)
+    image = image + torch.from_numpy(noise).float()
+    inputs = image[None, None]
+    blind = TargetObjective(
+        lambda x: x.mean((-1, -2)) + 1.0, inputs, torch.zeros_like(inputs), target=0
+    )
+    perturbation = Perturbation(inputs, torch.zeros_like(inputs), plane.pixel_centres(), plane)
+    found = []
+    for expected in (0.9, -0.9):
+        [offer], _ = offer_outlines(
+            perturbation,
+            blind,
+            image[None],
+            plane,
+            circle(0.12),
+            torch.tensor([0]),
+            [plane.area],
+            outliner=outline_candidates,
+            expected=expected,
+        )
+        assert offer.best is not None
+        found.append(float(offer.best.quality["contrast"]))
+        assert np.sign(offer.polarity) == np.sign(expected)
+    assert found[0] > 0 > found[1]
