@@ -161,7 +161,10 @@ class Explainer:
         k = work.batch.slices[index]
         curves = work.fit.curves[index][torch.tensor(own, device=work.costs.device)]
         status = self._status(work, index, curves, evidence)
-        every = [Traced(k, curves[n : n + 1], offer) for n, offer in enumerate(offers)]
+        every = [
+            Traced(k, curves[n : n + 1], offer, suggested=status in SUGGESTED)
+            for n, offer in enumerate(offers)
+        ]
         traced = tuple(every if status != "collapsed" else ())
         followed = self._followed(every, status)
         shortcut = self._shortcut(curves, k, score)

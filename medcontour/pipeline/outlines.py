@@ -61,7 +61,10 @@ FOLLOWS_EVIDENCE = (
 )
 
 FAR_LARGER = 5.0
-"""An outline of so many times its evidence may have run out into what surrounds the object."""
+"""An outline of so many times its evidence may have run out into what surrounds the object.
+
+One of which the evidence is so many times may be of a part only.
+"""
 
 
 @dataclass(frozen=True)
@@ -209,9 +212,9 @@ def evidence_as_outline(evidence: Shape) -> Outline:
     return Outline(evidence, 0.0, clear=False, quality={"follows": "evidence contour"})
 
 
-def far_larger(outline: float, evidence: float) -> bool:
-    """Whether an outline's area is so much larger than its evidence's that it may have run out."""
-    return outline > FAR_LARGER * evidence
+def far_larger(one: float, other: float) -> bool:
+    """Whether one area is so much larger than the other: an outline that may have run out, say."""
+    return one > FAR_LARGER * other
 
 
 def outline_notes(evidence: Sequence[Shape], outlines: Sequence[Outline]) -> Iterator[str]:
@@ -221,6 +224,11 @@ def outline_notes(evidence: Sequence[Shape], outlines: Sequence[Outline]) -> Ite
         yield (
             f"The outline covers more than {FAR_LARGER:g} times the evidence: it may have run out "
             "into what surrounds the object."
+        )
+    if outlines and far_larger(area, sum(float(o.contour.area()) for o in outlines)):
+        yield (
+            f"The evidence covers more than {FAR_LARGER:g} times the outline: the outline may be "
+            "of a part of the object only."
         )
     if any("follows" in outline.quality for outline in outlines):
         yield FOLLOWS_EVIDENCE

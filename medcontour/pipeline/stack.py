@@ -88,9 +88,9 @@ def outline_stack(
     outlines too, and all are chosen anew. A contour that is alone keeps the boundary that its own
     slice says is best. An outline that disagrees with its object's, or is far from its evidence
     and backed by no neighbour, is left out. Last, slices beside and between an object's are taken
-    in where its outline goes on: the classifier need not call them positive, but beyond one that
-    it does not, none is taken in. At its ends, where it fills only a part of a slice's thickness,
-    an object's outline is drawn in.
+    in where its outline goes on from one that is suggested: the classifier need not call them
+    positive, but beyond one that it does not, none is taken in. At its ends, where it fills only a
+    part of a slice's thickness, an object's outline is drawn in.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def outline_stack(
     stack = _Stack(scan, images, agreement)
     for one in traced:
         best, polarity = one.offer.best, one.offer.polarity
-        contour = _Contour(one.slice, one.evidence, polarity, best, best)
+        contour = _Contour(one.slice, one.evidence, polarity, best, best, goes_on=one.suggested)
         stack.offer(contour, one.offer.outlines, one.offer.energies)
         stack.contours.append(contour)
     groups = link([stack.extent(contour, trusted=True) for contour in stack.contours], scan)
@@ -137,6 +137,7 @@ class _Contour:
     own: Outline | None = None  # the best that its slice offers
     outlines: list[Outline] = field(default_factory=list)
     candidates: list[Candidate] = field(default_factory=list)
+    goes_on: bool = True  # slices beside it may be taken in
     flooded: bool = False  # boundaries far larger than its evidence were left out
     note: str = ""
     evaluations: float = 0.0
@@ -317,7 +318,11 @@ class _Stack:
             own = [self.contours[n] for n in group]
             taken = {one.slice for one in own}
             starts = self.sources(
-                [one for one in own if one.evidence is not None or scores[one.slice] > POSITIVE]
+                [
+                    one
+                    for one in own
+                    if one.goes_on and (one.evidence is not None or scores[one.slice] > POSITIVE)
+                ]
             )
             for k in sorted({j + step for j in starts for step in (-1, 1)} - taken):
                 near = [starts[j] for j in (k - 1, k + 1) if j in starts]

@@ -13,11 +13,15 @@ __all__ = ["InStack", "Stacked", "Traced"]
 
 @dataclass(frozen=True)
 class Traced:
-    """One evidence contour, and the boundaries that its slice offers to it."""
+    """One evidence contour, and the boundaries that its slice offers to it.
+
+    `suggested` is false where its slice by itself is not: its outline does not go on to others.
+    """
 
     slice: int
     evidence: Shape
     offer: Offer
+    suggested: bool = True
 
 
 @dataclass(frozen=True)

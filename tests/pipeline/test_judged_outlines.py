@@ -20,6 +20,7 @@ from medcontour.pipeline.outlines import (
     Offer,
     against_size,
     offer_outlines,
+    outline_notes,
     passing,
 )
 
@@ -78,6 +79,14 @@ def test_the_outline_of_something_on_a_body_is_not_the_bodys() -> None:
     truth = planted.disc((34.0, 22.0), 6.0)
     assert planted.dice(part.mask(scan), truth) > 0.85
     assert "edge" in outline.quality
+
+
+def test_an_outline_far_smaller_or_larger_than_its_evidence_is_said() -> None:
+    [smaller] = outline_notes([circle(0.3)], [found(0.1)])
+    [larger] = outline_notes([circle(0.1)], [found(0.3)])
+    assert "a part of the object only" in smaller
+    assert "run out" in larger
+    assert not list(outline_notes([circle(0.1)], [found(0.2)]))
 
 
 class Nothing:

@@ -131,6 +131,15 @@ def test_only_slices_that_were_looked_at_are_taken_in() -> None:
     assert set(radii(scan, found)) == {3, 4}
 
 
+def test_an_outline_goes_on_from_slices_that_are_suggested_alone() -> None:
+    scan = ball_scan()
+    weak = [replace(offer(scan, k), suggested=False) for k in (3, 4)]
+    scores = dict.fromkeys(range(7), 0.9)
+    assert set(radii(scan, outline_stack(weak, scan, scores, OnlyImages(scan)))) == {3, 4}
+    mixed = [weak[0], offer(scan, 4)]
+    assert 5 in radii(scan, outline_stack(mixed, scan, scores, OnlyImages(scan)))
+
+
 def test_a_contour_alone_keeps_what_its_own_slice_says_is_best() -> None:
     scan = ball_scan()
     one = offer(scan, 3, (9.0, -3.5))
