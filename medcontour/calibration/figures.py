@@ -11,7 +11,7 @@ import shapely
 
 from medcontour.calibration.strength import log_odds
 from medcontour.results.finding import Finding
-from medcontour.results.parts import FindingSlice
+from medcontour.results.parts import FindingSlice, PlacedContour
 
 __all__ = ["FIGURES", "figures"]
 
@@ -60,7 +60,7 @@ def figures(finding: Finding) -> dict[str, float | None]:
             if each.views_held is not None and each.views_tested
         ),
         "necessary": _mean(float(part.status == "suggested") for part in parts),
-        "outlined": _mean(float(any("edge" in o.quality for o in p.outlines)) for p in parts),
+        "outlined": _mean(float(any(map(_own_edge, part.outlines))) for part in parts),
         "edge": _mean(_numbers(quality, "edge")),
         "contrast": _mean(_numbers(quality, "contrast")),
         "outline_preserved": _mean(map(log_odds, _numbers(quality, "preserved"))),
@@ -71,6 +71,11 @@ def figures(finding: Finding) -> dict[str, float | None]:
         "agreement": _mean(_overlaps(finding.slices)),
     }
     return {name: values[name] for name in FIGURES}
+
+
+def _own_edge(outline: PlacedContour) -> bool:
+    """Whether an outline follows an edge of the image, and not the evidence contour."""
+    return "edge" in outline.quality and "follows" not in outline.quality
 
 
 def _mean(values: Iterable[float]) -> float | None:

@@ -1,9 +1,10 @@
 from .outliner import Outline, Outliner, outliner
-from .region import follow_region, outline_candidates
+from .region import boundary_quality, follow_region, outline_candidates
 
 __all__ = [
     "Outline",
     "Outliner",
+    "boundary_quality",
     "follow_region",
     "outline_candidates",
     "outliner",

@@ -19,7 +19,7 @@ from torch import Tensor
 from medcontour.contour import FourierContour, PlaneGeometry, Shape
 from medcontour.outline.outliner import Outline
 
-__all__ = ["follow_region", "outline_candidates"]
+__all__ = ["boundary_quality", "follow_region", "outline_candidates"]
 
 
 @dataclass(frozen=True)
@@ -138,9 +138,25 @@ def _read(
     directions = directions * (2 * math.pi / REGION.angles)
     cosine, sine = (f(directions).expand(len(curves), -1) for f in (torch.cos, torch.sin))
     radius = curves.radius(cosine, sine)
-    relative = images.new_tensor(REGION.inside + REGION.outside)
     rays = torch.stack([radius * cosine, radius * sine], -1) @ curves.frame_matrix().mT
-    points = curves.center[:, None, None] + rays.unsqueeze(2) * relative.view(1, 1, -1, 1)
+    return _read_along(images, plane, curves.center, rays, radius, floor, measured)
+
+
+def _read_along(
+    images: Tensor,
+    plane: PlaneGeometry,
+    center: Tensor,
+    rays: Tensor,
+    radius: Tensor,
+    floor: Tensor,
+    measured: Tensor | None,
+) -> _Reading:
+    """Read (N, H, W) images along (N, A, 2) rays from (N, 2) centers to N boundaries.
+
+    `radius` (N, A) is what the rays' values are weighted by.
+    """
+    relative = images.new_tensor(REGION.inside + REGION.outside)
+    points = center[:, None, None] + rays.unsqueeze(2) * relative.view(1, 1, -1, 1)
     places = points / points.new_tensor(plane.extent)
     values = _at(images, places, "bilinear")
     in_view = (points.abs() <= points.new_tensor(plane.extent)).all(-1)
@@ -295,6 +311,48 @@ def outline_candidates(
         quality = {"contrast": contrast, "edge": edge}
         ended.append(Outline(curves[[k]].detach(), float(loss[k]), clear, quality))
     return [_distinct(ended[n * tries : (n + 1) * tries], most) for n in range(count)]
+
+
+@torch.no_grad()
+def boundary_quality(
+    image: Tensor, plane: PlaneGeometry, curve: Shape, measured: Tensor | None = None
+) -> dict[str, float]:
+    """Contrast and edge of the image along any one curve, as `outline_candidates` says them.
+
+    Parameters
+    ----------
+    image
+        (rows, columns) values on the plane's own pixels.
+    plane
+        Its plane.
+    curve
+        One curve, in plane coordinates.
+    measured
+        (rows, columns) bool: which pixels were measured; by default all.
+
+    Examples
+    --------
+    >>> import torch
+    >>> plane = PlaneGeometry(64, 64)
+    >>> disc = (plane.pixel_centres().norm(dim=-1) < 0.3).float()
+    >>> def edge(radius):
+    ...     circle = FourierContour.circles(torch.zeros(1, 2), torch.tensor([radius]))
+    ...     return boundary_quality(disc, plane, circle)["edge"]
+    >>> edge(0.3), edge(0.6)
+    (1.0, 0.0)
+    """
+    image = _filled(image.float(), measured)
+    floor = REGION.spread_floor * _spread(image, measured).clamp_min(1e-6)
+    radius = torch.sqrt(curve.area().float() / math.pi).clamp_min(REGION.least_start * plane.pixel)
+    smooth = _smoothed(image, plane, radius)[None]
+    everywhere = None if measured is None else measured[None]
+    rays = curve.polygon(REGION.angles).float() - curve.center[:, None].float()
+    reading = _read_along(
+        smooth, plane, curve.center.float(), rays, rays.norm(dim=-1), floor[None], everywhere
+    )
+    contrast = float(reading.contrast)
+    step = reading.steps * math.copysign(1.0, contrast)
+    return {"contrast": contrast, "edge": float((step > REGION.edge_step).float().mean())}
 
 
 def _distinct(outlines: list[Outline], most: int) -> list[Outline]:

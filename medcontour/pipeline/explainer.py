@@ -204,7 +204,10 @@ class Explainer:
             return [best for evidence, best in pairs if best is not None and _holds(best, evidence)]
         if self.scan.slices > 1 or self.settings.outline == "none":
             return [best for _, best in pairs if best is not None]
-        return [best or evidence_as_outline(evidence) for evidence, best in pairs]
+        [image], measured = grey_planes(self.scan, [0])
+        seen = None if measured is None else measured[0]
+        plane = plane_geometry(self.scan)
+        return [best or evidence_as_outline(image, plane, own, seen) for own, best in pairs]
 
     def outline_notes(self, traced: Sequence[Traced], outlines: Sequence[Outline]) -> Iterator[str]:
         """What a reader should know of the outlines of one result."""

@@ -16,7 +16,7 @@ from medcontour.explain import (
     TargetObjective,
     evidence_polarity,
 )
-from medcontour.outline import Outline, Outliner
+from medcontour.outline import Outline, Outliner, boundary_quality
 
 __all__ = [
     "FOLLOWS_EVIDENCE",
@@ -207,9 +207,22 @@ def against_size(
     ]
 
 
-def evidence_as_outline(evidence: Shape) -> Outline:
-    """Give the outline of an evidence contour where no boundary of the image passes: a copy."""
-    return Outline(evidence, 0.0, clear=False, quality={"follows": "evidence contour"})
+def evidence_as_outline(
+    image: Tensor, plane: PlaneGeometry, evidence: Shape, measured: Tensor | None = None
+) -> Outline:
+    """Give the outline of an evidence contour where no boundary of the image passes: a copy.
+
+    Parameters
+    ----------
+    image, measured
+        (rows, columns) its slice, as of `offer_outlines`: what says contrast and edge.
+    plane
+        Its plane.
+    evidence
+        One contour.
+    """
+    quality = boundary_quality(image, plane, evidence.to("cpu"), measured)
+    return Outline(evidence, 0.0, clear=False, quality={"follows": "evidence contour", **quality})
 
 
 def far_larger(one: float, other: float) -> bool:

@@ -23,8 +23,8 @@ FIGURES: dict[str, tuple[str, str]] = {
     ),
     "conformal": (
         "Conformal p",
-        "the share of images without a finding on which something as strong is suggested, or less, "
-        "for images like those that were checked",
+        "of images without a finding, like those that were checked, at most this share has "
+        "something as strong suggested on it",
     ),
     "score": ("Score", "probability of the class on the slice as it is"),
     "preserved": (
