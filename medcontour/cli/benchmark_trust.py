@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
 import medcontour as mc
-from medcontour.checked import TrustBenchmark, benchmark_trust
+from medcontour import checked
 from medcontour.cli.benchmark import benchmark
 from medcontour.cli.options import (
     ClassifierOption,
@@ -25,6 +25,9 @@ from medcontour.cli.options import (
 from medcontour.cli.progress import progress_bars
 from medcontour.pipeline.settings import Settings
 from medcontour.privacy import discreet
+
+if TYPE_CHECKING:
+    from medcontour.checked import TrustBenchmark
 
 __all__ = ["trust"]
 
@@ -62,7 +65,7 @@ def trust(
     known = mc.Calibration.read(calibration)
     loaded = mc.load_classifier(classifier, labels=names(labels), outputs=outputs, device=device)
     with progress_bars(quiet=as_json) as progress:
-        found = benchmark_trust(scans, loaded, known, settings, out, progress)
+        found = checked.benchmark_trust(scans, loaded, known, settings, out, progress)
     if as_json:
         print(json.dumps(found.to_dict()))
         return

@@ -12,8 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 import medcontour as mc
-from medcontour import checked
-from medcontour.calibration import Calibration, least_p_value
+from medcontour import calibration, checked
 from medcontour.cli.app import app
 from medcontour.cli.options import (
     ClassifierOption,
@@ -78,18 +77,18 @@ def calibrate(
     _tell(made, out)
 
 
-def _document(made: Calibration, out: Path) -> dict[str, object]:
+def _document(made: mc.Calibration, out: Path) -> dict[str, object]:
     return {
         "out": discreet(str(out)),
         "images": made.images,
         "groups": len(made.without_finding),
-        "least_p_value": least_p_value(len(made.without_finding)),
+        "least_p_value": calibration.least_p_value(len(made.without_finding)),
         "trust": None if made.trust is None else made.trust.to_dict(),
         "notes": list(made.notes),
     }
 
 
-def _tell(made: Calibration, out: Path) -> None:
+def _tell(made: mc.Calibration, out: Path) -> None:
     console = Console(soft_wrap=True, highlight=False)
     what = "image" if made.unit == "image" else "scan"
     groups, images = len(made.without_finding), made.images

@@ -14,7 +14,6 @@ from rich.table import Table
 
 import medcontour as mc
 from medcontour import edits, pipeline, results
-from medcontour.classifier import target_index
 from medcontour.cli.app import app
 from medcontour.cli.archive import formats_to_push, push_written, tell_stored
 from medcontour.cli.formats import chosen_formats
@@ -34,7 +33,6 @@ from medcontour.cli.options import (
 from medcontour.cli.progress import progress_bars
 from medcontour.errors import MedcontourError
 from medcontour.files import make_folder
-from medcontour.pipeline.references import classifier_reference
 from medcontour.pipeline.settings import Settings
 from medcontour.privacy import discreet
 from medcontour.results.exporter import format_names
@@ -102,7 +100,10 @@ def suggest(
     pushed = formats_to_push(formats, scan) if push else []
     loaded = mc.load_classifier(classifier, labels=names(labels), outputs=outputs, device=device)
     if given is not None:
-        given.check(classifier_reference(loaded, target_index(loaded, settings.target)))
+        from medcontour.classifier import target_index
+        from medcontour.pipeline.calibrating import calibration_for
+
+        calibration_for(given, loaded, target_index(loaded, settings.target))
     with progress_bars(quiet=as_json) as progress:
         read = mc.read_scan(scan, series=series, progress=progress)
     # What cannot be written is said before the work, not after it.
