@@ -77,7 +77,7 @@ class Offer:
         The boundaries, none or more.
     energies
         What speaks against each: the image's own energy, what the classifier adds, and a size
-        other than the evidence's.
+        beyond the evidence's.
     polarity
         As an `Outliner` takes it.
     """
