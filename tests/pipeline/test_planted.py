@@ -221,7 +221,9 @@ def test_a_network_that_always_says_yes_gives_collapsed_contours(
     suggestion = mc.suggest(scan_of(with_spots([SPOT])), classifier(Always(answer)))
     [finding] = suggestion.slices
     assert finding.status == "collapsed"
-    assert finding.outlines == ()
+    [outline] = finding.outlines  # the contour lies inside the spot, which is clear
+    assert dice(pixel_mask(outline.polygon_lps_mm), disc(*SPOT[:2])) >= 0.92
+    assert "inside a clear boundary" in finding.note
     assert "background" in finding.note
     assert "still called spot" in finding.note
     assert_left_out_unless_asked_for(suggestion, tmp_path)
