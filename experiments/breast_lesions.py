@@ -31,6 +31,7 @@ from localisation import (
     peak,
     pixels_inside,
     relevance_mass,
+    run_record,
     say,
     write_results,
 )
@@ -269,11 +270,8 @@ def main() -> None:
         {
             "split": args.split,
             "images": len(files),
-            "classifier": classifier.name,
-            "weights_sha256": classifier.weights_sha256,
-            "medcontour": mc.__version__,
             "seed": SEED,
-            "seconds": round(time.perf_counter() - begun),
+            **run_record(classifier, begun),
         },
         records,
     )

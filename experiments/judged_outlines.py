@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from localisation import Mask, dice, intervals, pixels_inside, say, write_results
+from localisation import Mask, dice, intervals, pixels_inside, run_record, say, write_results
 from PIL import Image
 from presence_network import present
 
@@ -198,10 +198,7 @@ def main() -> None:
         tables,
         {
             "part": args.part,
-            "classifier": classifier.name,
-            "weights_sha256": classifier.weights_sha256,
-            "medcontour": mc.__version__,
-            "seconds": round(time.perf_counter() - begun),
+            **run_record(classifier, begun),
         },
         records,
     )

@@ -10,6 +10,7 @@ import copy
 import csv
 import json
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from monai.visualize import GradCAMpp
 from scipy import ndimage
 from torch import Tensor, nn
 
+import medcontour as mc
+from medcontour.classifier import Classifier
 from medcontour.contour import FourierContour, PlaneGeometry
 from medcontour.pipeline.planes import PlaneBatch
 from medcontour.results import PlacedContour
@@ -272,6 +275,19 @@ def write_results(
         writer.writeheader()
         writer.writerows(per_image)
     print("\n".join(lines))
+
+
+def run_record(classifier: Classifier, begun: float) -> dict[str, Any]:
+    """Which classifier and version made a table, and how long it took.
+
+    `begun` is what `time.perf_counter` gave at the start.
+    """
+    return {
+        "classifier": classifier.name,
+        "weights_sha256": classifier.weights_sha256,
+        "medcontour": mc.__version__,
+        "seconds": round(time.perf_counter() - begun),
+    }
 
 
 def _cell(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Train a presence network: from image labels alone, to ask what evidence and outlines are worth.
+"""Train a presence network: from image labels alone, to judge evidence and outlines by.
 
 The folder holds ``labels.csv`` (columns ``file``, ``label``; ``group`` where images belong
 together, such as a patient's) and ``images/``. A narrow MONAI ResNet learns from one part of the
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -25,57 +26,25 @@ from monai.bundle import ConfigParser
 from monai.transforms import Compose
 from torch import Tensor, nn
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "sample_data"))
+
+from breast_us.bundle import inference_config
+from breast_us.training import weight_average
+
 PARTS = {"train": 0.55, "tune": 0.15, "report": 0.30}
-SIZE, BATCH, STEPS, RATE, SEED = 160, 16, 900, 3e-3, 2020
+BATCH, STEPS, RATE, SEED = 16, 900, 3e-3, 2020
 NOTHING = ("0", "normal")
 """Labels of images on which nothing is to be found."""
 
 
-def configuration(name: str, colour: bool) -> dict[str, Any]:
-    """``configs/inference.json`` of the bundle, which runs no code of its own."""
-    grey = {"_target_": "torch.mean", "_mode_": "callable", "dim": 0, "keepdim": True}
-    return {
-        "network_def": {
-            "_target_": "ResNet",
-            "block": "basic",
-            "layers": [1, 1, 1, 1],
-            "block_inplanes": [24, 48, 96, 192],
-            "spatial_dims": 2,
-            "n_input_channels": 3 if colour else 1,
-            "num_classes": 2,
-            "conv1_t_size": 7,
-            "conv1_t_stride": 2,
-        },
-        "preprocessing": {
-            "_target_": "Compose",
-            "transforms": [
-                {"_target_": "LoadImaged", "keys": "image"},
-                {"_target_": "EnsureChannelFirstd", "keys": "image"},
-                {
-                    "_target_": "ScaleIntensityRangePercentilesd",
-                    "keys": "image",
-                    "lower": 1,
-                    "upper": 99,
-                    "b_min": 0.0,
-                    "b_max": 1.0,
-                    "clip": True,
-                },
-                *([] if colour else [{"_target_": "Lambdad", "keys": "image", "func": grey}]),
-                {
-                    "_target_": "Resized",
-                    "keys": "image",
-                    "spatial_size": [SIZE, SIZE],
-                    "mode": "bilinear",
-                    "anti_aliasing": True,
-                },
-            ],
-        },
-        "postprocessing": {
-            "_target_": "Compose",
-            "transforms": [{"_target_": "Activationsd", "keys": "pred", "softmax": True}],
-        },
-        "labels": [f"no {name}", name],
-    }
+def configuration(colour: bool) -> dict[str, Any]:
+    """``configs/inference.json``: the breast ultrasound bundle's, for grey or for colour."""
+    config = inference_config()
+    if colour:
+        config["network_def"]["n_input_channels"] = 3
+        steps = config["preprocessing"]["transforms"]
+        steps[:] = [step for step in steps if step["_target_"] != "Lambdad"]  # mean of channels
+    return config
 
 
 def rows_of(data: Path) -> list[dict[str, str]]:
@@ -127,11 +96,7 @@ def altered(images: Tensor) -> Tensor:
 
 def train(network: nn.Module, pixels: Tensor, there: Tensor, steps: int) -> nn.Module:
     """Train from image labels; returns the moving average of the weights, in ``eval`` mode."""
-    average = torch.optim.swa_utils.AveragedModel(
-        network,
-        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99),  # type: ignore[no-untyped-call]
-        use_buffers=True,
-    )
+    average = weight_average(network)
     optimiser = torch.optim.AdamW(network.parameters(), weight_decay=0.05)
     rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=steps)
     sides = [torch.nonzero(there == side).flatten() for side in (True, False)]
@@ -171,7 +136,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(SEED)
-    config = configuration(args.name, args.colour)
+    config = configuration(args.colour)
     parser_of = ConfigParser(config)
     network, preprocessing = (
         parser_of.get_parsed_content(key) for key in ("network_def", "preprocessing")
@@ -189,8 +154,7 @@ def main() -> None:
         (args.out / folder).mkdir(parents=True, exist_ok=True)
     weights = {name: value.contiguous() for name, value in network.state_dict().items()}
     torch.save(weights, args.out / "models" / "model.pt")
-    names = {str(n): label for n, label in enumerate(config.pop("labels"))}
-    outputs = {"pred": {"channel_def": names}}
+    outputs = {"pred": {"channel_def": {"0": f"no {args.name}", "1": args.name}}}
     metadata = {"name": args.name, "network_data_format": {"outputs": outputs}}
     for where, document in (("inference", config), ("metadata", metadata)):
         text = json.dumps(document, indent=1) + "\n"

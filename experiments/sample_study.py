@@ -32,6 +32,7 @@ from localisation import (
     kept_stage,
     peak,
     pixels_inside,
+    run_record,
     say,
     write_results,
 )
@@ -298,11 +299,8 @@ def main() -> None:
         },
         {
             "slices": args.slices,
-            "classifier": classifier.name,
-            "weights_sha256": classifier.weights_sha256,
-            "medcontour": mc.__version__,
             "seed": SEED,
-            "seconds": round(time.perf_counter() - begun),
+            **run_record(classifier, begun),
         },
         records,
     )

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from localisation import Mask, intervals, pixels_inside, say, write_results
+from localisation import Mask, intervals, pixels_inside, run_record, say, write_results
 from volumes import best_fit, object_figures, slice_fit
 
 import medcontour as mc
@@ -244,10 +244,7 @@ def main() -> None:
         {"Objects": summary(records, "object"), "Slices": summary(records, "slice")},
         {
             "seeds": [args.first, args.first + args.phantoms - 1],
-            "classifier": classifier.name,
-            "weights_sha256": classifier.weights_sha256,
-            "medcontour": mc.__version__,
-            "seconds": round(time.perf_counter() - begun),
+            **run_record(classifier, begun),
         },
         records,
     )

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import numpy as np
-import shapely
 
 from medcontour.calibration.strength import log_odds
+from medcontour.contour.polygons import overlap, region, union
 from medcontour.results.finding import Finding
 from medcontour.results.parts import FindingSlice, PlacedContour
 
@@ -99,13 +99,8 @@ def _overlaps(slices: Sequence[FindingSlice]) -> list[float]:
         return []
     corners = drawn[0].outlines[0].polygon_lps_mm
     axes = np.linalg.svd(corners - corners.mean(0))[2][:2]  # the slice's own plane
-    shapes = [
-        shapely.union_all(
-            [shapely.make_valid(shapely.Polygon(o.polygon_lps_mm @ axes.T)) for o in part.outlines]
-        )
+    regions = [
+        union(region(outline.polygon_lps_mm @ axes.T) for outline in part.outlines)
         for part in drawn
     ]
-    return [
-        one.intersection(other).area / union if (union := one.union(other).area) else 0.0
-        for one, other in pairwise(shapes)
-    ]
+    return [overlap(one, other) for one, other in pairwise(regions)]

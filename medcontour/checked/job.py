@@ -94,7 +94,7 @@ def calibrate_with(
     listed, said = checked_scans(scans)
     notes = list(said)
     file = None if out is None else _free(Path(out))
-    usable = [scan for scan in listed if scan.finding is not True or scan.mask is not None]
+    usable = [scan for scan in listed if scan.judges]
     if not usable:
         raise MedcontourError(
             f"All {len(listed)} scans have a finding and none has a mask: nothing can be learned "

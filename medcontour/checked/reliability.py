@@ -40,7 +40,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Reliability:
-    """What trust is worth on scans that it was not fitted on.
+    """How well trust ranks, and how well calibrated it is, on scans that it was not fitted on.
 
     Attributes
     ----------

@@ -45,6 +45,11 @@ class CheckedScan:
     group: str | None = None
     mask: Path | None = None
 
+    @property
+    def judges(self) -> bool:
+        """Whether it says of suggestions if they are right: without a finding, or with a mask."""
+        return self.finding is not True or self.mask is not None
+
 
 def checked_scans(path: str | os.PathLike[str]) -> tuple[list[CheckedScan], tuple[str, ...]]:
     """Give the scans of a folder, or of a checked list.

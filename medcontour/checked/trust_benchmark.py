@@ -30,7 +30,7 @@ LEVELS = (0.01, 0.05, 0.1, 0.2)
 
 @dataclass(frozen=True)
 class TrustBenchmark:
-    """What a calibration is worth on other scans.
+    """How a calibration does on other scans.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class TrustBenchmark:
         How many scans have no finding.
     as_small
         By level: the share of these scans with a conformal p value as small, which should not be
-        above the level but by chance.
+        above the level, random variation apart.
     found
         By level: the share of suggested findings that are right with a p value as small.
     notes
@@ -94,7 +94,7 @@ def benchmark_trust(
     target = target_index(classifier, settings.target)
     calibration.check(classifier_reference(classifier, target))
     listed, notes = checked_scans(scans)
-    usable = [scan for scan in listed if scan.finding is not True or scan.mask is not None]
+    usable = [scan for scan in listed if scan.judges]
     if not usable:
         raise MedcontourError(
             f"All {len(listed)} scans have a finding and none has a mask: nothing can be judged."

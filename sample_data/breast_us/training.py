@@ -32,6 +32,15 @@ def class_map(network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     return logits, F.conv2d(kept[0], last.weight[:, :, None, None], last.bias)
 
 
+def weight_average(network: nn.Module) -> torch.optim.swa_utils.AveragedModel:
+    """Moving average of a network's weights and buffers, of about the last hundred steps."""
+    return torch.optim.swa_utils.AveragedModel(
+        network,
+        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99),  # type: ignore[no-untyped-call]
+        use_buffers=True,
+    )
+
+
 def train(images: Images, recipe: Recipe) -> nn.Module:
     """Train one network; returns the moving average of its weights, in ``eval`` mode."""
     weights = train(images, RECIPES[recipe.after]).state_dict() if recipe.after else None
@@ -41,11 +50,7 @@ def train(images: Images, recipe: Recipe) -> nn.Module:
     network, _ = build()
     if weights is not None:
         network.load_state_dict(weights)
-    average = torch.optim.swa_utils.AveragedModel(
-        network,
-        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99),  # type: ignore[no-untyped-call]
-        use_buffers=True,
-    )
+    average = weight_average(network)
     optimiser = torch.optim.AdamW(network.parameters(), weight_decay=0.05)
     rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.rate, total_steps=recipe.steps)
     with_lesion = torch.nonzero(images.lesion).flatten()
