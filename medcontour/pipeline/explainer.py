@@ -212,7 +212,8 @@ class Explainer:
     def outline_notes(self, traced: Sequence[Traced], outlines: Sequence[Outline]) -> Iterator[str]:
         """What a reader should know of the outlines of one result."""
         if traced and self.settings.outline != "none":
-            yield from outline_notes([one.evidence for one in traced], outlines)
+            evidence = [one.evidence for one in traced]
+            yield from outline_notes(evidence, outlines, in_stack=self.scan.slices > 1)
 
     def _offers(
         self,

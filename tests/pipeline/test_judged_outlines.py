@@ -82,11 +82,13 @@ def test_the_outline_of_something_on_a_body_is_not_the_bodys() -> None:
 
 
 def test_an_outline_far_smaller_or_larger_than_its_evidence_is_said() -> None:
-    [smaller] = outline_notes([circle(0.3)], [found(0.1)])
-    [larger] = outline_notes([circle(0.1)], [found(0.3)])
+    [smaller] = outline_notes([circle(0.3)], [found(0.1)], in_stack=False)
     assert "a part of the object only" in smaller
-    assert "run out" in larger
-    assert not list(outline_notes([circle(0.1)], [found(0.2)]))
+    assert not list(outline_notes([circle(0.3)], [found(0.1)], in_stack=True))
+    for in_stack in (False, True):
+        [larger] = outline_notes([circle(0.1)], [found(0.3)], in_stack=in_stack)
+        assert "run out" in larger
+        assert not list(outline_notes([circle(0.1)], [found(0.2)], in_stack=in_stack))
 
 
 class Nothing:
