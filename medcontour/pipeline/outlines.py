@@ -239,6 +239,7 @@ def outline_notes(
     are; in a stack, where slices have to agree, they are not.
     """
     area = sum(float(curve.area().sum()) for curve in evidence)
+    outlined = sum(float(outline.contour.area()) for outline in outlines)
     if any(far_larger(float(outline.contour.area()), area) for outline in outlines):
         yield (
             f"The outline covers more than {FAR_LARGER:g} times the evidence: it may have run out "
