@@ -245,11 +245,7 @@ def outline_notes(
             f"The outline covers more than {FAR_LARGER:g} times the evidence: it may have run out "
             "into what surrounds the object."
         )
-    if (
-        outlines
-        and not in_stack
-        and far_larger(area, sum(float(o.contour.area()) for o in outlines))
-    ):
+    if outlines and not in_stack and far_larger(area, outlined):
         yield (
             f"The evidence covers more than {FAR_LARGER:g} times the outline: the outline may be "
             "of a part of the object only."
