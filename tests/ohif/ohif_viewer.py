@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, TimeoutError, sync_playwright
 
 import medcontour as mc
 
@@ -137,11 +137,13 @@ def opened(
     try:
         page.goto(f"{address}/viewer?StudyInstanceUIDs={study}")
         page.get_by_text("Confirm and hide").click()  # "for investigational use only"
+        settled(page)  # a double click while the viewport is being filled breaks OHIF's page
         listed = page.locator("[data-cy=study-browser-thumbnail-no-image]")
-        listed.filter(has_text=modality).dblclick()
+        listed = listed.filter(has_text=modality)
         if modality == "SR":
-            page.locator("svg text", has_text="Long axis").wait_for()
+            _until_shown(page, listed, page.locator("svg text", has_text="Long axis"))
         else:
+            listed.dblclick()
             page.get_by_text("Yes", exact=True).click()
             page.get_by_text("Yes", exact=True).wait_for(state="detached")
             page.locator("[data-cy=panelSegmentation-btn]").click()
@@ -149,6 +151,22 @@ def opened(
         yield page, asked
     finally:
         context.close()
+
+
+def _until_shown(page: Page, entry: Locator, words: Locator) -> None:
+    """Open an entry until its words are drawn, three times at most; else say what is there."""
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    for _ in range(3):
+        entry.dblclick()
+        try:
+            return words.first.wait_for(timeout=60_000)
+        except TimeoutError:
+            said.append("Nothing was drawn within a minute.")
+            page.reload()
+            settled(page)
+    seen = page.locator("body").inner_text()
+    raise AssertionError("\n".join(["OHIF does not draw it.", seen, *said[-20:]]))
 
 
 def show(page: Page, instance: str) -> None:
