@@ -5,6 +5,7 @@ from .edits import Refined, refine
 from .errors import MedcontourError
 from .explain import ExtremalContours, quantus_explain
 from .formats.dicom.push import push
+from .learning import Learned, learn
 from .pipeline import Settings, contour_map, explain_photograph, robustness, snap, suggest
 from .results import Suggestion, export, exporters
 from .scan import Scan, read_scan
@@ -14,6 +15,7 @@ __version__: str
 __all__ = [
     "Calibration",
     "ExtremalContours",
+    "Learned",
     "MedcontourError",
     "Refined",
     "Scan",
@@ -24,6 +26,7 @@ __all__ = [
     "explain_photograph",
     "export",
     "exporters",
+    "learn",
     "load_classifier",
     "push",
     "quantus_explain",

@@ -8,6 +8,7 @@ from medcontour.cli import (  # noqa: F401  (they enter the app)
     convert,
     explain,
     info,
+    learn,
     map,
     push,
     refine,

@@ -87,7 +87,7 @@ METAVARS = {
     "contours": "N|auto",
     "slices": "A:B,...",
     "area": "FRACTION",
-    "outline": "|".join((*found(OUTLINERS), "none")),
+    "outline": "|".join((*found(OUTLINERS), "learned:FILE", "none")),
 }
 
 
@@ -161,7 +161,7 @@ def _command_line_type(name: str, hint: Any) -> Any:
     if name == "contours":
         return str
     options = [option for option in get_args(hint) if option is not type(None)]
-    for option in options:
+    for option in options if str not in options else ():
         if get_origin(option) is Literal:
             return option | None
     for kind in (str, float, int):

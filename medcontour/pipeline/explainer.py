@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -21,9 +22,10 @@ from medcontour.explain import (
     judge_together,
     mildest,
 )
-from medcontour.outline import Outline, outliner
+from medcontour.outline import Inputs, Outline, Outliner
 from medcontour.pipeline.alone import Alone, judged_alone, status_of, without_others
 from medcontour.pipeline.found import POSITIVE, Found, preset_of, search
+from medcontour.pipeline.outliners import given_outliner
 from medcontour.pipeline.outlines import (
     Offer,
     evidence_as_outline,
@@ -98,6 +100,11 @@ class Explainer:
     area: float | None = None  # fraction of the slice to cover, from either of the settings
     start: FourierContour | None = None  # one curve a slice, to go on from
     polarity: float = 0.0  # what findings are like: -1 darker than around them, 1 brighter
+
+    @cached_property
+    def outliner(self) -> Outliner:
+        """What the settings name; nothing is read where it is not used."""
+        return given_outliner(self.settings.outline, self.classifier, self.target)
 
     def explain(
         self, batch: PlaneBatch, scores: dict[int, float], step: Callable[[int, int], None]
@@ -237,8 +244,9 @@ class Explainer:
             which,
             [self.body_area(batch.slices[n]) for n in which.tolist()],
             measured,
-            outliner=outliner(self.settings.outline),
+            outliner=self.outliner,
             expected=self.polarity,
+            inputs=Inputs(batch.inputs[which], batch.points),
         )
         return offers, costs.index_add_(0, which, spent)
 

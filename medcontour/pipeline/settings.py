@@ -64,9 +64,9 @@ class Settings:
         What is to be kept and taken away. target: the log-odds of the class; embedding: the
         paper's cosine (Eq. 6), blind to the class.
     outline
-        How the outline is found from the evidence. region: it follows the image; none: no
-        outlines, and label maps carry the evidence contours. Packages may add others
-        (medcontour.outliners).
+        How the outline is found from the evidence. region: it follows the image; learned:FILE: as
+        networks that `medcontour learn` taught on a set of images; none: no outlines, and label
+        maps carry the evidence contours. Packages may add others (medcontour.outliners).
     precision
         bfloat16: the search runs the network in half precision, faster on some machines and
         networks and slower on others. Everything is judged in float32.
@@ -188,6 +188,8 @@ class Settings:
         object.__setattr__(self, name, value)
 
     def _check_outline(self) -> None:
+        if self.outline.startswith("learned:"):
+            return  # the file is looked for with the classifier at hand
         if self.outline not in ("region", "none"):  # other packages' are only then looked for
             _check_name("outline", self.outline, (*found(OUTLINERS), "none"))
 

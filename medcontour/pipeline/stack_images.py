@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from medcontour.contour import Shape
-from medcontour.outline import Outline, outliner
+from medcontour.outline import Inputs, Outline
 from medcontour.pipeline.explainer import Explainer
 from medcontour.pipeline.outlines import passing, with_classifier
 from medcontour.pipeline.placing import placed_outline
@@ -32,21 +32,30 @@ class StackImages:
         """Clear boundaries near a curve on each of some slices; no classifier is run."""
         found: list[list[Outline]] = []
         scan = self.explainer.scan
-        follow = outliner(self.explainer.settings.outline)
         for first in range(0, len(slices), BATCH):
             part = slice(first, first + BATCH)
             images, measured = grey_planes(scan, slices[part])
-            offered = follow(
+            offered = self.explainer.outliner(
                 images,
                 plane_geometry(scan),
                 curves[first].cat(curves[part]),
                 torch.tensor(polarity[part]),
                 most=most,
                 measured=measured,
+                inputs=self._inputs(slices[part]),
             )
             areas = [self.explainer.body_area(k) for k in slices[part]]
             found += [passing(some, area) for some, area in zip(offered, areas, strict=True)]
         return found
+
+    def _inputs(self, slices: Sequence[int]) -> Inputs | None:
+        """The slices as the classifier takes them; None where they lie differently on its input."""
+        explainer = self.explainer
+        used = sorted(set(slices))
+        [first, *others] = plane_batches(explainer.scan, explainer.classifier, used, BATCH)
+        if others:
+            return None
+        return Inputs(first.inputs[[first.slices.index(k) for k in slices]], first.points)
 
     def energies(
         self, slices: Sequence[int], outlines: Sequence[Sequence[Outline]]

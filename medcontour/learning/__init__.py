@@ -1,0 +1,5 @@
+"""Outlines learned from a set of scans, and from what readers correct."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

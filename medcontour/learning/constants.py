@@ -1,0 +1,12 @@
+"""What is taken where nothing else is said; free of PyTorch, for the command line's help."""
+
+__all__ = ["EXPLAINED", "LEAST_AGREEMENT", "LEAST_OUTLINES"]
+
+EXPLAINED = 120
+"""Images that are explained."""
+
+LEAST_OUTLINES = 8
+"""With fewer outlines there is no set to learn from."""
+
+LEAST_AGREEMENT = 0.4
+"""Below, networks do not find the outlines again on images that they were not taught."""
