@@ -9,6 +9,8 @@ finding and that the network calls is searched once.
  --part validation --out results/
     python experiments/judged_outlines.py --data lgg_flair --classifier networks/lgg_flair\
  --part report --out results/
+
+With ``--learned FILE``, what `medcontour learn` wrote, its outlines make one more row.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from __future__ import annotations
 import argparse
 import csv
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,7 @@ import medcontour as mc
 from medcontour.classifier import Classifier, target_index
 from medcontour.contour import Shape
 from medcontour.outline import outliner
-from medcontour.pipeline.explainer import Explainer
+from medcontour.pipeline.explainer import Explained, Explainer
 from medcontour.pipeline.found import POSITIVE
 from medcontour.pipeline.outlines import offer_outlines, with_classifier
 from medcontour.pipeline.planes import PlaneBatch, grey_planes, plane_batches, plane_geometry
@@ -52,6 +54,7 @@ NOTES = (
     "Means with 95 % bootstrap intervals over images (the same draws for every row).",
 )
 WAYS = ("evidence contour", "clearest boundary", "outline")
+LEARNED = "learned outline"
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,9 @@ class Looked:
     masks: dict[str, Mask | None]
 
 
-def look_at(data: Path, row: dict[str, str], classifier: Classifier) -> Looked | None:
+def look_at(
+    data: Path, row: dict[str, str], classifier: Classifier, learned: Path | None
+) -> Looked | None:
     """Search one image; None where the network does not call it."""
     scan = mc.read_scan(data / "images" / row["file"])
     explainer = Explainer(scan, classifier, target_index(classifier), Settings())
@@ -80,6 +85,9 @@ def look_at(data: Path, row: dict[str, str], classifier: Classifier) -> Looked |
     part, clearest = explained.part, None
     for one in explained.traced:
         clearest = clearest_boundary(explainer, batch, one.evidence)
+    drawn = (
+        {} if learned is None else {LEARNED: learned_outline(explained, explainer, batch, learned)}
+    )
     [truth] = (data / "masks").glob(f"{Path(row['file']).stem}.*")
     return Looked(
         file=row["file"],
@@ -91,8 +99,28 @@ def look_at(data: Path, row: dict[str, str], classifier: Classifier) -> Looked |
             "evidence contour": part.mask(scan, "evidence"),
             "clearest boundary": None if clearest is None else pixels_inside(clearest, plane),
             "outline": part.mask(scan, "outline") if part.outlines else None,
+            **drawn,
         },
     )
+
+
+def learned_outline(
+    explained: Explained, explainer: Explainer, batch: PlaneBatch, file: Path
+) -> Mask:
+    """What `suggest` gives with learned outlines, for the same evidence."""
+    scan = explainer.scan
+    learned = replace(explainer, settings=Settings(outline=f"learned:{file}"))
+    perturbation, of_target, _, _ = learned.problem(batch)
+    images, measured = grey_planes(scan, [0])
+    which, plane = torch.tensor([0]), plane_geometry(scan)
+    follow, area = learned.outliner(batch, [0]), learned.body_area(0)
+    mask = np.zeros((scan.rows, scan.columns), dtype=np.bool_)
+    for one in explained.traced:
+        given = (perturbation, of_target, images, plane, one.evidence, which, [area], measured)
+        [offer], _ = offer_outlines(*given, outliner=follow)
+        best = one.evidence if offer.best is None else offer.best.contour
+        mask |= pixels_inside(best, plane)
+    return mask
 
 
 def clearest_boundary(explainer: Explainer, batch: PlaneBatch, evidence: Shape) -> Shape | None:
@@ -130,7 +158,7 @@ def records_of(looked: Looked) -> list[dict[str, Any]]:
 def summary(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """One row for each of `WAYS`."""
     rows = []
-    for way in WAYS:
+    for way in dict.fromkeys(record["way"] for record in records):
         own = [record for record in records if record["way"] == way]
         values = [record["Dice"] for record in own]
         rows.append(
@@ -149,13 +177,17 @@ def summary(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def gained(records: list[dict[str, Any]]) -> str:
     """What the outline gains over the other two, paired by image."""
-    values = {way: np.array([r["Dice"] for r in records if r["way"] == way]) for way in WAYS}
-    parts = []
-    for way in WAYS[:2]:
-        difference = values["outline"] - values[way]
-        low, high = intervals(difference)
-        parts.append(f"over the {way} {difference.mean():+.3f} ({low:+.3f} to {high:+.3f})")
-    return f"Dice of the outline, paired by image: {', '.join(parts)}."
+    ways = list(dict.fromkeys(record["way"] for record in records))
+    values = {way: np.array([r["Dice"] for r in records if r["way"] == way]) for way in ways}
+    said = []
+    for last in ways[2:]:
+        parts = []
+        for way in ways[: ways.index(last)]:
+            difference = values[last] - values[way]
+            low, high = intervals(difference)
+            parts.append(f"over the {way} {difference.mean():+.3f} ({low:+.3f} to {high:+.3f})")
+        said.append(f"Dice of the {last}, paired by image: {', '.join(parts)}.")
+    return " ".join(said)
 
 
 def main() -> None:
@@ -165,6 +197,7 @@ def main() -> None:
     parser.add_argument("--classifier", type=Path, required=True, help="a bundle with a split")
     parser.add_argument("--part", required=True, help="of docs/split.csv")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--learned", type=Path, help="a file that `medcontour learn` wrote")
     parser.add_argument("--images", type=int, help="look at so many only, chosen at random")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -179,7 +212,7 @@ def main() -> None:
     records: list[dict[str, Any]] = []
     called = 0
     for number, row in enumerate(rows, start=1):
-        looked = look_at(args.data, row, classifier)
+        looked = look_at(args.data, row, classifier, args.learned)
         if looked is not None:
             called += 1
             records += records_of(looked)

@@ -20,8 +20,9 @@ COMPUTE = (
     "cli",
     "explain",
     "frozen",
+    "learning",
     "log_odds",
-    "outline",
+    "learning", "outline",
     "pipeline",
     "workspace",
 )

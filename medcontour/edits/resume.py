@@ -14,7 +14,7 @@ from medcontour.errors import MedcontourError
 from medcontour.pipeline.findings import linked_findings
 from medcontour.pipeline.from_start import explain_from, start_curve
 from medcontour.pipeline.planes import plane_geometry
-from medcontour.pipeline.settings import DEFAULTS, Settings
+from medcontour.pipeline.settings import DEFAULTS, LEARNED, Settings
 from medcontour.progress import Progress
 from medcontour.results import FindingSlice, PlacedContour, Suggestion
 from medcontour.scan import Scan
@@ -82,8 +82,8 @@ def _again(
     part: FindingSlice,
     outline: PlacedContour,
 ) -> FindingSlice:
-    outliner = suggestion.settings.get("outline")
-    if outliner in ("none", "edited"):
+    outliner = str(suggestion.settings.get("outline"))
+    if outliner in ("none", "edited") or outliner.startswith(LEARNED):  # its file is not known
         outliner = DEFAULTS.outline
     own = {"outline": outliner, "contours": 1, "area": None, "area_mm2": None, "slices": None}
     settings = Settings.from_dict({**suggestion.settings, **own})

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from medcontour.learning.training import Examples, train
+from medcontour.learning.training import TRAINING, Examples, train
 from medcontour.outline.learned import largest_part, probabilities
 from medcontour.outline.learned_file import read_networks, write_networks
 from medcontour.outline.segmentation import SegmentationNetwork
@@ -180,7 +180,7 @@ def _trained(
     if file is not None and file.is_file():
         [found], _ = read_networks(file, network, examples.images[:1])
         return found
-    made = train(network, examples, seed, step, start)
+    made = train(network, examples, seed, step, start, TRAINING)
     if file is not None:
         write_networks(file, [made], {})
     return made

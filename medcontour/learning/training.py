@@ -85,8 +85,8 @@ def train(
     examples: Examples,
     seed: int,
     step: Callable[[int, int], None],
-    start: SegmentationNetwork | None = None,
-    constants: TrainingConstants = TRAINING,
+    start: SegmentationNetwork | None,
+    constants: TrainingConstants,
 ) -> SegmentationNetwork:
     """Train a network by cross entropy and soft Dice, on images altered at random.
 

@@ -1,9 +1,9 @@
-from .learned import LearnedOutliner
-from .outliner import Inputs, Outline, Outliner, outliner
+from .learned import LearnedNetworks, LearnedOutliner
+from .outliner import Outline, Outliner, outliner
 from .region import boundary_quality, follow_region, outline_candidates
 
 __all__ = [
-    "Inputs",
+    "LearnedNetworks",
     "LearnedOutliner",
     "Outline",
     "Outliner",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -14,11 +15,17 @@ from skimage import measure
 from torch import Tensor
 
 from medcontour.contour import FourierContour, PlaneGeometry, Shape, fit_polygon
-from medcontour.outline.outliner import Inputs, Outline
+from medcontour.outline.outliner import Outline
 from medcontour.outline.region import boundary_quality, outline_candidates
 from medcontour.outline.segmentation import SegmentationNetwork
 
-__all__ = ["LearnedConstants", "LearnedOutliner", "largest_part", "probabilities"]
+__all__ = [
+    "LearnedConstants",
+    "LearnedNetworks",
+    "LearnedOutliner",
+    "largest_part",
+    "probabilities",
+]
 
 Mask = npt.NDArray[np.bool_]
 
@@ -27,16 +34,19 @@ Mask = npt.NDArray[np.bool_]
 class LearnedConstants:
     """How a learned outline and the image's own boundaries are weighed against each other.
 
+    Chosen on tuning images of breast ultrasound and brain FLAIR.
+
     Attributes
     ----------
-    disagreement
-        What a curve costs that encloses other than the networks' map says, times (1 - soft Dice).
+    agreement
+        What the energy of a curve gains, times its soft Dice with the networks' map.
     own
-        Energy of the map's own curve where the map is certain.
+        Energy of the map's own curve before that: it is taken where the image has no clear
+        boundary that agrees with the map.
     """
 
-    disagreement: float = 4.0
-    own: float = -3.0
+    agreement: float = 8.0
+    own: float = -0.5
 
 
 LEARNED = LearnedConstants()
@@ -46,8 +56,8 @@ LEAST_PIXELS = 4
 
 
 @dataclass(frozen=True)
-class LearnedOutliner:
-    """Networks of one set, as an `Outliner`: the map's own curve, and boundaries near it.
+class LearnedNetworks:
+    """Networks that were taught on a set of images.
 
     Attributes
     ----------
@@ -60,14 +70,40 @@ class LearnedOutliner:
     networks: Sequence[SegmentationNetwork]
     level: float
 
-    def map(self, images: Tensor) -> Tensor:
+    def outliner(self, images: Tensor, points: Tensor) -> LearnedOutliner:
+        """Draw on (N, C, H, W) inputs of the classifier; (H, W, 2) `points` is where they lie.
+
+        The outliner is for contours on these images, in their order.
+        """
+        return LearnedOutliner(self.maps(images).float().cpu(), points)
+
+    def maps(self, images: Tensor) -> Tensor:
         """(N, H, W) how likely each pixel of (N, C, H, W) inputs belongs to the finding.
 
         The level lies at one half.
         """
         mean = torch.stack([probabilities(network, images) for network in self.networks]).mean(0)
-        odds = torch.logit(mean, eps=1e-6) - torch.logit(torch.tensor(self.level))
+        odds = torch.logit(mean, eps=1e-6) - math.log(self.level / (1 - self.level))
         return odds.sigmoid()
+
+
+@dataclass(frozen=True)
+class LearnedOutliner:
+    """An `Outliner` for contours on images that networks drew on.
+
+    It offers the map's own curve and the boundaries of the image near that; where the map holds
+    nothing, the boundaries near the evidence.
+
+    Attributes
+    ----------
+    maps
+        (N, H, W) as `LearnedNetworks.maps` gives them.
+    points
+        (H, W, 2) plane coordinates of their pixels.
+    """
+
+    maps: Tensor
+    points: Tensor
 
     def __call__(
         self,
@@ -78,28 +114,23 @@ class LearnedOutliner:
         *,
         most: int,
         measured: Tensor | None = None,
-        inputs: Inputs | None = None,
     ) -> list[list[Outline]]:
         """Boundaries around each evidence contour, the best first: see `Outliner`."""
-        if inputs is None:
-            raise TypeError("learned outlines are drawn on the classifier's inputs; give them")
-        maps = self.map(inputs.images).float().cpu()
         found: list[list[Outline]] = []
-        for n, drawn in enumerate(maps):
-            own = evidence[[n]]
+        for n, drawn in enumerate(self.maps):
             seen = None if measured is None else measured[[n]]
-            curve = _curve_of(drawn, inputs.points, own)
             sign = None if polarity is None else polarity[[n]]
-            start = own if curve is None else curve
-            offered = outline_candidates(images[[n]], plane, start, sign, most=most, measured=seen)[
-                0
-            ]
+            curve = _curve_of(drawn, self.points, evidence[[n]])
+            start = evidence[[n]] if curve is None else curve
+            [offered] = outline_candidates(
+                images[[n]], plane, start, sign, most=most, measured=seen
+            )
             if curve is not None:
-                quality = boundary_quality(
+                around = boundary_quality(
                     images[n], plane, curve, None if seen is None else seen[0]
                 )
-                offered.append(Outline(curve, LEARNED.own, clear=True, quality=quality))
-            found.append(_weighed(offered, drawn, inputs.points)[:most])
+                offered.append(Outline(curve, LEARNED.own, clear=True, quality=around))
+            found.append(_weighed(offered, drawn, self.points)[:most])
         return found
 
 
@@ -155,11 +186,12 @@ def _between(points: Tensor, index: Tensor) -> Tensor:
 
 
 def _weighed(offered: Sequence[Outline], drawn: Tensor, points: Tensor) -> list[Outline]:
-    """Outlines with what the map says against each, the best first."""
+    """Outlines with what the map says for each, the best first."""
     weighed = []
     for outline in offered:
         inside = outline.contour.contains(points)[0].float()
         dice = 2 * (inside * drawn).sum() / (inside.sum() + drawn.sum()).clamp_min(1e-6)
-        cost = LEARNED.disagreement * (1 - float(dice))
-        weighed.append(replace(outline, energy=outline.energy + cost))
+        gain = LEARNED.agreement * float(dice)
+        quality = {**outline.quality, "map_agreement": float(dice)}
+        weighed.append(replace(outline, energy=outline.energy - gain, quality=quality))
     return sorted(weighed, key=lambda outline: outline.energy)

@@ -11,7 +11,7 @@ from torch import Tensor
 from medcontour.contour import PlaneGeometry, Shape
 from medcontour.plugins import OUTLINERS, find
 
-__all__ = ["Inputs", "Outline", "Outliner", "outliner"]
+__all__ = ["Outline", "Outliner", "outliner"]
 
 
 @dataclass(frozen=True)
@@ -37,22 +37,6 @@ class Outline:
     quality: Mapping[str, float | str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Inputs:
-    """Slices as the classifier takes them.
-
-    Attributes
-    ----------
-    images
-        (N, channels, height, width).
-    points
-        (height, width, 2): plane coordinates of their pixels.
-    """
-
-    images: Tensor
-    points: Tensor
-
-
 @runtime_checkable
 class Outliner(Protocol):
     """Finds boundaries around evidence contours.
@@ -70,7 +54,6 @@ class Outliner(Protocol):
         *,
         most: int,
         measured: Tensor | None = None,
-        inputs: Inputs | None = None,
     ) -> list[list[Outline]]:
         """Boundaries around each evidence contour that differ from each other, the best first.
 
@@ -89,8 +72,6 @@ class Outliner(Protocol):
             At most so many for each.
         measured
             (N, rows, columns) bool: which pixels were measured; by default all.
-        inputs
-            The same slices as the classifier takes them, for outliners that look at these.
 
         Returns
         -------

@@ -17,7 +17,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from medcontour.contour import FourierContour, PlaneGeometry, Shape
-from medcontour.outline.outliner import Inputs, Outline
+from medcontour.outline.outliner import Outline
 
 __all__ = ["boundary_quality", "follow_region", "outline_candidates"]
 
@@ -217,7 +217,6 @@ def outline_candidates(
     *,
     most: int,
     measured: Tensor | None = None,
-    inputs: Inputs | None = None,
 ) -> list[list[Outline]]:
     """Boundaries around each evidence contour that differ from each other, the best first.
 
@@ -227,8 +226,7 @@ def outline_candidates(
 
     The further `polarity` is from 0, the more the other one has to be the clearer one. Pixels
     that are no measurement count neither inside nor outside; they take the value of the nearest
-    that is. Arguments and result are those of `medcontour.outline.Outliner`; the classifier's
-    inputs are not looked at.
+    that is. Arguments and result are those of `medcontour.outline.Outliner`.
 
     The quality of an outline says ``contrast``, the difference of the means inside and in a ring
     outside over their pooled spread, negative for an object darker than what surrounds it, and

@@ -22,7 +22,7 @@ from medcontour.explain import (
     judge_together,
     mildest,
 )
-from medcontour.outline import Inputs, Outline, Outliner
+from medcontour.outline import LearnedNetworks, Outline, Outliner
 from medcontour.pipeline.alone import Alone, judged_alone, status_of, without_others
 from medcontour.pipeline.found import POSITIVE, Found, preset_of, search
 from medcontour.pipeline.outliners import given_outliner
@@ -101,9 +101,14 @@ class Explainer:
     start: FourierContour | None = None  # one curve a slice, to go on from
     polarity: float = 0.0  # what findings are like: -1 darker than around them, 1 brighter
 
+    def outliner(self, batch: PlaneBatch, which: Sequence[int]) -> Outliner:
+        """What the settings name, for contours on the images of a batch at some places."""
+        if isinstance(self._outlining, LearnedNetworks):
+            return self._outlining.outliner(batch.inputs[list(which)], batch.points)
+        return self._outlining
+
     @cached_property
-    def outliner(self) -> Outliner:
-        """What the settings name; nothing is read where it is not used."""
+    def _outlining(self) -> Outliner | LearnedNetworks:
         return given_outliner(self.settings.outline, self.classifier, self.target)
 
     def explain(
@@ -244,9 +249,8 @@ class Explainer:
             which,
             [self.body_area(batch.slices[n]) for n in which.tolist()],
             measured,
-            outliner=self.outliner,
+            outliner=self.outliner(batch, which.tolist()),
             expected=self.polarity,
-            inputs=Inputs(batch.inputs[which], batch.points),
         )
         return offers, costs.index_add_(0, which, spent)
 

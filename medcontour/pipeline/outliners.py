@@ -8,18 +8,15 @@ import torch
 
 from medcontour.classifier import Classifier
 from medcontour.errors import MedcontourError
-from medcontour.outline import Outliner, outliner
-from medcontour.outline.learned import LearnedOutliner
+from medcontour.outline import LearnedNetworks, Outliner, outliner
 from medcontour.outline.learned_file import read_card, read_networks
+from medcontour.pipeline.settings import LEARNED
 
-__all__ = ["LEARNED", "given_outliner", "learned_outliner"]
-
-LEARNED = "learned:"
-"""How the name of a learned outliner begins; its file follows."""
+__all__ = ["given_outliner"]
 
 
-def given_outliner(name: str, classifier: Classifier, target: int) -> Outliner:
-    """Give an outliner by its name: ``learned:FILE``, or one of `medcontour.outline.outliner`.
+def given_outliner(name: str, classifier: Classifier, target: int) -> Outliner | LearnedNetworks:
+    """Give what ``learned:FILE`` names, or an outliner as `medcontour.outline.outliner` does.
 
     Raises
     ------
@@ -27,11 +24,11 @@ def given_outliner(name: str, classifier: Classifier, target: int) -> Outliner:
         Where there is none, or it was learned with another classifier or class.
     """
     if name.startswith(LEARNED):
-        return learned_outliner(Path(name.removeprefix(LEARNED)), classifier, target)
+        return _learned(Path(name.removeprefix(LEARNED)), classifier, target)
     return outliner(name)
 
 
-def learned_outliner(path: Path, classifier: Classifier, target: int) -> Outliner:
+def _learned(path: Path, classifier: Classifier, target: int) -> Outliner | LearnedNetworks:
     """Read what `medcontour learn` wrote, for the classifier that it was learned with.
 
     Where the set could not be learned, as its card says, this is the image's own boundaries.
@@ -57,8 +54,8 @@ def learned_outliner(path: Path, classifier: Classifier, target: int) -> Outline
     return _read(path, classifier)
 
 
-def _read(path: Path, classifier: Classifier) -> LearnedOutliner:
+def _read(path: Path, classifier: Classifier) -> LearnedNetworks:
     channels = next(iter(classifier.network.parameters())).shape[1]
     image = torch.zeros(1, channels, 64, 64, device=classifier.device)
     networks, card = read_networks(path, classifier.network, image)
-    return LearnedOutliner(networks, float(card["level"]))
+    return LearnedNetworks(networks, float(card["level"]))

@@ -16,7 +16,7 @@ from medcontour.explain import (
     TargetObjective,
     evidence_polarity,
 )
-from medcontour.outline import Inputs, Outline, Outliner, boundary_quality
+from medcontour.outline import Outline, Outliner, boundary_quality
 
 __all__ = [
     "FOLLOWS_EVIDENCE",
@@ -105,7 +105,6 @@ def offer_outlines(
     *,
     outliner: Outliner,
     expected: float = 0.0,
-    inputs: Inputs | None = None,
 ) -> tuple[list[Offer], Tensor]:
     """Follow the image from each evidence contour, and judge the boundaries that it offers.
 
@@ -146,13 +145,7 @@ def offer_outlines(
     polarity = evidence_polarity(perturbation, of_target, evidence, which)
     polarity = (polarity + expected).clamp(-1, 1)
     offered = outliner(
-        images,
-        plane,
-        evidence.to("cpu"),
-        polarity.cpu(),
-        most=CANDIDATES,
-        measured=measured,
-        inputs=inputs,
+        images, plane, evidence.to("cpu"), polarity.cpu(), most=CANDIDATES, measured=measured
     )
     clear = [passing(some, area) for some, area in zip(offered, body_areas, strict=True)]
     counts = torch.tensor([len(some) for some in clear], device=which.device)

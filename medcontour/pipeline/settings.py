@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from medcontour.errors import MedcontourError
@@ -19,10 +20,14 @@ from medcontour.explain.choices import (
     check_area,
     with_defaults,
 )
+from medcontour.limits import check_file
 from medcontour.pipeline.slices import Slices, slice_notation
 from medcontour.plugins import OUTLINERS, found
 
-__all__ = ["DEFAULTS", "OutlineName", "Settings"]
+__all__ = ["DEFAULTS", "LEARNED", "OutlineName", "Settings"]
+
+LEARNED = "learned:"
+"""How the name of a learned outliner begins; its file follows."""
 
 OutlineName = Literal["region", "none"] | str
 """An outliner's name (`medcontour.outline.outliner`), or none."""
@@ -134,9 +139,17 @@ class Settings:
     def to_dict(self) -> dict[str, Any]:
         """Give the settings as plain values, as ``suggestion.json`` holds them.
 
-        A background that is no name is there as its ``repr``.
+        A background that is no name is there as its ``repr``, a learned outliner by its file's
+        content: paths can hold names.
+
+        Raises
+        ------
+        MedcontourError
+            Where there is no such file.
         """
         values = {field.name: getattr(self, field.name) for field in fields(self)}
+        if self.outline.startswith(LEARNED):
+            values["outline"] = LEARNED + _digest(Path(self.outline.removeprefix(LEARNED)))
         named = isinstance(self.background, str)
         return values | {"background": self.background if named else repr(self.background)}
 
@@ -188,7 +201,7 @@ class Settings:
         object.__setattr__(self, name, value)
 
     def _check_outline(self) -> None:
-        if self.outline.startswith("learned:"):
+        if self.outline.startswith(LEARNED):
             return  # the file is looked for with the classifier at hand
         if self.outline not in ("region", "none"):  # other packages' are only then looked for
             _check_name("outline", self.outline, (*found(OUTLINERS), "none"))
@@ -205,6 +218,17 @@ class Settings:
             raise MedcontourError("An area is held by one contour; ask for one, or for no area.")
         if self.area is not None:
             check_area(self.area, self.preset)
+
+
+def _digest(file: Path) -> str:
+    """16 digits of a file's SHA-256."""
+    check_file(file)
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+    except OSError as error:
+        raise MedcontourError(
+            f"{file} cannot be read ({error.strerror}); `medcontour learn` makes such files."
+        ) from error
 
 
 def _literals(hint: Any) -> tuple[Any, ...]:

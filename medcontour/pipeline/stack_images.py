@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from medcontour.contour import Shape
-from medcontour.outline import Inputs, Outline
+from medcontour.outline import Outline
 from medcontour.pipeline.explainer import Explainer
 from medcontour.pipeline.outlines import passing, with_classifier
 from medcontour.pipeline.placing import placed_outline
@@ -30,32 +30,24 @@ class StackImages:
         self, slices: Sequence[int], curves: Sequence[Shape], polarity: Sequence[float], most: int
     ) -> list[list[Outline]]:
         """Clear boundaries near a curve on each of some slices; no classifier is run."""
-        found: list[list[Outline]] = []
-        scan = self.explainer.scan
-        for first in range(0, len(slices), BATCH):
-            part = slice(first, first + BATCH)
-            images, measured = grey_planes(scan, slices[part])
-            offered = self.explainer.outliner(
+        found: list[list[Outline]] = [[] for _ in slices]
+        explainer = self.explainer
+        scan, every = explainer.scan, curves[0].cat(list(curves)) if curves else None
+        for batch in plane_batches(scan, explainer.classifier, sorted(set(slices)), BATCH):
+            own = [n for n, k in enumerate(slices) if k in batch.slices]
+            images, measured = grey_planes(scan, [slices[n] for n in own])
+            assert every is not None  # there are slices
+            offered = explainer.outliner(batch, [batch.slices.index(slices[n]) for n in own])(
                 images,
                 plane_geometry(scan),
-                curves[first].cat(curves[part]),
-                torch.tensor(polarity[part]),
+                every[own],
+                torch.tensor([polarity[n] for n in own]),
                 most=most,
                 measured=measured,
-                inputs=self._inputs(slices[part]),
             )
-            areas = [self.explainer.body_area(k) for k in slices[part]]
-            found += [passing(some, area) for some, area in zip(offered, areas, strict=True)]
+            for n, some in zip(own, offered, strict=True):
+                found[n] = passing(some, explainer.body_area(slices[n]))
         return found
-
-    def _inputs(self, slices: Sequence[int]) -> Inputs | None:
-        """The slices as the classifier takes them; None where they lie differently on its input."""
-        explainer = self.explainer
-        used = sorted(set(slices))
-        [first, *others] = plane_batches(explainer.scan, explainer.classifier, used, BATCH)
-        if others:
-            return None
-        return Inputs(first.inputs[[first.slices.index(k) for k in slices]], first.points)
 
     def energies(
         self, slices: Sequence[int], outlines: Sequence[Sequence[Outline]]

@@ -1,0 +1,141 @@
+"""`medcontour learn`: from pictures without masks to outlines; stopped, corrected, and refused."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+from safetensors.torch import load_file
+from small_files import call
+
+import medcontour as mc
+from medcontour.learning import rounds, training
+
+ONE = "images/spot0.png"
+
+
+@pytest.fixture(autouse=True)
+def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small pictures are learned soon."""
+    few = replace(training.TRAINING, steps=25)
+    monkeypatch.setattr(rounds, "TRAINING", few)
+
+
+@pytest.fixture(scope="module")
+def learned(bundle: Path, spots: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is learned from the pictures."""
+    out = tmp_path_factory.mktemp("learned") / "o.safetensors"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(rounds, "TRAINING", replace(training.TRAINING, steps=25))
+        mc.learn(spots / "images", bundle, out)
+    return out
+
+
+def dice(one: np.ndarray, other: np.ndarray) -> float:
+    return float(2 * (one & other).sum() / (one.sum() + other.sum()))
+
+
+@pytest.mark.slow
+def test_outlines_are_learned_and_used(learned: Path, bundle: Path, spots: Path) -> None:
+    truth = np.asarray(PIL.Image.open(spots / "masks" / "spot0.png")) > 0
+    suggestion = mc.suggest(spots / ONE, bundle, outline=f"learned:{learned}")
+    [finding] = suggestion
+    [mask] = finding.mask(mc.read_scan(spots / ONE), "outline")
+    assert dice(mask, truth) > 0.85
+    assert re.fullmatch("learned:[0-9a-f]{16}", suggestion.settings["outline"])  # no path
+
+
+@pytest.mark.slow
+def test_no_image_and_no_name_is_in_the_file(learned: Path, spots: Path) -> None:
+    content = learned.read_bytes()
+    assert not any(path.name.encode() in content for path in (spots / "images").iterdir())
+    assert str(spots).encode() not in content
+    assert [path.name for path in learned.parent.iterdir()] == [learned.name]
+
+
+@pytest.mark.slow
+def test_a_stopped_run_goes_on_to_the_same_file(
+    learned: Path, bundle: Path, spots: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "o.safetensors"
+    seen: list[str] = []
+
+    def stop_after(what: str, done: int) -> None:
+        def progress(now: str, count: int, _all: int) -> None:
+            seen.append(now)
+            if (now, count) == (what, done):
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            mc.learn(spots / "images", bundle, out, progress=progress)
+        assert not out.exists()
+
+    stop_after("optimise", 4)
+    stop_after("learn", 60)
+    mc.learn(spots / "images", bundle, out)
+    first, second = load_file(learned), load_file(out)
+    assert first.keys() == second.keys()
+    for name, tensor in first.items():
+        torch.testing.assert_close(second[name], tensor)
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
+
+
+@pytest.mark.slow
+def test_corrections_are_learned(bundle: Path, spots: Path, tmp_path: Path) -> None:
+    edits = tmp_path / "edits"
+    shutil.copytree(spots / "masks", edits, ignore=shutil.ignore_patterns("plain*", "spot[5-8]*"))
+    edits.joinpath("of_no_scan.png").write_bytes((edits / "spot0.png").read_bytes())
+    out = tmp_path / "o.safetensors"
+    made = mc.learn(spots / "images", bundle, out, edits=edits)
+    assert (made.card["corrected"], made.card["explained"]) == (5, 4)
+    assert any("1 file in edits belongs to no scan" in note for note in made.notes)
+
+
+def test_what_cannot_be_learned_is_said(
+    bundle: Path, spots: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "o.safetensors"
+
+    def said(*arguments: object) -> str:
+        answer = call(["learn", *arguments, "--classifier", bundle, "--out", out], capsys)
+        assert answer.code == 1
+        assert not out.exists()
+        return " ".join(answer.err.split())
+
+    images = spots / "images"
+    assert "does not exist" in said(tmp_path / "none")
+    plain = shutil.copytree(images, tmp_path / "plain", ignore=shutil.ignore_patterns("spot*"))
+    assert "finds spot on none of 4 images" in said(plain)
+    one = tmp_path / "one"
+    one.mkdir()
+    shutil.copy(images / "spot0.png", one)
+    assert "Only 1 image of 1 scan" in said(one)
+    assert "There is no folder" in said(images, "--edits", tmp_path / "none")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert "No file in" in said(images, "--edits", empty)
+
+
+def test_what_is_no_outliner_is_kept(
+    bundle: Path, spots: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "o.safetensors"
+    out.write_text("of somebody")
+    answer = call(["learn", spots / "images", "--classifier", bundle, "--out", out], capsys)
+    assert (answer.code, out.read_text()) == (1, "of somebody")
+    assert "is no learned outliner" in answer.err
+
+
+@pytest.mark.slow
+def test_another_classifier_is_refused(learned: Path, spots: Path, tmp_path: Path) -> None:
+    from small_files import write_bundle
+
+    other = write_bundle(tmp_path / "other", scale=(0, 255), weight=1.1)
+    with pytest.raises(mc.MedcontourError, match="learned with another classifier"):
+        mc.suggest(spots / ONE, other, outline=f"learned:{learned}")
