@@ -22,7 +22,8 @@ COMPUTE = (
     "frozen",
     "learning",
     "log_odds",
-    "learning", "outline",
+    "learning",
+    "outline",
     "pipeline",
     "workspace",
 )

@@ -71,7 +71,9 @@ def edits_of(
             "scan is named."
         )
     if left := len(files) - len(used):
-        notes.append(f"{left} files in {discreet(folder.name)} belong to no scan.")
+        notes.append(
+            f"Files in {discreet(folder.name)} that belong to no scan, or beside another: {left}."
+        )
     return found
 
 

@@ -81,10 +81,12 @@ class Explained:
         """What is suggested on a scan, by slice; explained now, or known from before."""
         key = digest(scan, self.salt)
         if key not in self.known:
-            self.known[key] = _suggested(scan, images, classifier, settings)
+            found = _suggested(scan, images, classifier, settings)
+            slices = {k: _plain(own) for k, own in found.items()}
             if self.file is not None:
-                slices = {k: _plain(own) for k, own in self.known[key].items()}
                 append_lines(self.file, [{"key": key, "slices": slices}])
+            # As a run that was stopped would read it.
+            self.known[key] = {k: _outlined(own) for k, own in slices.items()}
         return self.known[key]
 
 

@@ -7,6 +7,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import PIL.Image
 import pytest
@@ -52,6 +53,22 @@ def test_outlines_are_learned_and_used(learned: Path, bundle: Path, spots: Path)
 
 
 @pytest.mark.slow
+def test_a_stack_is_outlined_as_one_object(
+    learned: Path, bundle: Path, spots: Path, tmp_path: Path
+) -> None:
+    picture = np.asarray(PIL.Image.open(spots / ONE)).astype(np.int16)
+    plain = np.asarray(PIL.Image.open(spots / "images" / "plain0.png")).astype(np.int16)
+    voxels = np.stack([plain, picture, picture, plain])
+    affine = np.diag([-2.0, -2.0, 3.0, 1.0])  # RAS mm
+    nib.save(nib.Nifti1Image(voxels.transpose(2, 1, 0), affine), tmp_path / "stack.nii.gz")
+    scan = mc.read_scan(tmp_path / "stack.nii.gz")
+    [finding] = mc.suggest(scan, bundle, outline=f"learned:{learned}")
+    masks = finding.mask(scan, "outline")
+    assert [bool(mask.any()) for mask in masks] == [False, True, True, False]
+    assert all(dice(mask, scan.voxels[1] > 200) > 0.85 for mask in masks[1:3])
+
+
+@pytest.mark.slow
 def test_no_image_and_no_name_is_in_the_file(learned: Path, spots: Path) -> None:
     content = learned.read_bytes()
     assert not any(path.name.encode() in content for path in (spots / "images").iterdir())
@@ -94,7 +111,7 @@ def test_corrections_are_learned(bundle: Path, spots: Path, tmp_path: Path) -> N
     out = tmp_path / "o.safetensors"
     made = mc.learn(spots / "images", bundle, out, edits=edits)
     assert (made.card["corrected"], made.card["explained"]) == (5, 4)
-    assert any("1 file in edits belongs to no scan" in note for note in made.notes)
+    assert any("belong to no scan, or beside another: 1." in note for note in made.notes)
 
 
 def test_what_cannot_be_learned_is_said(
@@ -115,7 +132,7 @@ def test_what_cannot_be_learned_is_said(
     one = tmp_path / "one"
     one.mkdir()
     shutil.copy(images / "spot0.png", one)
-    assert "Only 1 image of 1 scan" in said(one)
+    assert "Too few images have an outline to learn from: 1, of 1 scans" in said(one)
     assert "There is no folder" in said(images, "--edits", tmp_path / "none")
     empty = tmp_path / "empty"
     empty.mkdir()
