@@ -250,8 +250,9 @@ class _Work:
         groups = len(set(known.groups[known.given].tolist()))
         if known.given.sum() < LEAST_OUTLINES or groups < 3:
             raise MedcontourError(
-                f"Too few images have an outline to learn from: {int(known.given.sum())}, of {groups} "
-                f"scans; {LEAST_OUTLINES} of 3 scans are needed. Add scans, or corrected ones."
+                f"Too few images have an outline to learn from: {int(known.given.sum())}, of "
+                f"{groups} scans; {LEAST_OUTLINES} of 3 scans are needed. "
+                "Add scans, or corrected ones."
             )
         return known
 
