@@ -103,7 +103,7 @@ class Nothing:
 def test_an_image_without_a_boundary_has_its_evidence_contour_for_an_outline_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("medcontour.pipeline.explainer.outliner", lambda _: Nothing())
+    monkeypatch.setattr("medcontour.pipeline.outliners.outliner", lambda _: Nothing())
     plane = planted.with_spots([planted.SPOT])
     scan, classifier = (
         planted.scan_of(plane, spacing=(2.0, 1.0)),
@@ -128,7 +128,7 @@ def test_an_image_without_a_boundary_has_its_evidence_contour_for_an_outline_and
 def test_in_a_stack_a_slice_without_a_boundary_has_no_outline(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("medcontour.pipeline.explainer.outliner", lambda _: Nothing())
+    monkeypatch.setattr("medcontour.pipeline.outliners.outliner", lambda _: Nothing())
     monkeypatch.setattr("medcontour.pipeline.stack_images.outliner", lambda _: Nothing())
     planes = [planted.ground(1), planted.with_spots([planted.SPOT]), planted.ground(2)]
     [part] = mc.suggest(planted.scan_of(*planes), planted.classifier(planted.Spots())).slices
