@@ -129,7 +129,6 @@ def test_in_a_stack_a_slice_without_a_boundary_has_no_outline(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("medcontour.pipeline.outliners.outliner", lambda _: Nothing())
-    monkeypatch.setattr("medcontour.pipeline.stack_images.outliner", lambda _: Nothing())
     planes = [planted.ground(1), planted.with_spots([planted.SPOT]), planted.ground(2)]
     [part] = mc.suggest(planted.scan_of(*planes), planted.classifier(planted.Spots())).slices
     assert part.outlines == ()
