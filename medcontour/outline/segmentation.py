@@ -133,7 +133,7 @@ def _stages_of(network: nn.Module, images: Tensor) -> dict[str, int]:
                     found[stride] = name, output.shape[1]
 
     try:
-        with _watched(network, [name for name, _ in network.named_modules() if name], seen):
+        with _hooked(network, [name for name, _ in network.named_modules() if name], seen):
             network(images[:1])
     except RuntimeError:  # scripted modules take no hooks
         return {}
@@ -148,13 +148,13 @@ def _features(network: nn.Module, names: Sequence[str], images: Tensor) -> list[
         assert isinstance(output, Tensor)  # it was when the stages were found
         kept[name] = output
 
-    with _watched(network, names, seen):
+    with _hooked(network, names, seen):
         network(images)
     return [kept[name] for name in names]
 
 
 @contextmanager
-def _watched(
+def _hooked(
     network: nn.Module, names: Sequence[str], seen: Callable[[str, object], None]
 ) -> Iterator[None]:
     """Call `seen` with the name and the output of each module of these names as it is run."""
