@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import time
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -21,7 +21,7 @@ from medcontour.errors import MedcontourError
 from medcontour.limits import check_file
 from medcontour.privacy import keep_private
 
-__all__ = ["file_stem", "make_folder", "one_line", "replacing", "replacing_folder"]
+__all__ = ["check_output", "file_stem", "make_folder", "one_line", "replacing", "replacing_folder"]
 
 _PARTIAL = ".partial-"
 _LEFT = re.compile(rf"{re.escape(_PARTIAL)}(?:([0-9a-f]{{8}})-(\d+)-)?[a-z0-9_]{{8}}(.*)")
@@ -151,6 +151,40 @@ def make_folder(out: str | os.PathLike[str]) -> Path:
         ) from error
     _tidy(folder)
     return folder
+
+
+def check_output(
+    path: str | os.PathLike[str], example: str, kind: str, is_one: Callable[[Path], bool]
+) -> None:
+    """Refuse a file that cannot be written, or is something else, before the work.
+
+    Parameters
+    ----------
+    path
+        The file to write; one of the same kind is replaced.
+    example
+        A name that a user could give.
+    kind
+        What is written, such as ``calibration``.
+    is_one
+        Whether a file that is there is of this kind.
+
+    Raises
+    ------
+    MedcontourError
+        Where it is a folder, its folder is not there, or another file has the name.
+    """
+    out = Path(path)
+    keep_private(out)
+    if out.is_dir() or not out.parent.is_dir():
+        raise MedcontourError(
+            f"{out} cannot be written: give the name of a file in a folder that is there, such as "
+            f"{example}."
+        )
+    if out.exists() and not is_one(out):
+        raise MedcontourError(
+            f"{out} is there already and is no {kind}; choose another name, or remove it."
+        )
 
 
 def one_line(text: str) -> str:

@@ -16,11 +16,11 @@ from medcontour.checked.look import Looking, judged_findings, looking
 from medcontour.checked.scans import checked_scans
 from medcontour.classifier import Classifier, target_index
 from medcontour.errors import MedcontourError
+from medcontour.files import check_output
 from medcontour.limits import read_text
 from medcontour.pipeline.calibrating import calibration_key
 from medcontour.pipeline.inputs import AnyClassifier, given_classifier
 from medcontour.pipeline.settings import Settings
-from medcontour.privacy import keep_private
 from medcontour.progress import Progress
 
 __all__ = ["calibrate", "calibrate_with"]
@@ -93,7 +93,9 @@ def calibrate_with(
     target = target_index(classifier, settings.target)
     listed, said = checked_scans(scans)
     notes = list(said)
-    file = None if out is None else _free(Path(out))
+    file = None if out is None else Path(out)
+    if file is not None:
+        check_output(file, "calibration.json in the classifier's", "calibration", _is_calibration)
     usable = [scan for scan in listed if scan.judges]
     if not usable:
         raise MedcontourError(
@@ -151,22 +153,9 @@ def _polarity(judged: Sequence[Judged]) -> Polarity | None:
     return right if right.brighter or right.darker else None
 
 
-def _free(out: Path) -> Path:
-    """The file to write; refused before the work where it is something else already."""
-    keep_private(out)
-    if out.is_dir() or not out.parent.is_dir():
-        raise MedcontourError(
-            f"{out} cannot be written: give the name of a file in a folder that is there, such as "
-            "calibration.json in the classifier's."
-        )
-    if out.exists():
-        try:
-            document = json.loads(read_text(out))
-            ours = str(document["schema"]).startswith("medcontour/calibration/")
-        except (OSError, ValueError, TypeError, KeyError, RecursionError):
-            ours = False
-        if not ours:
-            raise MedcontourError(
-                f"{out} is there already and is no calibration; choose another name, or remove it."
-            )
-    return out
+def _is_calibration(file: Path) -> bool:
+    try:
+        document = json.loads(read_text(file))
+        return str(document["schema"]).startswith("medcontour/calibration/")
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return False

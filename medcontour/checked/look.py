@@ -10,12 +10,13 @@ from typing import Literal
 from medcontour.calibration import strength
 from medcontour.calibration.figures import figures
 from medcontour.calibration.fit import Judged
-from medcontour.checked.records import Records, Seen, SeenFinding
+from medcontour.checked.records import ScanRecords
 from medcontour.checked.scans import CheckedScan
+from medcontour.checked.seen import Seen, SeenFinding
 from medcontour.checked.truth import kept, truth_of
 from medcontour.classifier import Classifier
 from medcontour.errors import MedcontourError
-from medcontour.pipeline.calibrating import calibration_key
+from medcontour.pipeline.calibrating import run_key
 from medcontour.pipeline.job import uncalibrated
 from medcontour.pipeline.settings import Settings
 from medcontour.privacy import discreet
@@ -53,8 +54,8 @@ def looking(
     classifier: Classifier, target: int, settings: Settings, records: Path | None
 ) -> Looking:
     """Begin to look, or go on where `records` says."""
-    run = f"{classifier.weights_sha256} {target} {calibration_key(settings)}"
-    return Looking(classifier, settings, Records(records, run))
+    run = run_key(classifier, target, settings)
+    return Looking(classifier, settings, ScanRecords(records, run))
 
 
 @dataclass
@@ -71,7 +72,7 @@ class Looking:
 
     classifier: Classifier
     settings: Settings
-    records: Records
+    records: ScanRecords
     notes: list[str] = field(default_factory=list)
     unit: Literal["image", "scan"] | None = None
     scans: list[LookedAt] = field(default_factory=list)
@@ -114,11 +115,10 @@ class Looking:
         key = self.records.key(scan, truth)
         if (same := self._keys.setdefault(key, number)) != number:
             raise MedcontourError(f"it is the same as scan {same}; each counts once.")
-        seen = self.records.known.get(key)
-        if seen is None:
-            seen = self._suggested(scan, truth, finding)
-            self.records.add(key, seen)
+        if key not in self.records.known:
+            self.records.add(key, self._suggested(scan, truth, finding).to_dict())
         self.unit = unit
+        seen = Seen.from_dict(self.records.known[key])
         return LookedAt(_group(checked, scan, number), finding, seen)
 
     def _suggested(self, scan: Scan, truth: Mask | None, finding: bool) -> Seen:

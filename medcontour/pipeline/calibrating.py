@@ -12,7 +12,7 @@ from medcontour.errors import MedcontourError
 from medcontour.pipeline.references import classifier_reference
 from medcontour.pipeline.settings import Settings
 
-__all__ = ["AnyCalibration", "calibration_for", "calibration_key"]
+__all__ = ["AnyCalibration", "calibration_for", "calibration_key", "run_key"]
 
 AnyCalibration = Calibration | str | os.PathLike[str]
 """A `Calibration`, or the path of the file that one was written to."""
@@ -62,3 +62,8 @@ def calibration_key(settings: Settings) -> str:
     False
     """
     return replace(settings, seed=0, target=None).key()
+
+
+def run_key(classifier: Classifier, target: int, settings: Settings) -> str:
+    """Name what is found on a scan but the scan itself: records of another run are not taken up."""
+    return f"{classifier.weights_sha256} {target} {calibration_key(settings)}"

@@ -23,8 +23,8 @@ from medcontour.explain import (
     mildest,
 )
 from medcontour.outline import LearnedNetworks, Outline, Outliner
-from medcontour.pipeline.alone import Alone, judged_alone, status_of, without_others
-from medcontour.pipeline.found import POSITIVE, Found, preset_of, search
+from medcontour.pipeline.alone import Alone, judged_alone, without_others
+from medcontour.pipeline.found import Found, preset_of, search
 from medcontour.pipeline.outliners import given_outliner
 from medcontour.pipeline.outlines import (
     Offer,
@@ -32,11 +32,12 @@ from medcontour.pipeline.outlines import (
     offer_outlines,
     outline_notes,
 )
-from medcontour.pipeline.placement import UNSTABLE, Network, Placed
+from medcontour.pipeline.placement import Network, Placed
 from medcontour.pipeline.placing import placed, placed_outline
 from medcontour.pipeline.planes import PlaneBatch, grey_planes, plane_geometry
 from medcontour.pipeline.settings import Settings
 from medcontour.pipeline.shortcut import ShortcutCheck, check_shortcut
+from medcontour.pipeline.slice_status import evidence_notes, slice_status
 from medcontour.pipeline.stack_parts import Traced
 from medcontour.pipeline.views import views_of
 from medcontour.results import Evidence, FindingSlice
@@ -45,10 +46,6 @@ from medcontour.scan import Scan
 from medcontour.shortcuts import body_mask
 
 __all__ = ["Explained", "Explainer"]
-
-LEAST_PIXELS = 4
-LARGEST_FRACTION = 0.7
-LEAST_EFFECT = 0.1
 
 INSIDE_SOMETHING = "It lies inside a clear boundary of the image, which is outlined."
 """The note of a collapsed contour that has an outline all the same."""
@@ -172,7 +169,8 @@ class Explainer:
         """What some of a slice's contours, by their places, are as a result."""
         k = work.batch.slices[index]
         curves = work.fit.curves[index][torch.tensor(own, device=work.costs.device)]
-        status = self._status(work, index, curves, evidence)
+        effect = float(work.fit.preserved[index] - work.fit.deleted[index])
+        status = slice_status(curves, work.perturbation.plane, evidence, effect)
         every = [
             Traced(k, curves[n : n + 1], offer, suggested=status in SUGGESTED)
             for n, offer in enumerate(offers)
@@ -186,7 +184,18 @@ class Explainer:
             common | ({"gain": gains[n]} if gains else {}) | (alone[n].quality if alone else {})
             for n in own
         ]
-        note = self._note(work, index, evidence, status, shortcut, own[0] == 0)
+        first = own[0] == 0
+        note = " ".join(
+            evidence_notes(
+                evidence,
+                status,
+                list(shortcut.warnings.values()),
+                self.classifier.labels[self.target],
+                work.backgrounds[index],
+                work.fit.pruned[index] if first else 0,
+                work.idle[index] if first else 0,
+            )
+        )
         if status == "collapsed" and followed:
             note = f"{note} {INSIDE_SOMETHING}"
         part = FindingSlice(
@@ -351,49 +360,6 @@ class Explainer:
         low, high = perturbation.bounds
         seen = ((points >= low.cpu()) & (points <= high.cpu())).all(-1)
         return points[seen] if bool(seen.any()) else points
-
-    def _status(
-        self, work: _Work, index: int, curves: FourierContour, evidence: Evidence
-    ) -> Status:
-        geometry = work.perturbation.plane
-        fraction = float(curves.area_inside(geometry).sum()) / geometry.area
-        pixels = fraction * geometry.rows * geometry.columns
-        effect = float(work.fit.preserved[index] - work.fit.deleted[index])
-        # One of several places that each keep the score: taking it away alone changes little.
-        one_of_several = evidence.preserved > POSITIVE >= evidence.background
-        explains = effect >= LEAST_EFFECT or one_of_several
-        if pixels < LEAST_PIXELS or fraction > LARGEST_FRACTION or not explains:
-            return "collapsed"
-        return status_of(evidence.deleted, evidence.p_value)
-
-    def _note(
-        self,
-        work: _Work,
-        index: int,
-        evidence: Evidence,
-        status: Status,
-        shortcut: ShortcutCheck,
-        first: bool,
-    ) -> str:
-        notes = list(shortcut.warnings.values())
-        pruned, idle = work.fit.pruned[index], work.idle[index]
-        if pruned and first:
-            notes.append(f"Contours looked for and dropped because they add nothing: {pruned}.")
-        if idle and first:
-            notes.append(
-                "Contours left out because by themselves they do not keep the class better than "
-                f"random places do: {idle}."
-            )
-        if evidence.background > POSITIVE:
-            notes.append(
-                f"The background ({work.backgrounds[index]}) alone is still called "
-                f"{self.classifier.labels[self.target]}: taking evidence away changes little."
-            )
-        if not evidence.stable_under_mirroring:
-            notes.append(UNSTABLE)
-        if status == "collapsed":
-            notes.append("The contour collapsed: it explains nothing and is not a suggestion.")
-        return " ".join(notes)
 
 
 def _holds(outline: Outline, evidence: Shape) -> bool:
