@@ -63,16 +63,19 @@ def learn(
     device: DeviceOption = "cpu",
     as_json: JsonOption = False,
 ) -> None:
-    """Teach networks to outline, from a classifier and scans without masks.
+    """Train networks to outline, from a classifier and scans without masks.
 
     A sample of the scans is explained, and small networks that start from the classifier's own
     encoder learn the outlines found there: their single faults average out. It takes minutes on
-    a processor. For example:
+    a processor. Where the file is there already and scans were corrected, its networks are trained
+    on with these, for a minute. For example:
 
         medcontour learn scans --classifier bundle --out outliner.safetensors
 
         medcontour suggest scan.png --classifier bundle --outline learned:outliner.safetensors \
 --out out
+
+        medcontour learn scans --classifier bundle --out outliner.safetensors --edits corrected
     """
     loaded = mc.load_classifier(classifier, labels=names(labels), outputs=outputs, device=device)
     try:
@@ -92,8 +95,8 @@ def learn(
         f"{card['positive']}; {card['explained']} were explained, {card['corrected']} corrected."
     )
     console.print(
-        f"On images that they were not taught, networks find the outlines again with Dice "
-        f"{card['agreement']:.2f}; they bear out {card['borne_out']:.0%} of them."
+        f"On images that they left out, networks find the outlines again with Dice "
+        f"{card['agreement']:.2f}; they confirm {card['confirmed']:.0%} of them."
     )
     for note in made.notes:
         console.print(f"Note: {escape(note)}")

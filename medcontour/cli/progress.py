@@ -15,7 +15,7 @@ DOING = {
     "fetch": "Fetching images from the archive",
     "calibrate": "Looking at checked scans",
     "classify": "Asking the classifier about each slice",
-    "learn": "Teaching networks",
+    "learn": "Training networks",
     "optimise": "Optimising contours",
     "judge": "Judging them against random places",
     "map": "Optimising a contour of each area",

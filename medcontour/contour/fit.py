@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy import ndimage, optimize
+from scipy import optimize
 from skimage import measure
 from torch import Tensor
 
 from medcontour.contour.fourier import FourierContour, Parametrisation
+from medcontour.contour.parts import largest_part
 from medcontour.contour.plane import PlaneGeometry
 
 __all__ = ["fit_mask", "fit_polygon"]
@@ -126,12 +127,10 @@ def fit_mask(
         raise ValueError(
             f"a mask of {inside.shape} is no mask of a plane of {(plane.rows, plane.columns)}"
         )
-    parts, count = ndimage.label(inside)
-    if not count:
+    if not inside.any():
         raise ValueError("the mask is empty; there is nothing to fit a curve to")
-    largest = 1 + int(np.argmax(np.bincount(parts.ravel())[1:]))
     # A rim of zeros closes the boundary of a part that touches the plane's edge.
-    part = np.pad(parts == largest, 1).astype(np.float64)
+    part = np.pad(largest_part(inside), 1).astype(np.float64)
     outer = max(measure.find_contours(part, 0.5), key=len)[:-1] - 1
     polygon = plane.from_index(torch.from_numpy(outer[:, ::-1].copy()))
     return fit_polygon(polygon, harmonics=harmonics, frame=frame, parametrisation=parametrisation)

@@ -9,4 +9,4 @@ LEAST_OUTLINES = 8
 """With fewer outlines there is no set to learn from."""
 
 LEAST_AGREEMENT = 0.4
-"""Below, networks do not find the outlines again on images that they were not taught."""
+"""Below, networks do not find the outlines again on images that they left out."""

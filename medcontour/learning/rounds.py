@@ -1,87 +1,54 @@
-"""Networks trained in rounds: on outlines, then on outlines that the networks bear out."""
+"""Networks trained in rounds: on outlines, then on outlines that the networks confirm."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from medcontour.learning.training import TRAINING, Examples, train
-from medcontour.outline.learned import largest_part, probabilities
+from medcontour.contour.parts import largest_part
+from medcontour.learning.training import TRAINING, TrainingConstants, train
+from medcontour.learning.training_set import Masks, TrainingSet, dice_each, given
+from medcontour.outline.learned import probabilities
 from medcontour.outline.learned_file import read_networks, write_networks
 from medcontour.outline.segmentation import SegmentationNetwork
 
-__all__ = ["ROUNDS", "Known", "Round", "Rounds", "in_rounds"]
-
-Masks = npt.NDArray[np.float32]
+__all__ = ["ROUNDS", "Round", "RoundConstants", "Training", "drawn_by", "in_rounds", "one_round"]
 
 
 @dataclass(frozen=True)
-class Rounds:
+class RoundConstants:
     """How a set is learned.
 
     Attributes
     ----------
     rounds
         How many at most: one that agrees less with the outlines than the one before is not kept.
-    networks
-        Trained in each round; each leaves out its share of the images, and says of these what it
-        has not been told.
-    levels
+    folds
+        Networks of a round; each leaves out its fold of the images, on which it is tested.
+    thresholds
         The probabilities from which pixels may be taken to belong to a finding. The one is taken
-        at which networks agree best with the outlines of images that they were not taught, so that
-        what they draw is as large.
-    borne_out
-        Dice of a seed and of what a network draws that was not taught it, from which the seed
+        at which networks agree best with the outlines of the fold that they left out, so that what
+        they draw is as large.
+    confirmed
+        Dice of an outline and of what the network draws that left it out, from which the outline
         stays; below, the network's takes its place.
     enough_corrected
-        From so many corrected images on, these choose the level instead of the outlines.
+        From so many corrected images on, these choose the threshold instead of the outlines.
     """
 
     rounds: int = 2
-    networks: int = 3
-    levels: tuple[float, ...] = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
-    borne_out: float = 0.6
+    folds: int = 3
+    thresholds: tuple[float, ...] = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+    confirmed: float = 0.6
     enough_corrected: int = 5
 
 
-ROUNDS = Rounds()
-
-
-@dataclass(frozen=True)
-class Known:
-    """All images with the finding, and what is known of each before anything is learned.
-
-    Attributes
-    ----------
-    images
-        (N, C, H, W).
-    groups
-        (N,) which belong together (one scan): no network is taught on some and tested on others.
-    masks
-        (N, H, W) from 0 to 1: outlines, or what readers drew; empty where there is neither.
-    corrected
-        (N,) bool: whose masks are readers'.
-    without
-        (M, C, H, W) images without the finding.
-    """
-
-    images: Tensor
-    groups: npt.NDArray[np.int64]
-    masks: Masks
-    corrected: npt.NDArray[np.bool_]
-    without: Tensor
-
-    @property
-    def given(self) -> npt.NDArray[np.bool_]:
-        """(N,) whose mask is not empty."""
-        filled: npt.NDArray[np.bool_] = self.masks.reshape(len(self.masks), -1).max(1) > 0.5
-        return filled
+ROUNDS = RoundConstants()
 
 
 @dataclass(frozen=True)
@@ -91,138 +58,169 @@ class Round:
     Attributes
     ----------
     networks
-        One for each share of the images that it left out.
-    level
+        One a fold.
+    threshold
         The probability from which a pixel belongs to the finding.
     agreement
-        Mean Dice of the given masks and what a network draws that was not taught them.
-    borne_out
-        Share of the outlines that such networks bear out.
+        Mean Dice of the given masks and what the network draws that left them out.
+    confirmed
+        Share of the outlines that such networks confirm.
     drawn
         (N, H, W) what such a network draws on each image.
     """
 
     networks: tuple[SegmentationNetwork, ...]
-    level: float
+    threshold: float
     agreement: float
-    borne_out: float
+    confirmed: float
     drawn: npt.NDArray[np.bool_]
 
 
-def in_rounds(
-    network: nn.Module,
-    known: Known,
-    seed: int,
-    step: Callable[[int, int], None],
-    kept: Callable[[int, int], Path | None],
-    constants: Rounds = ROUNDS,
-) -> Round:
-    """Learn a set, and give its last round.
+@dataclass(frozen=True)
+class Training:
+    """How networks are trained, and where they are kept while the work goes on.
 
-    Parameters
+    Attributes
     ----------
     network
         The classifier's own.
-    known
-        The images.
     seed
         Of everything random.
     step
-        Told how much is done, and all.
+        Told the steps done, and all of them.
     kept
-        The file in which the network of a round and a place is kept while the work goes on; None
-        keeps none.
+        The file in which the network of a number is kept; None keeps none.
+    networks
+        How many are trained in all.
+    constants
+        How each is trained.
     """
-    share = _shares(known.groups, constants.networks, seed)
-    masks, there = known.masks, known.given
-    most = constants.rounds * constants.networks
+
+    network: nn.Module
+    seed: int
+    step: Callable[[int, int], None]
+    kept: Callable[[int], Path | None]
+    networks: int
+    constants: TrainingConstants = TRAINING
+
+    def trained(
+        self,
+        number: int,
+        known: TrainingSet,
+        masks: Masks,
+        which: npt.NDArray[np.bool_],
+        start: SegmentationNetwork | None,
+    ) -> SegmentationNetwork:
+        """Train a network on some of the images, or take the one that an earlier run kept."""
+        file = self.kept(number)
+        if file is not None and file.is_file():
+            [found], _ = read_networks(file, self.network)
+            return found
+
+        def told(done: int, steps: int) -> None:
+            self.step(number * steps + done, self.networks * steps)
+
+        made = train(
+            self.network,
+            known.examples(masks, which),
+            self.seed + number,
+            told,
+            start,
+            self.constants,
+        )
+        if file is not None:
+            write_networks(file, [made], known.shape, {})
+        return made
+
+
+def in_rounds(known: TrainingSet, training: Training, constants: RoundConstants = ROUNDS) -> Round:
+    """Learn a set, and give the last round that is kept."""
+    masks = known.masks
     before: Round | None = None
     for number in range(constants.rounds):
-        networks = []
-        for place in range(constants.networks):
-            taught = there & (share != place)
-            examples = Examples(
-                known.images[taught],
-                torch.from_numpy(masks[taught]),
-                torch.from_numpy(known.corrected[taught]),
-                known.without,
-            )
-            base = number * constants.networks + place
-
-            def told(done: int, steps: int, base: int = base) -> None:
-                step(base * steps + done, most * steps)
-
-            start = None if before is None else before.networks[place]
-            networks.append(
-                _trained(network, examples, seed + base, told, start, kept(number, place))
-            )
-        now = _judged(networks, known, share, constants)
+        starts = None if before is None else before.networks
+        now = one_round(known, masks, training, number * constants.folds, starts, constants)
         if before is not None and now.agreement <= before.agreement:
             break
         before = now
-        good = known.given & (_dice_each(before.drawn, known.masks) >= constants.borne_out)
+        good = known.given & (dice_each(before.drawn, known.masks) >= constants.confirmed)
         stays = (good | known.corrected)[:, None, None]
         masks = np.where(stays, known.masks, before.drawn.astype(np.float32))
-        there = masks.reshape(len(masks), -1).max(1) > 0.5
     assert before is not None  # there is a round
     return before
 
 
-def _trained(
-    network: nn.Module,
-    examples: Examples,
-    seed: int,
-    step: Callable[[int, int], None],
-    start: SegmentationNetwork | None,
-    file: Path | None,
-) -> SegmentationNetwork:
-    """Train a network, or take the one that an earlier run kept."""
-    if file is not None and file.is_file():
-        [found], _ = read_networks(file, network, examples.images[:1])
-        return found
-    made = train(network, examples, seed, step, start, TRAINING)
-    if file is not None:
-        write_networks(file, [made], {})
-    return made
+def one_round(
+    known: TrainingSet,
+    masks: Masks,
+    training: Training,
+    first: int,
+    starts: Sequence[SegmentationNetwork] | None,
+    constants: RoundConstants = ROUNDS,
+) -> Round:
+    """Train a network a fold on (N, H, W) masks, and test each on its own fold.
+
+    Parameters
+    ----------
+    known
+        The images; its own masks are what networks are tested against.
+    masks
+        What they are trained on.
+    training
+        How.
+    first
+        Number of the first network.
+    starts
+        Networks to go on from, one a fold; None starts from the classifier.
+    constants
+        How many, and how they are tested.
+    """
+    fold = _folds(known.groups, constants.folds, training.seed)
+    networks = tuple(
+        training.trained(
+            first + n,
+            known,
+            masks,
+            given(masks) & (fold != n),
+            None if starts is None else starts[n],
+        )
+        for n in range(constants.folds)
+    )
+    return _tested(networks, known, fold, constants)
 
 
-def _shares(groups: npt.NDArray[np.int64], count: int, seed: int) -> npt.NDArray[np.int64]:
-    """(N,) which of `count` networks each image is not taught to."""
+def drawn_by(maps: Masks, threshold: float) -> npt.NDArray[np.bool_]:
+    """(N, H, W) what (N, H, W) probabilities draw: the largest part above a threshold."""
+    return np.stack([largest_part(each > threshold) for each in maps])
+
+
+def _folds(groups: npt.NDArray[np.int64], count: int, seed: int) -> npt.NDArray[np.int64]:
+    """(N,) which of `count` networks leaves out each image."""
     names, of = np.unique(groups, return_inverse=True)
     order: npt.NDArray[np.int64] = np.random.default_rng(seed).permutation(len(names)) % count
     return order[of]
 
 
-def _judged(
+def _tested(
     networks: Sequence[SegmentationNetwork],
-    known: Known,
-    share: npt.NDArray[np.int64],
-    constants: Rounds,
+    known: TrainingSet,
+    fold: npt.NDArray[np.int64],
+    constants: RoundConstants,
 ) -> Round:
     maps = np.zeros(known.masks.shape, np.float32)
-    for place, each in enumerate(networks):
-        own = share == place
-        if own.any():
-            maps[own] = probabilities(each, known.images[own]).numpy()
+    for n, network in enumerate(networks):
+        if (own := fold == n).any():
+            maps[own] = probabilities(network, known.images[own]).cpu().numpy()
     decisive = known.given & known.corrected
     if decisive.sum() < constants.enough_corrected:
         decisive = known.given
-    best: tuple[float, float, npt.NDArray[np.bool_]] | None = None
-    for level in constants.levels:
-        drawn = np.stack([largest_part(each, level) for each in maps])
-        agreement = float(_dice_each(drawn, known.masks)[decisive].mean())
-        if best is None or agreement > best[0]:
-            best = agreement, level, drawn
-    assert best is not None  # there are levels
-    agreement, level, drawn = best
+    tried = [
+        Round(tuple(networks), threshold, float(dice[decisive].mean()), 0.0, drawn)
+        for threshold in constants.thresholds
+        for drawn in [drawn_by(maps, threshold)]
+        for dice in [dice_each(drawn, known.masks)]
+    ]
+    best = max(tried, key=lambda each: each.agreement)
     outlines = known.given & ~known.corrected
-    good = _dice_each(drawn, known.masks)[outlines] >= constants.borne_out
-    return Round(tuple(networks), level, agreement, float(good.mean()) if len(good) else 1.0, drawn)
-
-
-def _dice_each(drawn: npt.NDArray[np.bool_], masks: Masks) -> npt.NDArray[np.float64]:
-    """(N,) Dice, 0 where both are empty."""
-    given = masks >= 0.5
-    both = (drawn & given).sum((1, 2))
-    each: npt.NDArray[np.float64] = 2 * both / np.maximum(drawn.sum((1, 2)) + given.sum((1, 2)), 1)
-    return each
+    good = dice_each(best.drawn, known.masks)[outlines] >= constants.confirmed
+    return replace(best, confirmed=float(good.mean()) if len(good) else 1.0)

@@ -11,8 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from medcontour.learning.alter import altered
-from medcontour.outline.segmentation import SegmentationNetwork, segmentation_network
+from medcontour.learning.augmentation import augmented
+from medcontour.outline.segmentation import (
+    SegmentationNetwork,
+    device_of,
+    segmentation_network,
+)
 
 __all__ = ["TRAINING", "Examples", "TrainingConstants", "train"]
 
@@ -60,7 +64,7 @@ TRAINING = TrainingConstants()
 
 @dataclass(frozen=True)
 class Examples:
-    """What a network is taught with.
+    """What a network is trained on.
 
     Attributes
     ----------
@@ -88,7 +92,10 @@ def train(
     start: SegmentationNetwork | None,
     constants: TrainingConstants,
 ) -> SegmentationNetwork:
-    """Train a network by cross entropy and soft Dice, on images altered at random.
+    """Train a network by cross entropy and soft Dice, on images augmented at random.
+
+    It is trained where the classifier's network stands; images are augmented on the processor, so
+    that the same seed gives the same images everywhere.
 
     Parameters
     ----------
@@ -109,7 +116,9 @@ def train(
     """
     draw = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
-    trained = copy.deepcopy(start) or segmentation_network(network, examples.images[:1])
+    shape = tuple(examples.images.shape[1:])
+    trained = copy.deepcopy(start) or segmentation_network(network, shape)
+    device = device_of(trained)
     trained.requires_grad_(True).train()
     share = 1 - constants.average
 
@@ -130,9 +139,9 @@ def train(
     span = (examples.images.amax((0, 2, 3), keepdim=True) - low).clamp_min(1e-6)
     for done in range(constants.steps):
         images, masks = _batch(examples, draw, constants)
-        images, masks = altered((images - low) / span, masks, draw)
+        images, masks = augmented((images - low) / span, masks, draw)
         given = (images * span + low).contiguous(memory_format=torch.channels_last)
-        loss = _loss(trained(given), masks)
+        loss = _loss(trained(given.to(device)), masks.to(device))
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         optimiser.step()

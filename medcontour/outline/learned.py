@@ -1,4 +1,4 @@
-"""Outlines by networks that were taught on the outlines of a set of images."""
+"""Outlines by networks that were trained on a set of images."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from scipy import ndimage
@@ -15,19 +14,18 @@ from skimage import measure
 from torch import Tensor
 
 from medcontour.contour import FourierContour, PlaneGeometry, Shape, fit_polygon
+from medcontour.contour.parts import largest_part
 from medcontour.outline.outliner import Outline
 from medcontour.outline.region import boundary_quality, outline_candidates
-from medcontour.outline.segmentation import SegmentationNetwork
+from medcontour.outline.segmentation import SegmentationNetwork, device_of
 
 __all__ = [
     "LearnedConstants",
     "LearnedNetworks",
     "LearnedOutliner",
-    "largest_part",
     "probabilities",
+    "soft_dice",
 ]
-
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -57,18 +55,18 @@ LEAST_PIXELS = 4
 
 @dataclass(frozen=True)
 class LearnedNetworks:
-    """Networks that were taught on a set of images.
+    """Networks that were trained on a set of images.
 
     Attributes
     ----------
     networks
         Their mean is the map.
-    level
+    threshold
         Probability from which a pixel belongs to the finding.
     """
 
     networks: Sequence[SegmentationNetwork]
-    level: float
+    threshold: float
 
     def outliner(self, images: Tensor, points: Tensor) -> LearnedOutliner:
         """Draw on (N, C, H, W) inputs of the classifier; (H, W, 2) `points` is where they lie.
@@ -80,10 +78,10 @@ class LearnedNetworks:
     def maps(self, images: Tensor) -> Tensor:
         """(N, H, W) how likely each pixel of (N, C, H, W) inputs belongs to the finding.
 
-        The level lies at one half.
+        The threshold lies at one half.
         """
         mean = torch.stack([probabilities(network, images) for network in self.networks]).mean(0)
-        odds = torch.logit(mean, eps=1e-6) - math.log(self.level / (1 - self.level))
+        odds = torch.logit(mean, eps=1e-6) - math.log(self.threshold / (1 - self.threshold))
         return odds.sigmoid()
 
 
@@ -136,10 +134,14 @@ class LearnedOutliner:
 
 @torch.no_grad()
 def probabilities(network: SegmentationNetwork, images: Tensor, at_once: int = 16) -> Tensor:
-    """(N, H, W) of (N, C, H, W) images: the mean over an image and its mirror image."""
+    """(N, H, W) of (N, C, H, W) images: the mean over an image and its mirror image.
+
+    It stands where the network does.
+    """
     parts = []
+    device = device_of(network)
     for first in range(0, len(images), at_once):
-        some = images[first : first + at_once]
+        some = images[first : first + at_once].to(device)
         seen = network(some).sigmoid() + network(some.flip(-1)).sigmoid().flip(-1)
         parts.append(
             F.interpolate(seen / 2, some.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
@@ -147,20 +149,16 @@ def probabilities(network: SegmentationNetwork, images: Tensor, at_once: int = 1
     return torch.cat(parts)
 
 
-def largest_part(probability: npt.NDArray[np.floating], level: float = 0.5) -> Mask:
-    """Where a map is above a level: the largest part that hangs together, its holes filled.
+def soft_dice(one: Tensor, other: Tensor) -> Tensor:
+    """(N,) Dice of two (N, H, W) of maps from 0 to 1.
 
     Examples
     --------
-    >>> largest_part(np.array([[0.9, 0.0, 0.8], [0.9, 0.0, 0.0]])).tolist()
-    [[True, False, False], [True, False, False]]
+    >>> soft_dice(torch.tensor([[[1.0, 0.0]]]), torch.tensor([[[0.5, 0.5]]]))
+    tensor([0.5000])
     """
-    parts, count = ndimage.label(probability > level)
-    if not count:
-        return np.zeros(probability.shape, dtype=np.bool_)
-    largest = 1 + int(np.argmax(np.bincount(parts.ravel())[1:]))
-    filled: Mask = ndimage.binary_fill_holes(parts == largest)
-    return filled
+    both: Tensor = 2 * (one * other).sum((1, 2))
+    return both / (one + other).sum((1, 2)).clamp_min(1e-6)
 
 
 def _curve_of(drawn: Tensor, points: Tensor, evidence: Shape) -> FourierContour | None:
@@ -169,7 +167,7 @@ def _curve_of(drawn: Tensor, points: Tensor, evidence: Shape) -> FourierContour 
     parts, _ = ndimage.label(numbers > 0.5)
     under = parts[evidence.to("cpu").contains(points)[0].numpy()]
     touched = np.bincount(under, minlength=2)[1:]
-    part = parts == 1 + int(np.argmax(touched)) if touched.any() else largest_part(numbers)
+    part = parts == 1 + int(np.argmax(touched)) if touched.any() else largest_part(numbers > 0.5)
     if part.sum() < LEAST_PIXELS:
         return None
     filled = ndimage.binary_fill_holes(part)
@@ -189,9 +187,8 @@ def _weighed(offered: Sequence[Outline], drawn: Tensor, points: Tensor) -> list[
     """Outlines with what the map says for each, the best first."""
     weighed = []
     for outline in offered:
-        inside = outline.contour.contains(points)[0].float()
-        dice = 2 * (inside * drawn).sum() / (inside.sum() + drawn.sum()).clamp_min(1e-6)
-        gain = LEARNED.agreement * float(dice)
-        quality = {**outline.quality, "map_agreement": float(dice)}
+        dice = float(soft_dice(outline.contour.contains(points).float(), drawn[None]))
+        gain = LEARNED.agreement * dice
+        quality = {**outline.quality, "map_agreement": dice}
         weighed.append(replace(outline, energy=outline.energy - gain, quality=quality))
     return sorted(weighed, key=lambda outline: outline.energy)

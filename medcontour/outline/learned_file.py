@@ -9,7 +9,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 
 from medcontour.errors import MedcontourError
 from medcontour.files import replacing
@@ -18,21 +18,41 @@ from medcontour.outline.segmentation import SegmentationNetwork, segmentation_ne
 
 __all__ = ["SCHEMA", "read_card", "read_networks", "write_networks"]
 
-SCHEMA = "medcontour/learned/1"
+SCHEMA = "medcontour/learned/2"
 CARD = "medcontour"
 """The key of the file's metadata under which the card stands, as JSON."""
 
 
 def write_networks(
-    path: Path, networks: Sequence[SegmentationNetwork], card: Mapping[str, Any]
+    path: Path,
+    networks: Sequence[SegmentationNetwork],
+    shape: Sequence[int],
+    card: Mapping[str, Any],
 ) -> None:
-    """Write networks that have the same stages, with a card of plain values."""
+    """Write networks that have the same stages, with a card of plain values.
+
+    Parameters
+    ----------
+    path
+        The file.
+    networks
+        One or more.
+    shape
+        (C, H, W) of the inputs that they were trained on.
+    card
+        What the file says of itself beside these.
+    """
     tensors = {
-        f"{n}.{name}": tensor.contiguous().clone()
+        f"{n}.{name}": tensor.cpu().contiguous().clone()
         for n, network in enumerate(networks)
-        for name, tensor in network.cpu().state_dict().items()
+        for name, tensor in network.state_dict().items()
     }
-    own = {"schema": SCHEMA, "networks": len(networks), "stages": networks[0].stages}
+    own = {
+        "schema": SCHEMA,
+        "networks": len(networks),
+        "stages": networks[0].stages,
+        "inputs": list(shape),
+    }
     with replacing(path) as partial:
         save_file(tensors, partial, {CARD: json.dumps({**own, **card})})
 
@@ -62,7 +82,7 @@ def read_card(path: Path) -> dict[str, Any]:
 
 
 def read_networks(
-    path: Path, network: nn.Module, images: Tensor
+    path: Path, network: nn.Module
 ) -> tuple[tuple[SegmentationNetwork, ...], dict[str, Any]]:
     """Read what `write_networks` wrote.
 
@@ -72,12 +92,10 @@ def read_networks(
         The file.
     network
         That of the classifier which was learned with.
-    images
-        (B, C, H, W) some of its inputs.
 
     Returns
     -------
-    The networks, in ``eval`` mode, and the card.
+    The networks, in ``eval`` mode, where the classifier's stands; and the card.
 
     Raises
     ------
@@ -87,13 +105,14 @@ def read_networks(
     card = read_card(path)
     try:
         stages = tuple(str(name) for name in card["stages"])
-        made = [segmentation_network(network, images, stages) for _ in range(card["networks"])]
+        shape = tuple(int(size) for size in card["inputs"])
+        made = [segmentation_network(network, shape, stages) for _ in range(card["networks"])]
         with safe_open(path, "pt") as file:
             names = file.keys()
             for n, each in enumerate(made):
                 own = [name for name in names if name.startswith(f"{n}.")]
                 each.load_state_dict({k.partition(".")[2]: file.get_tensor(k) for k in own})
-    except (LookupError, RuntimeError, TypeError, SafetensorError) as error:
+    except (LookupError, RuntimeError, TypeError, ValueError, SafetensorError) as error:
         raise MedcontourError(
             f"{path} does not fit this classifier's network; learn again with this classifier."
         ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["PLAIN", "SegmentationNetwork", "segmentation_network"]
+__all__ = ["PLAIN", "SegmentationNetwork", "device_of", "segmentation_network"]
 
 WIDTHS = (32, 48, 80)
 """Channels of the decoder, from the finest stage to the coarsest."""
@@ -79,16 +80,16 @@ class PlainEncoder(nn.Module):
 
 
 def segmentation_network(
-    network: nn.Module, images: Tensor, stages: Sequence[str] | None = None
+    network: nn.Module, shape: Sequence[int], stages: Sequence[str] | None = None
 ) -> SegmentationNetwork:
     """Give a network whose encoder is a copy of a classifier's, its decoder untrained.
 
     Parameters
     ----------
     network
-        The classifier's own, ready for `images`.
-    images
-        (B, C, H, W) some of its inputs: its stages are found with them.
+        The classifier's own. What is given stands on its device.
+    shape
+        (C, H, W) of an input: the network's stages are found with one.
     stages
         Names of the stages; by default those found, and `PLAIN` where less than two are.
 
@@ -100,29 +101,38 @@ def segmentation_network(
     Examples
     --------
     >>> network = nn.Sequential(*(nn.Conv2d(n, n + 1, 3, 2, 1) for n in range(1, 6)))
-    >>> segmentation_network(network, torch.zeros(1, 1, 64, 64)).stages
+    >>> segmentation_network(network, (1, 64, 64)).stages
     ('1', '2', '3')
-    >>> segmentation_network(nn.Flatten(), torch.zeros(1, 1, 64, 64)).stages == PLAIN
+    >>> segmentation_network(nn.Flatten(), (1, 64, 64)).stages == PLAIN
     True
     """
-    found = {} if stages == PLAIN else _stages_of(network, images)
+    device = device_of(network)
+    found = {} if stages == PLAIN else _stages_of(network, torch.zeros(1, *shape, device=device))
     if stages is None:
         stages = tuple(found) if len(found) >= 2 else PLAIN
     encoder: nn.Module
     if stages == PLAIN:
-        encoder = PlainEncoder(images.shape[1]).to(images.device)
+        encoder = PlainEncoder(shape[0])
         found = dict(zip(PLAIN, PLAIN_WIDTHS[-len(PLAIN) :], strict=True))
     else:
         encoder = copy.deepcopy(network)
         for parameter in encoder.parameters():
             parameter.requires_grad_(parameter.is_floating_point())
     channels = [found[name] for name in stages]
-    return SegmentationNetwork(encoder, stages, channels).to(images.device)
+    return SegmentationNetwork(encoder, stages, channels).to(device)
+
+
+def device_of(network: nn.Module) -> torch.device:
+    """Give where a network stands; the processor for one without weights."""
+    tensors = itertools.chain(network.parameters(), network.buffers())
+    return next((tensor.device for tensor in tensors), torch.device("cpu"))
 
 
 @torch.no_grad()
 def _stages_of(network: nn.Module, images: Tensor) -> dict[str, int]:
     """Modules that give the last features at each of `STRIDES`, by name, with their channels."""
+    if any(isinstance(module, torch.jit.ScriptModule) for module in network.modules()):
+        return {}  # scripted modules take no hooks
     found: dict[int, tuple[str, int]] = {}
 
     def seen(name: str, output: object) -> None:
@@ -132,11 +142,8 @@ def _stages_of(network: nn.Module, images: Tensor) -> dict[str, int]:
                 if abs(math.log2(area) / 2 - math.log2(stride)) < 0.25:
                     found[stride] = name, output.shape[1]
 
-    try:
-        with _hooked(network, [name for name, _ in network.named_modules() if name], seen):
-            network(images[:1])
-    except RuntimeError:  # scripted modules take no hooks
-        return {}
+    with _hooked(network, [name for name, _ in network.named_modules() if name], seen):
+        network(images)
     return {name: channels for _, (name, channels) in sorted(found.items())}
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-
-import torch
+from typing import Any
 
 from medcontour.classifier import Classifier
 from medcontour.errors import MedcontourError
 from medcontour.outline import LearnedNetworks, Outliner, outliner
 from medcontour.outline.learned_file import read_card, read_networks
-from medcontour.pipeline.settings import LEARNED
+from medcontour.pipeline.settings import LEARNED_PREFIX
 
-__all__ = ["given_outliner"]
+__all__ = ["check_card", "given_outliner", "learned_networks"]
 
 
 def given_outliner(name: str, classifier: Classifier, target: int) -> Outliner | LearnedNetworks:
@@ -23,8 +23,8 @@ def given_outliner(name: str, classifier: Classifier, target: int) -> Outliner |
     MedcontourError
         Where there is none, or it was learned with another classifier or class.
     """
-    if name.startswith(LEARNED):
-        return _learned(Path(name.removeprefix(LEARNED)), classifier, target)
+    if name.startswith(LEARNED_PREFIX):
+        return _learned(Path(name.removeprefix(LEARNED_PREFIX)), classifier, target)
     return outliner(name)
 
 
@@ -39,6 +39,18 @@ def _learned(path: Path, classifier: Classifier, target: int) -> Outliner | Lear
         For another file, classifier or class.
     """
     card = read_card(path)
+    check_card(card, path, classifier, target)
+    return learned_networks(path, classifier) if card["reliable"] else outliner("region")
+
+
+def check_card(card: Mapping[str, Any], path: Path, classifier: Classifier, target: int) -> None:
+    """Check that a file was learned with a classifier, for one of its classes.
+
+    Raises
+    ------
+    MedcontourError
+        For another classifier or class.
+    """
     if card.get("classifier_sha256") != classifier.weights_sha256:
         raise MedcontourError(
             f"{path} was learned with another classifier; learn with this one "
@@ -49,13 +61,9 @@ def _learned(path: Path, classifier: Classifier, target: int) -> Outliner | Lear
             f"{path} was learned for {card.get('target_name')}, and "
             f"{classifier.labels[target]} is looked for; give the file of that class."
         )
-    if not card.get("reliable"):
-        return outliner("region")
-    return _read(path, classifier)
 
 
-def _read(path: Path, classifier: Classifier) -> LearnedNetworks:
-    channels = next(iter(classifier.network.parameters())).shape[1]
-    image = torch.zeros(1, channels, 64, 64, device=classifier.device)
-    networks, card = read_networks(path, classifier.network, image)
-    return LearnedNetworks(networks, float(card["level"]))
+def learned_networks(path: Path, classifier: Classifier) -> LearnedNetworks:
+    """Read the networks of a file that `check_card` lets pass."""
+    networks, card = read_networks(path, classifier.network)
+    return LearnedNetworks(networks, float(card["threshold"]))

@@ -24,9 +24,9 @@ from medcontour.limits import check_file
 from medcontour.pipeline.slices import Slices, slice_notation
 from medcontour.plugins import OUTLINERS, found
 
-__all__ = ["DEFAULTS", "LEARNED", "OutlineName", "Settings"]
+__all__ = ["DEFAULTS", "LEARNED_PREFIX", "OutlineName", "Settings"]
 
-LEARNED = "learned:"
+LEARNED_PREFIX = "learned:"
 """How the name of a learned outliner begins; its file follows."""
 
 OutlineName = Literal["region", "none"] | str
@@ -70,7 +70,7 @@ class Settings:
         paper's cosine (Eq. 6), blind to the class.
     outline
         How the outline is found from the evidence. region: it follows the image; learned:FILE: as
-        networks that `medcontour learn` taught on a set of images; none: no outlines, and label
+        networks that `medcontour learn` trained on a set of images; none: no outlines, and label
         maps carry the evidence contours. Packages may add others (medcontour.outliners).
     precision
         bfloat16: the search runs the network in half precision, faster on some machines and
@@ -148,8 +148,9 @@ class Settings:
             Where there is no such file.
         """
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        if self.outline.startswith(LEARNED):
-            values["outline"] = LEARNED + _digest(Path(self.outline.removeprefix(LEARNED)))
+        if self.outline.startswith(LEARNED_PREFIX):
+            file = Path(self.outline.removeprefix(LEARNED_PREFIX))
+            values["outline"] = LEARNED_PREFIX + _digest(file)
         named = isinstance(self.background, str)
         return values | {"background": self.background if named else repr(self.background)}
 
@@ -201,7 +202,7 @@ class Settings:
         object.__setattr__(self, name, value)
 
     def _check_outline(self) -> None:
-        if self.outline.startswith(LEARNED):
+        if self.outline.startswith(LEARNED_PREFIX):
             return  # the file is looked for with the classifier at hand
         if self.outline not in ("region", "none"):  # other packages' are only then looked for
             _check_name("outline", self.outline, (*found(OUTLINERS), "none"))

@@ -70,10 +70,10 @@ def test_a_run_that_was_stopped_goes_on(
     [records] = tmp_path.iterdir()
     assert not out.exists()
     lines = [json.loads(line) for line in records.read_text().splitlines()]
-    kept = [line for line in lines if line.get("findings")]
+    kept = [line["record"] for line in lines[1:] if line["record"]["findings"]]
     assert len(lines) == 5
     assert len(kept) == 1
-    lines[1]["findings"] = [kept[0]["findings"][0] | {"strength": 99.0, "kept": None}]
+    lines[1]["record"]["findings"] = [kept[0]["findings"][0] | {"strength": 99.0, "kept": None}]
     records.write_text("".join(json.dumps(line) + "\n" for line in lines))
     done = mc.calibrate(listed, bundle, out=out, **CHEAP)
     assert (-float("inf"), 99.0) in done.without_finding

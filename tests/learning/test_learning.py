@@ -13,10 +13,13 @@ import PIL.Image
 import pytest
 import torch
 from safetensors.torch import load_file
+from scipy import ndimage
 from small_files import call
 
 import medcontour as mc
 from medcontour.learning import rounds, training
+from medcontour.pipeline.outliners import learned_networks
+from medcontour.pipeline.planes import plane_batches
 
 ONE = "images/spot0.png"
 
@@ -36,6 +39,14 @@ def learned(bundle: Path, spots: Path, tmp_path_factory: pytest.TempPathFactory)
         patched.setattr(rounds, "TRAINING", replace(training.TRAINING, steps=25))
         mc.learn(spots / "images", bundle, out)
     return out
+
+
+def drawn_area(file: Path, bundle: Path, spots: Path) -> float:
+    """Pixels inside a picture's map of a learned outliner."""
+    classifier = mc.load_classifier(bundle)
+    scan = mc.read_scan(spots / "images" / "spot8.png")
+    [batch] = plane_batches(scan, classifier, [0], 1)
+    return float((learned_networks(file, classifier).maps(batch.inputs) > 0.5).sum())
 
 
 def dice(one: np.ndarray, other: np.ndarray) -> float:
@@ -112,6 +123,30 @@ def test_corrections_are_learned(bundle: Path, spots: Path, tmp_path: Path) -> N
     made = mc.learn(spots / "images", bundle, out, edits=edits)
     assert (made.card["corrected"], made.card["explained"]) == (5, 4)
     assert any("belong to no scan, or beside another: 1." in note for note in made.notes)
+
+
+@pytest.mark.slow
+def test_corrections_train_the_file_that_is_there_on(
+    learned: Path, bundle: Path, spots: Path, tmp_path: Path
+) -> None:
+    """Nothing is explained again; what readers drew twice as large is drawn larger from then on."""
+    edits, out = tmp_path / "edits", tmp_path / "o.safetensors"
+    edits.mkdir()
+    shutil.copy(learned, out)
+    before = drawn_area(out, bundle, spots)
+    for n in range(6):
+        mask = np.asarray(PIL.Image.open(spots / "masks" / f"spot{n}.png")) > 0
+        larger = ndimage.binary_dilation(mask, iterations=5)
+        PIL.Image.fromarray(np.uint8(255 * larger)).save(edits / f"spot{n}.png")
+    told: list[str] = []
+    made = mc.learn(
+        spots / "images", bundle, out, edits=edits, progress=lambda what, *_: told.append(what)
+    )
+    assert "optimise" not in told
+    assert any("trained on with what was corrected" in note for note in made.notes)
+    assert (made.card["corrected"], made.card["explained"]) == (6, 9)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["edits", out.name]
+    assert drawn_area(out, bundle, spots) > 1.15 * before
 
 
 def test_what_cannot_be_learned_is_said(

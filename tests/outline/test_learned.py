@@ -16,7 +16,8 @@ from medcontour.outline.segmentation import PLAIN, segmentation_network
 
 PLANE = PlaneGeometry(48, 64, (2.0, 1.0))
 POINTS = PLANE.pixel_centres().reshape(48, 64, 2).float()
-IMAGES = torch.rand(2, 1, 48, 64, generator=torch.Generator().manual_seed(1))
+SHAPE = (1, 48, 64)
+IMAGES = torch.rand(2, *SHAPE, generator=torch.Generator().manual_seed(1))
 
 
 def ellipse(x: float, y: float, wide: float = 0.3, high: float = 0.2) -> torch.Tensor:
@@ -78,7 +79,7 @@ def test_an_empty_map_leaves_the_boundaries_near_the_evidence() -> None:
 def test_the_encoder_is_a_copy_of_the_classifiers() -> None:
     network = strided()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    made = segmentation_network(network, IMAGES)
+    made = segmentation_network(network, SHAPE)
     assert made.stages == ("1", "2", "3")
     assert made(IMAGES).shape == (2, 1, 12, 16)
     made(IMAGES).sum().backward()
@@ -92,17 +93,17 @@ def test_without_stages_there_is_a_plain_network(scripted: bool) -> None:
     network: nn.Module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1))
     if scripted:
         network = torch.jit.script(strided())
-    made = segmentation_network(network, IMAGES)
+    made = segmentation_network(network, SHAPE)
     assert made.stages == PLAIN
     assert made(IMAGES).shape == (2, 1, 12, 16)
 
 
 @pytest.mark.parametrize("network", [strided(), nn.Flatten()])
 def test_a_file_gives_the_same_maps(network: nn.Module, tmp_path: Path) -> None:
-    made = [segmentation_network(network, IMAGES).eval() for _ in range(2)]
-    write_networks(tmp_path / "o.safetensors", made, {"level": 0.4})
-    read, card = read_networks(tmp_path / "o.safetensors", network, IMAGES)
-    assert (card["level"], card["networks"]) == (0.4, 2)
+    made = [segmentation_network(network, SHAPE).eval() for _ in range(2)]
+    write_networks(tmp_path / "o.safetensors", made, SHAPE, {"threshold": 0.4})
+    read, card = read_networks(tmp_path / "o.safetensors", network)
+    assert (card["threshold"], card["networks"]) == (0.4, 2)
     assert card == read_card(tmp_path / "o.safetensors")
     maps = [LearnedNetworks(networks, 0.4).maps(IMAGES) for networks in (made, read)]
     assert torch.equal(*maps)
@@ -111,10 +112,10 @@ def test_a_file_gives_the_same_maps(network: nn.Module, tmp_path: Path) -> None:
 
 def test_a_file_of_another_network_or_kind_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "o.safetensors"
-    write_networks(file, [segmentation_network(strided(), IMAGES)], {})
+    write_networks(file, [segmentation_network(strided(), SHAPE)], SHAPE, {})
     for network in (nn.Flatten(), nn.Sequential(*(nn.Conv2d(1, 1, 3, 2, 1) for _ in range(4)))):
         with pytest.raises(mc.MedcontourError, match="does not fit this classifier"):
-            read_networks(file, network, IMAGES)
+            read_networks(file, network)
     file.write_bytes(b"no weights")
     with pytest.raises(mc.MedcontourError, match="is no learned outliner"):
         read_card(file)

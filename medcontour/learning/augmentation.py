@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["altered"]
+__all__ = ["augmented"]
 
 
-def altered(images: Tensor, masks: Tensor, draw: torch.Generator) -> tuple[Tensor, Tensor]:
+def augmented(images: Tensor, masks: Tensor, draw: torch.Generator) -> tuple[Tensor, Tensor]:
     """Mirror, turn, zoom, stretch, bend, brighten, blur and roughen images; move masks alike.
 
     Parameters
