@@ -1,3 +1,4 @@
+from .batches import Batch, batch
 from .calibration import Calibration
 from .checked import calibrate
 from .classifier import load_classifier
@@ -13,6 +14,7 @@ from .scan import Scan, read_scan
 __version__: str
 
 __all__ = [
+    "Batch",
     "Calibration",
     "ExtremalContours",
     "Learned",
@@ -21,6 +23,7 @@ __all__ = [
     "Scan",
     "Settings",
     "Suggestion",
+    "batch",
     "calibrate",
     "contour_map",
     "explain_photograph",

@@ -96,7 +96,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 def replacing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary folder beside `path`, and put it in its place once the block succeeds.
 
-    The same as `replacing`, for a folder that is written as a whole.
+    The same as `replacing`, for a folder that is written as a whole; the temporary one is as deep.
 
     Raises
     ------
@@ -104,22 +104,20 @@ def replacing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         When the folder cannot be written.
     """
     final = _named(path)
+    new = _beside(final)
+    old: Path | None = None
     try:
-        workplace = Path(tempfile.mkdtemp(prefix=_prefix(), suffix=final.name, dir=final.parent))
-    except OSError as error:
-        raise MedcontourError(
-            f"{final} cannot be written ({error.strerror}); choose another folder."
-        ) from error
-    new, old = workplace / "new", workplace / "old"
-    try:
-        new.mkdir()
         yield new
+        umask = os.umask(0)
+        os.umask(umask)
+        new.chmod(0o777 & ~umask)
         if final.exists():
+            old = _beside(final) / "old"
             final.rename(old)
         try:
             new.rename(final)
         except OSError:
-            if old.exists():
+            if old is not None:
                 old.rename(final)
             raise
     except OSError as error:
@@ -128,7 +126,8 @@ def replacing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
             "nothing was changed there: free some space or choose another folder."
         ) from error
     finally:
-        shutil.rmtree(workplace, ignore_errors=True)
+        for left in (new, *([] if old is None else [old.parent])):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def make_folder(out: str | os.PathLike[str]) -> Path:
@@ -221,6 +220,16 @@ def _named(path: str | os.PathLike[str]) -> Path:
     check_file(final)  # a device or a pipe would be replaced by a file
     _tidy(final.parent)
     return final
+
+
+def _beside(final: Path) -> Path:
+    """Make a temporary folder beside a folder to write."""
+    try:
+        return Path(tempfile.mkdtemp(prefix=_prefix(), suffix=final.name, dir=final.parent))
+    except OSError as error:
+        raise MedcontourError(
+            f"{final} cannot be written ({error.strerror}); choose another folder."
+        ) from error
 
 
 def _prefix() -> str:

@@ -24,25 +24,25 @@ MOST = 4096
 """Names that are remembered as not to be repeated."""
 
 _TEXT = """
-a abdomen abdominal adc and aorta archive arm at axial backup bad big bomb bone bones border brain
-breast breasts broken bundle by cardiac case cases cervical chest chestxray classifier coco color
-colour constant contour contours contrast copy cor coronal coronary cr ct cut damaged data dataset
-datasets dce dcm deep deflated demo desktop dicom dicomdir documents downloads dwi dx edge edit
-edited edits empty enhanced evidence example examples export exports fdg file files finding
-findings first flair flat folder for frame frames from giant gray grey gz head heart here hip home
-im ima image images img in input inputs inside inverse io jpeg jpg json kidney kidneys knee label
-labelmap labels large left leg lesion lesions linked liver local long lumbar lung lungs mammo
-mammogram map mask masks media mg mha mhd missing mnt model models mr mri mrk native neck new nhdr
-nii nm no nodule nodules none note nowhere nrrd odd of old on opt or original originals ot out
-outline outlines output outputs overlay packed pacs padded pancreas part pelvis pet phantom phase
-picture pictures pipe plain png portal pr private project projects prostate pt public px raw
-refine refined report result results rf rg right roi root rt rtstruct run runs sag sagittal sample
-samples scan scans scout second seg segmentation segmentations sequence series ses session
-sessions set share shared short slice slices small spine spleen spot spots sr srv storage
-structure structures studies study sub subject suggest suggested suggestion suggestions temp test
-tests the there thorax tif tiff time tmp tra train training truncated tumor tumour uld ultrasound
-uneven us user users uterus validation var view volume volumes web week whole wide with work wrist
-xa xr xray
+a abdomen abdominal adc and aorta archive arm at axial backup bad batch big bomb bone bones border
+brain breast breasts broken bundle by cardiac case cases cervical chest chestxray classifier coco
+color colour constant contour contours contrast copy cor coronal coronary cr csv ct cut damaged
+data dataset datasets dce dcm deep deflated demo desktop dicom dicomdir documents downloads dwi dx
+edge edit edited edits empty enhanced evidence example examples export exports fdg file files
+finding findings first flair flat folder for frame frames from giant gray grey gz head heart here
+hip home html im ima image images img in input inputs inside inverse io jpeg jpg json kidney
+kidneys knee label labelmap labels large left leg lesion lesions linked liver local long lumbar
+lung lungs mammo mammogram map mask masks media mg mha mhd missing mnt model models mr mri mrk
+native neck new nhdr nii nm no nodule nodules none note nowhere nrrd odd of old on opt or original
+originals ot out outline outlines output outputs overlay packed pacs padded pancreas part pelvis
+pet phantom phase picture pictures pipe plain png portal pr private project projects prostate pt
+public px raw refine refined report result results rf rg right roi root rt rtstruct run runs sag
+sagittal sample samples scan scans scout second seg segmentation segmentations sequence series ses
+session sessions set share shared short slice slices small spine spleen spot spots sr srv storage
+structure structures studies study sub subject suggest suggested suggestion suggestions summary
+temp test tests the there thorax tif tiff time tmp tra train training truncated tumor tumour uld
+ultrasound uneven us user users uterus validation var view volume volumes web week whole wide with
+work worklist wrist xa xr xray
 """
 _WORDS = frozenset(_TEXT.split())
 """Words of the trade and of computers, which are nobody's name."""

@@ -14,6 +14,7 @@ import medcontour
 
 HEAVY = ("torch", "monai")
 COMPUTE = (
+    "batches",
     "benchmark",
     "checked",
     "classifier",

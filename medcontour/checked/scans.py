@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import csv
 import os
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from medcontour.errors import MedcontourError
 from medcontour.limits import read_text
 from medcontour.privacy import keep_private
-from medcontour.scan.folder import folder_files
-from medcontour.scan.read import file_kind
-from medcontour.scan.series import list_series
+from medcontour.scan.listing import listed_scans
 
 __all__ = ["CheckedScan", "checked_scans"]
 
@@ -84,50 +81,13 @@ def checked_scans(path: str | os.PathLike[str]) -> tuple[list[CheckedScan], tupl
 
 def _of_folder(root: Path) -> tuple[list[CheckedScan], tuple[str, ...]]:
     """Each file of its own kind, and each DICOM series."""
-    files = folder_files(root)
-    found: list[CheckedScan] = []
-    passed: Counter[str] = Counter()
-    with_dicom: list[Path] = []
-    for file in files.files:
-        try:
-            kind = file_kind(file)
-        except OSError:
-            passed["files that cannot be opened"] += 1
-            continue
-        if kind == "dicom":
-            if file.parent not in with_dicom:
-                with_dicom.append(file.parent)
-        elif kind is None:
-            passed["files of other kinds"] += 1
-        else:
-            found.append(CheckedScan(file))
-    series, notes = _series(with_dicom)
-    if not (found or series):
+    scans, notes = listed_scans(root)
+    if not scans:
         raise MedcontourError(
             f"The folder {root} holds no scan; give one with pictures, NIfTI, NRRD or MetaImage "
             "files or DICOM series, or a checked list (CSV)."
         )
-    counted = [f"Passed over: {count} {what}." for what, count in sorted(passed.items())]
-    return sorted([*found, *series], key=lambda scan: scan.path), (*files.notes, *notes, *counted)
-
-
-def _series(folders: Sequence[Path]) -> tuple[list[CheckedScan], list[str]]:
-    """The DICOM series of folders, each once; a series may lie in several of them."""
-    found, notes, seen = [], [], set()
-    for folder in folders:
-        if any(other in folder.parents for other in folders):  # that one is searched with it
-            continue
-        try:
-            listed, said = list_series(folder)
-        except MedcontourError as error:
-            notes.append(str(error))
-            continue
-        notes += said
-        for facts in listed:
-            if (folder, facts.uid) not in seen:
-                seen.add((folder, facts.uid))
-                found.append(CheckedScan(folder, facts.uid or None))
-    return found, list(dict.fromkeys(notes))
+    return [CheckedScan(scan.path, scan.series) for scan in scans], notes
 
 
 def _of_list(file: Path) -> list[CheckedScan]:

@@ -1,6 +1,7 @@
 """The command line: a thin face of the Python API."""
 
 from medcontour.cli import (  # noqa: F401  (they enter the app)
+    batch,
     benchmark,
     benchmark_methods,
     benchmark_trust,

@@ -16,10 +16,14 @@ from medcontour.explain.choices import MOST_CONTOURS
 from medcontour.pipeline.settings import DEFAULTS, Settings
 from medcontour.pipeline.slices import slice_notation
 from medcontour.plugins import OUTLINERS, found
+from medcontour.results.exporter import format_names
 
 __all__ = [
+    "CLASSIFIER",
+    "CalibrationOption",
     "ClassifierOption",
     "DeviceOption",
+    "ExportOption",
     "JsonOption",
     "LabelsOption",
     "MergeOption",
@@ -28,6 +32,7 @@ __all__ = [
     "ScanArgument",
     "SeriesOption",
     "SliceOption",
+    "WeakOption",
     "names",
     "numbers",
     "with_settings",
@@ -40,14 +45,12 @@ ScanArgument = Annotated[
         "series in an archive: dicomweb+https://HOST/ROOT#SERIES_UID."
     ),
 ]
-ClassifierOption = Annotated[
-    str,
-    typer.Option(
-        help="A MONAI bundle's folder, a TorchScript file, or a name (torchvision:resnet50, "
-        "timm:resnet50, torchxrayvision:densenet121-res224-all). The first two can run code: use "
-        "only those you trust."
-    ),
-]
+CLASSIFIER = typer.Option(
+    help="A MONAI bundle's folder, a TorchScript file, or a name (torchvision:resnet50, "
+    "timm:resnet50, torchxrayvision:densenet121-res224-all). The first two can run code: use "
+    "only those you trust."
+)
+ClassifierOption = Annotated[str, CLASSIFIER]
 LabelsOption = Annotated[
     str | None,
     typer.Option(
@@ -77,6 +80,25 @@ MergeOption = Annotated[
         "--merge-findings",
         help="Write one structure a class instead of one a finding. suggestion.json keeps them "
         "apart.",
+    ),
+]
+ExportOption = Annotated[
+    str | None,
+    typer.Option(
+        help=f"Formats, comma separated: {', '.join(format_names())}. Default: all that the "
+        "scan allows but seg-labelmap and seg-fractional, coco and png for pictures alone."
+    ),
+]
+WeakOption = Annotated[
+    bool,
+    typer.Option("--include-weak", help="Export contours no better than random places as well."),
+]
+CalibrationOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="What `medcontour calibrate` wrote for this classifier and target: gives each "
+        "finding a conformal p value and trust. Default: calibration.json in the bundle's "
+        "folder, if it is there."
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

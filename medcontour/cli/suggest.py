@@ -18,8 +18,10 @@ from medcontour.cli.app import app
 from medcontour.cli.archive import formats_to_push, push_written, tell_stored
 from medcontour.cli.formats import chosen_formats
 from medcontour.cli.options import (
+    CalibrationOption,
     ClassifierOption,
     DeviceOption,
+    ExportOption,
     JsonOption,
     LabelsOption,
     MergeOption,
@@ -27,6 +29,7 @@ from medcontour.cli.options import (
     OutputsOption,
     ScanArgument,
     SeriesOption,
+    WeakOption,
     names,
     with_settings,
 )
@@ -35,7 +38,6 @@ from medcontour.errors import MedcontourError
 from medcontour.files import make_folder
 from medcontour.pipeline.settings import Settings
 from medcontour.privacy import discreet
-from medcontour.results.exporter import format_names
 from medcontour.results.numbering import COUNTED, slice_numbers
 
 if TYPE_CHECKING:
@@ -52,28 +54,10 @@ def suggest(
     classifier: ClassifierOption,
     out: OutOption,
     settings: Settings,
-    export: Annotated[
-        str | None,
-        typer.Option(
-            help=f"Formats, comma separated: {', '.join(format_names())}. Default: all that the "
-            "scan allows but seg-labelmap and seg-fractional, coco and png for pictures alone."
-        ),
-    ] = None,
-    include_weak: Annotated[
-        bool,
-        typer.Option(
-            "--include-weak", help="Export contours no better than random places as well."
-        ),
-    ] = False,
+    export: ExportOption = None,
+    include_weak: WeakOption = False,
     merge_findings: MergeOption = False,
-    calibration: Annotated[
-        Path | None,
-        typer.Option(
-            help="What `medcontour calibrate` wrote for this classifier and target: gives each "
-            "finding a conformal p value and trust. Default: calibration.json in the bundle's "
-            "folder, if it is there."
-        ),
-    ] = None,
+    calibration: CalibrationOption = None,
     series: SeriesOption = None,
     push: Annotated[
         bool,

@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 import torch
 from torch import Tensor
 
 from medcontour.classifier import Classifier
 from medcontour.limits import memory_limit
 
-__all__ = ["images_at_once"]
+__all__ = ["at_most", "images_at_once"]
 
 DEVICE_SHARE = 0.5
 """Of what is free on an accelerator."""
+
+_MOST: ContextVar[int | None] = ContextVar("_MOST", default=None)
+
+
+@contextmanager
+def at_most(images: int | None) -> Iterator[None]:
+    """Put no more images through a classifier at once than so many, whatever memory there is.
+
+    Parameters
+    ----------
+    images
+        None leaves it to memory.
+    """
+    before = _MOST.set(images)
+    try:
+        yield
+    finally:
+        _MOST.reset(before)
 
 
 def images_at_once(classifier: Classifier, image: Tensor) -> int:
@@ -34,6 +56,9 @@ def images_at_once(classifier: Classifier, image: Tensor) -> int:
         kept[tensor.untyped_storage().data_ptr()] = tensor
         return tensor
 
+    most = _MOST.get()
+    if most == 1:  # nothing to work out, and it may be that not even this fits
+        return 1
     one = image[None].detach().clone().requires_grad_(True)
     with torch.no_grad():
         classifier.score(one)  # what it finds out about its network at first is no image's cost
@@ -48,4 +73,5 @@ def images_at_once(classifier: Classifier, image: Tensor) -> int:
         budget = DEVICE_SHARE * torch.cuda.mem_get_info(device)[0]
     else:
         budget = memory_limit()
-    return max(1, int(budget // max(each, 1)))
+    fit = max(1, int(budget // max(each, 1)))
+    return fit if most is None else min(fit, most)

@@ -32,6 +32,7 @@ __all__ = [
     "DICOM_ENDINGS",
     "DicomFolder",
     "ImageFile",
+    "NoImage",
     "Unread",
     "damaged",
     "image_files",
@@ -77,6 +78,10 @@ _MAGIC_AT, _MAGIC = 128, b"DICM"
 _FIRST_GROUPS = (0x0002, 0x0008)
 _LONGEST_FIRST = 256
 """Bytes of the first value of such a data set, at most: a group's length, a character set."""
+
+
+class NoImage(MedcontourError):
+    """There are DICOM objects, and none of them is an image."""
 
 
 @dataclass(frozen=True)
@@ -197,7 +202,7 @@ def _no_image(
         return unread[0].error
     if others:
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(others.items()))
-        return MedcontourError(
+        return NoImage(
             f"{path} holds DICOM objects but no image ({kinds}); give the images that they refer "
             "to."
         )

@@ -13,7 +13,7 @@ from medcontour.scan.headers import DicomFolder, ImageFile, image_files, open_di
 from medcontour.scan.pixels import decoded
 from medcontour.scan.quiet import quietly
 
-__all__ = ["SeriesFacts", "chosen_series", "list_series"]
+__all__ = ["SeriesFacts", "chosen_series", "list_series", "series_files"]
 
 _NAMED = 5
 """Files whose numbers are given in a note; of more, the first."""
@@ -60,6 +60,27 @@ def list_series(path: Path) -> tuple[list[SeriesFacts], tuple[str, ...]]:
     with quietly():
         folder = image_files(path)
         return [_facts(*item) for item in _by_series(folder.images).items()], _notes(folder, None)
+
+
+def series_files(path: Path) -> tuple[dict[str, list[Path]], tuple[str, ...]]:
+    """List the files of each series in a folder, by its UID.
+
+    Returns
+    -------
+    files, notes
+        The notes are those of `list_series`.
+
+    Raises
+    ------
+    NoImage
+        When there are DICOM objects and none is an image.
+    MedcontourError
+        When there is no image for another reason.
+    """
+    with quietly():
+        folder = image_files(path)
+    found = _by_series(folder.images)
+    return {uid: [image.path for image in own] for uid, own in found.items()}, _notes(folder, None)
 
 
 def chosen_series(path: Path, series: str | None) -> tuple[list[ImageFile], tuple[str, ...]]:

@@ -1,0 +1,152 @@
+"""The command `batch`: every series of an archive, with a worklist that can be killed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+import medcontour as mc
+from medcontour import batches
+from medcontour.cli.app import app
+from medcontour.cli.formats import chosen_formats
+from medcontour.cli.options import (
+    CLASSIFIER,
+    CalibrationOption,
+    DeviceOption,
+    ExportOption,
+    JsonOption,
+    LabelsOption,
+    MergeOption,
+    OutOption,
+    OutputsOption,
+    WeakOption,
+    names,
+    with_settings,
+)
+from medcontour.cli.progress import rate_lines
+from medcontour.pipeline.settings import Settings
+from medcontour.privacy import discreet
+
+__all__ = ["batch"]
+
+SHOWN = 5
+"""Reasons that are told; all are in the summary."""
+
+
+@app.command()
+@with_settings()
+def batch(
+    out: OutOption,
+    settings: Settings,
+    root: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A folder, searched with its subfolders for DICOM series, NIfTI, NRRD and "
+            "MetaImage files and pictures."
+        ),
+    ] = None,
+    classifier: Annotated[str | None, CLASSIFIER] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            help="The I-th of N parts, from 1, as 3/8. Parts may run at once, and share --out.",
+            metavar="I/N",
+        ),
+    ] = None,
+    retry_failed: Annotated[
+        bool,
+        typer.Option("--retry-failed", help="Look again at series that failed before."),
+    ] = False,
+    merge: Annotated[
+        bool,
+        typer.Option(
+            "--merge",
+            help="Look at nothing: write one summary of all shards that lie in --out or in folders "
+            "in it.",
+        ),
+    ] = False,
+    export: ExportOption = None,
+    include_weak: WeakOption = False,
+    merge_findings: MergeOption = False,
+    calibration: CalibrationOption = None,
+    labels: LabelsOption = None,
+    outputs: OutputsOption = None,
+    device: DeviceOption = "cpu",
+    as_json: JsonOption = False,
+) -> None:
+    """Suggest contours for every series in a folder, and write a summary of all.
+
+    A worklist says what is done: the same command goes on where it was killed, and does nothing
+    twice. A series that cannot be done is written down with the reason and stops nothing: the exit
+    code is 0 then, and the number is said. For example:
+
+        medcontour batch archive --classifier bundle --out results
+    """
+    if merge:
+        for folder in batches.write_summaries(out):
+            print(f"Summary: {discreet(str(folder / 'summary.html'))}")
+        return
+    for given_there, name in ((root, "ROOT"), (classifier, "--classifier")):
+        if given_there is None:
+            raise typer.BadParameter("it is missing", param_hint=name)
+    assert root is not None
+    assert classifier is not None
+    formats = chosen_formats(export)
+    shared = batches.shard_of(shard)
+    given = None if calibration is None else mc.Calibration.read(calibration)
+    source = batches.FolderSource(root.expanduser().absolute(), out.expanduser().absolute())
+    load = partial(
+        mc.load_classifier, classifier, labels=names(labels), outputs=outputs, device=device
+    )
+    run = partial(batches.run_of, load, settings, formats, include_weak, merge_findings, given)
+    try:
+        with rate_lines(quiet=as_json) as progress:
+            made = batches.batch_with(source, run, source.out, shared, retry_failed, progress)
+    except KeyboardInterrupt:
+        print("Stopped; the same command goes on from here.", file=sys.stderr)
+        raise typer.Exit(130) from None
+    if as_json:
+        print(json.dumps(_document(made)))
+        return
+    _tell(made)
+
+
+def _document(made: mc.Batch) -> dict[str, object]:
+    return {
+        "folder": discreet(str(made.folder)),
+        "found": made.found,
+        "before": made.before,
+        "done": made.done,
+        "failed": made.failed,
+        "changed": list(made.changed),
+        "skipped": made.skipped,
+        "notes": list(made.notes),
+    }
+
+
+def _tell(made: mc.Batch) -> None:
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(
+        f"{made.found} series: {made.done} done now, {made.before} before, "
+        f"{len(made.failed)} could not be done."
+    )
+    for key, reason in list(made.failed.items())[:SHOWN]:
+        console.print(f"{key}: {escape(reason)}")
+    if len(made.failed) > SHOWN:
+        console.print(f"The other {len(made.failed) - SHOWN} reasons are in the summary.")
+    if made.skipped:
+        console.print(f"{made.skipped} failed before and were left (--retry-failed).")
+    if made.changed:
+        console.print(
+            f"{len(made.changed)} changed while they were read: the same command looks again."
+        )
+    for note in made.notes:
+        console.print(f"Note: {escape(note)}")
+    console.print(f"Summary: {escape(discreet(str(made.folder / 'summary.html')))}")
