@@ -97,7 +97,9 @@ folder = Path(sys.argv[1])
 with replacing(folder / "a.json") as one, replacing_folder(folder / "markups") as two:
     one.write_text("half")
     (two / "b.txt").write_text("half")
-    (folder / "markups").rename(two.with_name("old"))
+    held = two.with_name(f"{two.name[:-15]}00000000markups")
+    held.mkdir()
+    (folder / "markups").rename(held / "old")
     print("now", flush=True)
     time.sleep(60)
 """
@@ -108,7 +110,7 @@ with replacing(folder / "a.json") as one, replacing_folder(folder / "markups") a
         process.stdout.readline()
         with replacing(tmp_path / "beside.json") as file:  # of a run that goes on: left alone
             file.write_text("whole")
-        assert len(list(tmp_path.glob(".partial-*"))) == 2
+        assert len(list(tmp_path.glob(".partial-*"))) == 3
         process.send_signal(signal.SIGKILL)
     with replacing(tmp_path / "other.json") as file:
         file.write_text("whole")
