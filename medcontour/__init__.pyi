@@ -6,7 +6,7 @@ from .edits import Refined, refine
 from .errors import MedcontourError
 from .explain import ExtremalContours, quantus_explain
 from .formats.dicom.push import push
-from .learning import Learned, learn
+from .learning import Learned, NextScan, learn, next_scans
 from .pipeline import Settings, contour_map, explain_photograph, robustness, snap, suggest
 from .results import Suggestion, export, exporters
 from .scan import Scan, read_scan
@@ -19,6 +19,7 @@ __all__ = [
     "ExtremalContours",
     "Learned",
     "MedcontourError",
+    "NextScan",
     "Refined",
     "Scan",
     "Settings",
@@ -31,6 +32,7 @@ __all__ = [
     "exporters",
     "learn",
     "load_classifier",
+    "next_scans",
     "push",
     "quantus_explain",
     "read_scan",

@@ -30,6 +30,8 @@ FIGURES = (
     "evidence_area",
     "slices",
     "agreement",
+    "map_agreement",
+    "map_stability",
 )
 """What `figures` gives, in the order of the file."""
 
@@ -43,7 +45,8 @@ def figures(finding: Finding) -> dict[str, float | None]:
     edge of its own; edge and contrast (with its sign: brighter or darker than its surroundings);
     what the classifier says of it, as log-odds; the logarithm of its area over the evidence's, and
     of the evidence's area in mm² (pixels where there are none). Of a stack: the logarithm of the
-    number of slices, and how far outlines of neighbouring slices overlap.
+    number of slices, and how far outlines of neighbouring slices overlap. Of learned outlines: how
+    far they agree with the networks' map, and how stable that is under mirroring and zoom.
     """
     parts = [part for part in finding.slices if part.suggested and part.evidence is not None]
     outlines = [outline for part in parts for outline in part.outlines]
@@ -69,6 +72,8 @@ def figures(finding: Finding) -> dict[str, float | None]:
         "evidence_area": _mean(math.log(of) for _, of in areas if of > 0),
         "slices": math.log(len(finding.slices)),
         "agreement": _mean(_overlaps(finding.slices)),
+        "map_agreement": _mean(_numbers(quality, "map_agreement")),
+        "map_stability": _mean(_numbers(quality, "map_stability")),
     }
     return {name: values[name] for name in FIGURES}
 

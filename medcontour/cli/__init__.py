@@ -11,6 +11,7 @@ from medcontour.cli import (  # noqa: F401  (they enter the app)
     info,
     learn,
     map,
+    next,
     push,
     refine,
     robustness,

@@ -23,6 +23,7 @@ from medcontour.learning.edited import edits_of
 from medcontour.learning.explained import Explained
 from medcontour.learning.learning_set import LearningSet
 from medcontour.learning.rounds import ROUNDS, Round, Training, in_rounds
+from medcontour.learning.training import TRAINING
 from medcontour.learning.training_set import TrainingSet
 from medcontour.outline import LearnedNetworks
 from medcontour.outline.learned_file import read_card, write_networks
@@ -185,14 +186,13 @@ def _training(
     for array in (known.images.numpy(), known.masks, known.corrected, known.without.numpy()):
         run.update(np.ascontiguousarray(array).data)  # of others none is taken up
     name = run.hexdigest()
-    constants = {} if start is None else {"constants": CONTINUED.training}
     return Training(
         network=classifier.network,
         seed=settings.seed,
         step=named("learn", progress) or (lambda *_: None),
         kept=lambda number: unfinished / f"{name}-{number}.safetensors",
         networks=ROUNDS.folds * (ROUNDS.rounds if start is None else 1),
-        **constants,
+        constants=TRAINING if start is None else CONTINUED.training,
     )
 
 

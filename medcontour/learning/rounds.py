@@ -11,9 +11,9 @@ import numpy.typing as npt
 from torch import nn
 
 from medcontour.contour.parts import largest_part
-from medcontour.learning.training import TRAINING, TrainingConstants, train
+from medcontour.learning.training import TrainingConstants, train
 from medcontour.learning.training_set import Masks, TrainingSet, dice_each, given
-from medcontour.outline.learned import probabilities
+from medcontour.outline import LearnedNetworks
 from medcontour.outline.learned_file import read_networks, write_networks
 from medcontour.outline.segmentation import SegmentationNetwork
 
@@ -101,7 +101,7 @@ class Training:
     step: Callable[[int, int], None]
     kept: Callable[[int], Path | None]
     networks: int
-    constants: TrainingConstants = TRAINING
+    constants: TrainingConstants
 
     def trained(
         self,
@@ -175,17 +175,16 @@ def one_round(
     constants
         How many, and how they are tested.
     """
-    fold = _folds(known.groups, constants.folds, training.seed)
-    networks = tuple(
-        training.trained(
-            first + n,
-            known,
-            masks,
-            given(masks) & (fold != n),
-            None if starts is None else starts[n],
-        )
-        for n in range(constants.folds)
-    )
+    fold = _folds(known, constants.folds, training.seed)
+    networks = []
+    for n in range(constants.folds):
+        start = None if starts is None else starts[n]
+        which = given(masks) & (fold != n)
+        # Without an image to train on there is nothing to change.
+        if start is not None and not which.any():
+            networks.append(start)
+        else:
+            networks.append(training.trained(first + n, known, masks, which, start))
     return _tested(networks, known, fold, constants)
 
 
@@ -194,11 +193,13 @@ def drawn_by(maps: Masks, threshold: float) -> npt.NDArray[np.bool_]:
     return np.stack([largest_part(each > threshold) for each in maps])
 
 
-def _folds(groups: npt.NDArray[np.int64], count: int, seed: int) -> npt.NDArray[np.int64]:
-    """(N,) which of `count` networks leaves out each image."""
-    names, of = np.unique(groups, return_inverse=True)
-    order: npt.NDArray[np.int64] = np.random.default_rng(seed).permutation(len(names)) % count
-    return order[of]
+def _folds(known: TrainingSet, count: int, seed: int) -> npt.NDArray[np.int64]:
+    """(N,) which of `count` networks leaves out each image; each has groups with masks to see."""
+    names = np.random.default_rng(seed).permutation(np.unique(known.groups))
+    first = np.isin(names, known.groups[known.given])
+    dealt = np.concatenate([names[first], names[~first]])
+    fold_of = dict(zip(dealt.tolist(), np.arange(len(dealt)) % count, strict=True))
+    return np.array([fold_of[group] for group in known.groups.tolist()])
 
 
 def _tested(
@@ -210,7 +211,7 @@ def _tested(
     maps = np.zeros(known.masks.shape, np.float32)
     for n, network in enumerate(networks):
         if (own := fold == n).any():
-            maps[own] = probabilities(network, known.images[own]).cpu().numpy()
+            maps[own] = LearnedNetworks([network], 0.5).maps(known.images[own]).cpu().numpy()
     decisive = known.given & known.corrected
     if decisive.sum() < constants.enough_corrected:
         decisive = known.given

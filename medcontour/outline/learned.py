@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import torch
@@ -23,7 +24,6 @@ __all__ = [
     "LearnedConstants",
     "LearnedNetworks",
     "LearnedOutliner",
-    "probabilities",
     "soft_dice",
 ]
 
@@ -49,6 +49,9 @@ class LearnedConstants:
 
 LEARNED = LearnedConstants()
 
+ZOOMS = (1.1, 0.9)
+"""Views in which it is seen whether a map stays."""
+
 LEAST_PIXELS = 4
 """Of the classifier's input: a smaller part of a map is no outline."""
 
@@ -73,15 +76,37 @@ class LearnedNetworks:
 
         The outliner is for contours on these images, in their order.
         """
-        return LearnedOutliner(self.maps(images).float().cpu(), points)
+        maps = self.maps(images)
+        return LearnedOutliner(maps.float().cpu(), self.stability(images, maps).cpu(), points)
 
     def maps(self, images: Tensor) -> Tensor:
         """(N, H, W) how likely each pixel of (N, C, H, W) inputs belongs to the finding.
 
-        The threshold lies at one half.
+        The mean of the networks, over an image and its mirror image; the threshold lies at one
+        half.
         """
-        mean = torch.stack([probabilities(network, images) for network in self.networks]).mean(0)
-        odds = torch.logit(mean, eps=1e-6) - math.log(self.threshold / (1 - self.threshold))
+        mirrored = self._seen(images.flip(-1)).flip(-1)
+        return self._shifted((self._seen(images) + mirrored) / 2)
+
+    def stability(self, images: Tensor, maps: Tensor) -> Tensor:
+        """(N,) how far what is drawn stays the same when (N, C, H, W) images are altered.
+
+        Mean soft Dice of `maps` and of what is drawn on the image, mirrored and zoomed by 1.1 and
+        0.9, moved back.
+        """
+        views = [self._seen(images.flip(-1)).flip(-1)]
+        for zoom in ZOOMS:
+            zoomed = self._seen(_zoomed(images, zoom, "border"))
+            views.append(_zoomed(zoomed[:, None], 1 / zoom, "zeros")[:, 0])
+        return torch.stack([soft_dice(self._shifted(view), maps) for view in views]).mean(0)
+
+    def _seen(self, images: Tensor) -> Tensor:
+        """(N, H, W) mean probability of the networks for images as they are."""
+        return torch.stack([_probabilities(network, images) for network in self.networks]).mean(0)
+
+    def _shifted(self, probability: Tensor) -> Tensor:
+        """Move the threshold to one half."""
+        odds = torch.logit(probability, eps=1e-6) - math.log(self.threshold / (1 - self.threshold))
         return odds.sigmoid()
 
 
@@ -96,11 +121,14 @@ class LearnedOutliner:
     ----------
     maps
         (N, H, W) as `LearnedNetworks.maps` gives them.
+    stability
+        (N,) as `LearnedNetworks.stability` gives it.
     points
         (H, W, 2) plane coordinates of their pixels.
     """
 
     maps: Tensor
+    stability: Tensor
     points: Tensor
 
     def __call__(
@@ -128,25 +156,29 @@ class LearnedOutliner:
                     images[n], plane, curve, None if seen is None else seen[0]
                 )
                 offered.append(Outline(curve, LEARNED.own, clear=True, quality=around))
-            found.append(_weighed(offered, drawn, self.points)[:most])
+            stable = {"map_stability": float(self.stability[n])}
+            found.append(_weighed(offered, drawn, self.points, stable)[:most])
         return found
 
 
 @torch.no_grad()
-def probabilities(network: SegmentationNetwork, images: Tensor, at_once: int = 16) -> Tensor:
-    """(N, H, W) of (N, C, H, W) images: the mean over an image and its mirror image.
-
-    It stands where the network does.
-    """
+def _probabilities(network: SegmentationNetwork, images: Tensor, at_once: int = 16) -> Tensor:
+    """(N, H, W) of (N, C, H, W) images, where the network stands."""
     parts = []
     device = device_of(network)
     for first in range(0, len(images), at_once):
         some = images[first : first + at_once].to(device)
-        seen = network(some).sigmoid() + network(some.flip(-1)).sigmoid().flip(-1)
-        parts.append(
-            F.interpolate(seen / 2, some.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
-        )
+        seen = network(some).sigmoid()
+        size = some.shape[-2:]
+        parts.append(F.interpolate(seen, size, mode="bilinear", align_corners=False)[:, 0])
     return torch.cat(parts)
+
+
+def _zoomed(images: Tensor, zoom: float, beyond: Literal["border", "zeros"]) -> Tensor:
+    """(N, C, H, W) images with their middle enlarged by a factor."""
+    matrix = torch.tensor([[1 / zoom, 0.0, 0.0], [0.0, 1 / zoom, 0.0]], device=images.device)
+    grid = F.affine_grid(matrix.expand(len(images), 2, 3), list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, padding_mode=beyond, align_corners=False)
 
 
 def soft_dice(one: Tensor, other: Tensor) -> Tensor:
@@ -183,12 +215,14 @@ def _between(points: Tensor, index: Tensor) -> Tensor:
     return origin + index[:, :1] * down + index[:, 1:] * right
 
 
-def _weighed(offered: Sequence[Outline], drawn: Tensor, points: Tensor) -> list[Outline]:
+def _weighed(
+    offered: Sequence[Outline], drawn: Tensor, points: Tensor, quality: Mapping[str, float]
+) -> list[Outline]:
     """Outlines with what the map says for each, the best first."""
     weighed = []
     for outline in offered:
         dice = float(soft_dice(outline.contour.contains(points).float(), drawn[None]))
         gain = LEARNED.agreement * dice
-        quality = {**outline.quality, "map_agreement": dice}
-        weighed.append(replace(outline, energy=outline.energy - gain, quality=quality))
+        own = {**outline.quality, **quality, "map_agreement": dice}
+        weighed.append(replace(outline, energy=outline.energy - gain, quality=own))
     return sorted(weighed, key=lambda outline: outline.energy)

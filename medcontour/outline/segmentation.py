@@ -54,13 +54,17 @@ class SegmentationNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 1, h, w) log-odds for (B, C, H, W) images; h, w are those of the finest stage."""
-        features = _features(self.encoder, self.stages, images)
+        features = self.features(images)
         x = self.decoder[-1](features[-1])
         for own, block in list(zip(features, self.decoder, strict=True))[-2::-1]:
             x = F.interpolate(x, own.shape[-2:], mode="bilinear", align_corners=False)
             x = block(torch.cat([own, x], 1))
         logits: Tensor = self.head(x)
         return logits
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """(B, channels, h, w) of each stage for (B, C, H, W) images, the finest first."""
+        return _features(self.encoder, self.stages, images)
 
 
 class PlainEncoder(nn.Module):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import pytest
 from small_files import COLUMNS, RADIUS, ROWS, plane, write_bundle
+
+import medcontour as mc
+from medcontour.learning import job, training
 
 SPOTS, PLAIN = 9, 4
 
@@ -36,3 +41,23 @@ def spots(tmp_path_factory: pytest.TempPathFactory) -> Path:
         PIL.Image.fromarray(picture).save(folder / "images" / name)
         PIL.Image.fromarray(np.uint8(255 * mask)).save(folder / "masks" / name)
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_steps() -> Iterator[None]:
+    """Small pictures are learned soon."""
+    with pytest.MonkeyPatch.context() as patched:
+        few = replace(training.TRAINING, steps=80)
+        patched.setattr(job, "TRAINING", few)
+        yield
+
+
+@pytest.fixture(scope="session")
+def learned(
+    few_steps: None, bundle: Path, spots: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """What is learned from the pictures."""
+    out = tmp_path_factory.mktemp("learned") / "o.safetensors"
+    made = mc.learn(spots / "images", bundle, out)
+    assert made.card["reliable"], made.card
+    return out

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -15,30 +14,13 @@ import torch
 from safetensors.torch import load_file
 from scipy import ndimage
 from small_files import call
+from torch import nn
 
 import medcontour as mc
-from medcontour.learning import rounds, training
 from medcontour.pipeline.outliners import learned_networks
 from medcontour.pipeline.planes import plane_batches
 
 ONE = "images/spot0.png"
-
-
-@pytest.fixture(autouse=True)
-def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small pictures are learned soon."""
-    few = replace(training.TRAINING, steps=25)
-    monkeypatch.setattr(rounds, "TRAINING", few)
-
-
-@pytest.fixture(scope="module")
-def learned(bundle: Path, spots: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What is learned from the pictures."""
-    out = tmp_path_factory.mktemp("learned") / "o.safetensors"
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(rounds, "TRAINING", replace(training.TRAINING, steps=25))
-        mc.learn(spots / "images", bundle, out)
-    return out
 
 
 def drawn_area(file: Path, bundle: Path, spots: Path) -> float:
@@ -172,6 +154,37 @@ def test_what_cannot_be_learned_is_said(
     empty = tmp_path / "empty"
     empty.mkdir()
     assert "No file in" in said(images, "--edits", empty)
+
+
+class Constant(nn.Module):
+    """Gives the same logits whatever it sees."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(B, 2) for (B, C, H, W)."""
+        return torch.tensor([0.0, 3.0]) + 0 * images.mean((1, 2, 3))[:, None]
+
+
+def test_a_constant_classifier_gives_nothing_to_learn_from(spots: Path, tmp_path: Path) -> None:
+    few = tmp_path / "images"
+    shutil.copytree(spots / "images", few, ignore=shutil.ignore_patterns("*[1-9].png"))
+    with pytest.raises(mc.MedcontourError, match="Too few images have an outline") as told:
+        mc.learn(few, Constant(), tmp_path / "o.safetensors", target=1)
+    assert "0, of 0 scans" in str(told.value)
+
+
+@pytest.mark.slow
+def test_images_of_several_sizes_all_with_the_finding(
+    bundle: Path, spots: Path, tmp_path: Path
+) -> None:
+    mixed = tmp_path / "images"
+    mixed.mkdir()
+    for n in range(9):
+        with PIL.Image.open(spots / "images" / f"spot{n}.png") as picture:
+            cut = picture.crop((0, 0, picture.width - 2 * (n % 3), picture.height - n % 2))
+            cut.save(mixed / f"spot{n}.png")
+    made = mc.learn(mixed, bundle, tmp_path / "o.safetensors")
+    assert (made.card["images"], made.card["positive"]) == (9, 9)
+    assert any("finds something on every image" in note for note in made.notes)
 
 
 def test_what_is_no_outliner_is_kept(

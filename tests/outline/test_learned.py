@@ -17,6 +17,7 @@ from medcontour.outline.segmentation import PLAIN, segmentation_network
 PLANE = PlaneGeometry(48, 64, (2.0, 1.0))
 POINTS = PLANE.pixel_centres().reshape(48, 64, 2).float()
 SHAPE = (1, 48, 64)
+STABLE = torch.ones(1)
 IMAGES = torch.rand(2, *SHAPE, generator=torch.Generator().manual_seed(1))
 
 
@@ -44,7 +45,7 @@ def dice(curve: FourierContour, mask: torch.Tensor) -> float:
 
 def test_where_the_image_has_no_boundary_the_map_gives_the_outline() -> None:
     mask = ellipse(0.1, -0.2)
-    drawn = LearnedOutliner(torch.where(mask, 0.95, 0.05)[None], POINTS)
+    drawn = LearnedOutliner(torch.where(mask, 0.95, 0.05)[None], STABLE, POINTS)
     flat = torch.zeros(1, 48, 64)
     [[best, *_]] = drawn(flat, PLANE, circle(0.1, -0.2), most=4)
     assert best.clear
@@ -54,14 +55,14 @@ def test_where_the_image_has_no_boundary_the_map_gives_the_outline() -> None:
 
 def test_a_clear_boundary_near_the_map_is_followed() -> None:
     mask, rough = ellipse(0.1, -0.1), ellipse(0.13, -0.1, 0.26, 0.24)
-    drawn = LearnedOutliner(torch.where(rough, 0.7, 0.2)[None], POINTS)
+    drawn = LearnedOutliner(torch.where(rough, 0.7, 0.2)[None], STABLE, POINTS)
     [[best, *_]] = drawn(mask[None].float(), PLANE, circle(0.1, -0.1), most=4)
     assert dice(best.contour, mask) > 0.93
 
 
 def test_the_part_that_evidence_lies_on_is_taken() -> None:
     large, small = ellipse(-0.4, 0.2), ellipse(0.6, -0.2, 0.15, 0.15)
-    drawn = LearnedOutliner(torch.where(large | small, 0.95, 0.05)[None], POINTS)
+    drawn = LearnedOutliner(torch.where(large | small, 0.95, 0.05)[None], STABLE, POINTS)
     flat = torch.zeros(1, 48, 64)
     [[on_small, *_]] = drawn(flat, PLANE, circle(0.6, -0.2), most=4)
     [[beside, *_]] = drawn(flat, PLANE, circle(0.9, 0.6, 0.05), most=4)
@@ -71,7 +72,7 @@ def test_the_part_that_evidence_lies_on_is_taken() -> None:
 
 def test_an_empty_map_leaves_the_boundaries_near_the_evidence() -> None:
     mask = ellipse(0.1, -0.2)
-    drawn = LearnedOutliner(torch.zeros(1, 48, 64), POINTS)
+    drawn = LearnedOutliner(torch.zeros(1, 48, 64), STABLE, POINTS)
     [[best, *_]] = drawn(mask[None].float(), PLANE, circle(0.1, -0.2), most=4)
     assert dice(best.contour, mask) > 0.93
 
@@ -121,3 +122,26 @@ def test_a_file_of_another_network_or_kind_is_refused(tmp_path: Path) -> None:
         read_card(file)
     with pytest.raises(mc.MedcontourError, match="There is no file"):
         read_card(tmp_path / "none.safetensors")
+
+
+class Reads(nn.Module):
+    """Draws what is bright, as the network of a classifier would; `blind` sees the left half."""
+
+    def __init__(self, blind: bool) -> None:
+        super().__init__()
+        self.blind = blind
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Log-odds on the image's own pixels."""
+        seen = images.clone()
+        if self.blind:
+            seen[..., images.shape[-1] // 2 :] = 0
+        return 20 * (seen - 0.5)
+
+
+def test_a_map_that_moves_with_the_image_is_stable() -> None:
+    left = ellipse(-0.5, 0.0)[None, None].float()
+    seeing, blind = (LearnedNetworks([Reads(blind)], 0.5) for blind in (False, True))
+    stable = [float(n.stability(left, n.maps(left))) for n in (seeing, blind)]
+    assert stable[0] > 0.85
+    assert stable[1] < 0.75
