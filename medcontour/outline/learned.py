@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from scipy import ndimage
 from skimage import measure
 from torch import Tensor
 
-from medcontour.contour import FourierContour, PlaneGeometry, Shape, fit_polygon
+from medcontour.contour import PlaneGeometry, Shape, fit_polygon
 from medcontour.contour.parts import largest_part
 from medcontour.outline.outliner import Outline
 from medcontour.outline.region import boundary_quality, outline_candidates
@@ -41,13 +42,19 @@ class LearnedConstants:
     own
         Energy of the map's own curve before that: it is taken where the image has no clear
         boundary that agrees with the map.
+    held
+        Dice of a curve and the region that it is fitted to, below which the region's exact polygon
+        is kept beside it.
     """
 
     agreement: float = 8.0
     own: float = -0.5
+    held: float = 0.95
 
 
 LEARNED = LearnedConstants()
+
+Mask = npt.NDArray[np.bool_]
 
 ZOOMS = (1.1, 0.9)
 """Views in which it is seen whether a map stays."""
@@ -146,19 +153,31 @@ class LearnedOutliner:
         for n, drawn in enumerate(self.maps):
             seen = None if measured is None else measured[[n]]
             sign = None if polarity is None else polarity[[n]]
-            curve = _curve_of(drawn, self.points, evidence[[n]])
-            start = evidence[[n]] if curve is None else curve
+            own = self._own(drawn, evidence[[n]])
+            start = evidence[[n]] if own is None else own.contour
             [offered] = outline_candidates(
                 images[[n]], plane, start, sign, most=most, measured=seen
             )
-            if curve is not None:
+            if own is not None:
                 around = boundary_quality(
-                    images[n], plane, curve, None if seen is None else seen[0]
+                    images[n], plane, own.contour, None if seen is None else seen[0]
                 )
-                offered.append(Outline(curve, LEARNED.own, clear=True, quality=around))
+                offered.append(replace(own, quality=around))
             stable = {"map_stability": float(self.stability[n])}
             found.append(_weighed(offered, drawn, self.points, stable)[:most])
         return found
+
+    def _own(self, drawn: Tensor, evidence: Shape) -> Outline | None:
+        """What one map draws: its curve, and its polygon where no such curve holds that."""
+        part = _part_of(drawn, self.points, evidence)
+        if part is None:
+            return None
+        polygon = _polygon_of(part, drawn, self.points)
+        curve = fit_polygon(polygon).to(torch.float32)
+        inside = curve.contains(self.points).float()
+        held = float(soft_dice(inside, torch.from_numpy(part)[None].float()))
+        exact = polygon if held < LEARNED.held else None
+        return Outline(curve, LEARNED.own, clear=True, exact=exact)
 
 
 @torch.no_grad()
@@ -193,19 +212,22 @@ def soft_dice(one: Tensor, other: Tensor) -> Tensor:
     return both / (one + other).sum((1, 2)).clamp_min(1e-6)
 
 
-def _curve_of(drawn: Tensor, points: Tensor, evidence: Shape) -> FourierContour | None:
-    """The curve of a map's part that evidence lies on, else of its largest; None where none is."""
+def _part_of(drawn: Tensor, points: Tensor, evidence: Shape) -> Mask | None:
+    """(H, W) a map's part that evidence lies on, else its largest; None where none is."""
     numbers = drawn.numpy()
     parts, _ = ndimage.label(numbers > 0.5)
     under = parts[evidence.to("cpu").contains(points)[0].numpy()]
     touched = np.bincount(under, minlength=2)[1:]
-    part = parts == 1 + int(np.argmax(touched)) if touched.any() else largest_part(numbers > 0.5)
-    if part.sum() < LEAST_PIXELS:
-        return None
-    filled = ndimage.binary_fill_holes(part)
-    alone = np.pad(np.where(filled, numbers.clip(0.51), numbers.clip(max=0.49)), 1)
+    own = parts == 1 + int(np.argmax(touched)) if touched.any() else largest_part(numbers > 0.5)
+    return ndimage.binary_fill_holes(own) if own.sum() >= LEAST_PIXELS else None
+
+
+def _polygon_of(part: Mask, drawn: Tensor, points: Tensor) -> Tensor:
+    """(V, 2) plane coordinates of the boundary of a part, where the map passes one half."""
+    numbers = drawn.numpy()
+    alone = np.pad(np.where(part, numbers.clip(0.51), numbers.clip(max=0.49)), 1)
     outer = torch.from_numpy(max(measure.find_contours(alone, 0.5), key=len)[:-1] - 1)
-    return fit_polygon(_between(points, outer)).to(torch.float32)
+    return _between(points, outer)
 
 
 def _between(points: Tensor, index: Tensor) -> Tensor:

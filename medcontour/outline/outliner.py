@@ -29,12 +29,16 @@ class Outline:
         Whether it is clear enough to be called a boundary.
     quality
         What speaks for it, by name: figures that go into ``suggestion.json``.
+    exact
+        (V, 2) vertices in plane coordinates of the region that it stands for, where `contour`
+        holds that too badly: a star-convex curve has no bays and no branches.
     """
 
     contour: Shape
     energy: float
     clear: bool
     quality: Mapping[str, float | str] = field(default_factory=dict)
+    exact: Tensor | None = None
 
 
 @runtime_checkable

@@ -60,6 +60,11 @@ FOLLOWS_EVIDENCE = (
     "The image has no boundary that passes for the outline: it is a copy of the evidence contour."
 )
 
+EXACT_BESIDE = (
+    "No star-convex curve holds the region that was drawn: its exact polygon is in "
+    "suggestion.json, as exact_polygon_lps_mm."
+)
+
 FAR_LARGER = 5.0
 """An outline of so many times its evidence may have run out into what surrounds the object.
 
@@ -252,6 +257,8 @@ def outline_notes(
         )
     if any("follows" in outline.quality for outline in outlines):
         yield FOLLOWS_EVIDENCE
+    if any(outline.exact is not None for outline in outlines):
+        yield EXACT_BESIDE
     if not outlines:
         yield "The image has no clear boundary near the evidence: no outline."
     elif len(outlines) < len(evidence):

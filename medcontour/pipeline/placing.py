@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -55,7 +56,11 @@ def placed_outline(
         "preserved": of_target.probability(preserved, which).item(),
         "deleted": of_target.probability(deleted, which).item(),
     }
-    return placed(outline.contour, "outline", k, quality, scan)
+    curve_placed = placed(outline.contour, "outline", k, quality, scan)
+    if outline.exact is None:
+        return curve_placed
+    exact = plane_geometry(scan).to_index(outline.exact.to(torch.float64)).numpy()
+    return replace(curve_placed, exact_polygon_lps_mm=scan.to_lps(exact, k))
 
 
 def polygon_lps(curve: Shape, scan: Scan, k: int) -> npt.NDArray[np.float64]:

@@ -35,7 +35,11 @@ def contour_to_dict(contour: PlacedContour) -> dict[str, Any]:
         "polygon_lps_mm": contour.polygon_lps_mm.tolist(),
         "area_mm2": contour.area_mm2,
         "quality": contour.quality,
-    }
+    } | (
+        {}
+        if contour.exact_polygon_lps_mm is None
+        else {"exact_polygon_lps_mm": contour.exact_polygon_lps_mm.tolist()}
+    )
 
 
 def contour_from_dict(item: dict[str, Any], kind: Literal["evidence", "outline"]) -> PlacedContour:
@@ -47,6 +51,9 @@ def contour_from_dict(item: dict[str, Any], kind: Literal["evidence", "outline"]
         polygon_lps_mm=np.asarray(item["polygon_lps_mm"], dtype=np.float64),
         area_mm2=float(item["area_mm2"]),
         quality=dict(item["quality"]),
+        exact_polygon_lps_mm=None
+        if item.get("exact_polygon_lps_mm") is None
+        else np.asarray(item["exact_polygon_lps_mm"], dtype=np.float64),
     )
 
 

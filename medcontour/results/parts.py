@@ -72,6 +72,9 @@ class PlacedContour:
         Area inside the image, of the analytic curve.
     quality
         What the maker of the curve says of it, by name (an outline: its contrast and polarity).
+    exact_polygon_lps_mm
+        (m, 3) the region that the curve stands for, LPS mm, where no star-convex curve holds it
+        well; else None.
     """
 
     kind: Literal["evidence", "outline"]
@@ -80,6 +83,7 @@ class PlacedContour:
     polygon_lps_mm: npt.NDArray[np.float64]
     area_mm2: float
     quality: dict[str, Any] = field(default_factory=dict)
+    exact_polygon_lps_mm: npt.NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import shapely
 import torch
 from torch import nn
 
@@ -109,6 +110,17 @@ def test_a_file_gives_the_same_maps(network: nn.Module, tmp_path: Path) -> None:
     maps = [LearnedNetworks(networks, 0.4).maps(IMAGES) for networks in (made, read)]
     assert torch.equal(*maps)
     assert maps[0].shape == (2, 48, 64)
+
+
+def test_a_region_with_a_bay_keeps_its_polygon() -> None:
+    disc, bay = ellipse(0.0, 0.0, 0.4, 0.4), ellipse(0.2, 0.0, 0.35, 0.25)
+    flat = torch.zeros(1, 48, 64)
+    for mask, kept in ((disc, False), (disc & ~bay, True)):
+        drawn = LearnedOutliner(torch.where(mask, 0.95, 0.05)[None], STABLE, POINTS)
+        [[best, *_]] = drawn(flat, PLANE, circle(-0.3, 0.0), most=4)
+        assert (best.exact is not None) == kept
+    inside = shapely.contains_xy(shapely.Polygon(best.exact.numpy()), *POINTS.numpy().T)
+    assert 2 * (inside.T & mask.numpy()).sum() / (inside.sum() + mask.sum()) > 0.98
 
 
 def test_a_file_of_another_network_or_kind_is_refused(tmp_path: Path) -> None:
