@@ -1,4 +1,4 @@
-from .job import Batch, batch, batch_with
+from .job import Batch, batch, batch_with, source_of
 from .run import Run, run_of
 from .shards import Shard, shard_of
 from .source import FolderSource
@@ -13,5 +13,6 @@ __all__ = [
     "batch_with",
     "run_of",
     "shard_of",
+    "source_of",
     "write_summaries",
 ]

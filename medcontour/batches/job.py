@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from medcontour.batches.remote import RemoteSource
 from medcontour.batches.run import Run, run_of
 from medcontour.batches.shards import WHOLE, Shard, shard_of
 from medcontour.batches.source import FolderSource, Source, Study, salt_of
-from medcontour.batches.study import Ended, do_study, facts_there
+from medcontour.batches.study import Ended, facts_there
 from medcontour.batches.summary import write_summary
+from medcontour.batches.turn import in_turn
+from medcontour.batches.workers import in_workers
 from medcontour.batches.worklist import Worklist, open_worklist
 from medcontour.calibration import Calibration
+from medcontour.dicomweb import SeriesQuery, is_address
 from medcontour.errors import MedcontourError
 from medcontour.files import make_folder
 from medcontour.pipeline.calibrating import AnyCalibration
@@ -24,7 +28,7 @@ from medcontour.pipeline.inputs import AnyClassifier, given_classifier
 from medcontour.pipeline.settings import Settings
 from medcontour.progress import Progress
 
-__all__ = ["Batch", "batch", "batch_with"]
+__all__ = ["Batch", "batch", "batch_with", "source_of"]
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,9 @@ def batch(
     merge_findings: bool = False,
     calibration: AnyCalibration | None = None,
     labels: Sequence[str] | None = None,
+    query: SeriesQuery | None = None,
     shard: str | None = None,
+    workers: int = 1,
     retry_failed: bool = False,
     progress: Progress | None = None,
     **settings: Any,
@@ -86,7 +92,7 @@ def batch(
     ----------
     root
         The folder, searched with its subfolders for DICOM series, NIfTI, NRRD and MetaImage files
-        and pictures.
+        and pictures; or, as text, an archive, ``dicomweb+https://HOST/ROOT``.
     classifier
         As `suggest` takes it.
     out
@@ -98,8 +104,14 @@ def batch(
         As `suggest` takes it.
     labels
         Names of the classes, for a network that comes without.
+    query
+        Which series of an archive: `medcontour.dicomweb.SeriesQuery`; None is all images.
     shard
         ``"I/N"``: the I-th of N parts, from 1. Parts may run at once, and share `out`.
+    workers
+        Processes that look at series at once, each with a classifier of its own: as many as there
+        are cores, or two to four on an accelerator. With more than one, a script needs the usual
+        ``if __name__ == "__main__":``, and a network of your own has to stand in a module.
     retry_failed
         Whether series that failed before are looked at again.
     progress
@@ -128,10 +140,29 @@ def batch(
     given = calibration
     if given is not None and not isinstance(given, Calibration):
         given = Calibration.read(given)
-    source = FolderSource(Path(root).expanduser().absolute(), Path(out).expanduser().absolute())
+    folder = Path(out).expanduser().absolute()
+    source = source_of(root, folder, query)
     load = partial(given_classifier, classifier, labels)
     run = partial(run_of, load, Settings(**settings), formats, include_weak, merge_findings, given)
-    return batch_with(source, run, source.out, shard_of(shard), retry_failed, progress)
+    return batch_with(source, run, folder, shard_of(shard), workers, retry_failed, progress)
+
+
+def source_of(root: str | os.PathLike[str], out: Path, query: SeriesQuery | None = None) -> Source:
+    """Give where the series are: a folder, or an archive.
+
+    Raises
+    ------
+    MedcontourError
+        For neither, and for a query of a folder.
+    """
+    if is_address(root):
+        return RemoteSource(str(root), query or SeriesQuery())
+    if query not in (None, SeriesQuery()):
+        raise MedcontourError(
+            "Modality, description and date choose series of an archive (DICOMweb), and this is a "
+            "folder; leave them out."
+        )
+    return FolderSource(Path(root).expanduser().absolute(), out)
 
 
 def batch_with(
@@ -139,6 +170,7 @@ def batch_with(
     make_run: Callable[[], Run],
     out: Path,
     shard: Shard = WHOLE,
+    workers: int = 1,
     retry_failed: bool = False,
     progress: Progress | None = None,
 ) -> Batch:
@@ -150,28 +182,29 @@ def batch_with(
         Where the series are.
     make_run
         Loads the classifier: `run_of` with its arguments.
-    out, shard, retry_failed, progress
+    out, shard, workers, retry_failed, progress
         As of `batch`.
     """
+    if workers < 1:
+        raise MedcontourError(f"{workers} workers do nothing; give 1 or more.")
     run = make_run()
     folder = run.folder(make_folder(out))
     with open_worklist(out / shard.worklist, run.key) as worklist:
         listed, notes = source.studies(salt_of(out), progress)
         own = {study.key: study for study in listed if shard.has(study.part)}
         if not listed:
-            raise MedcontourError(" ".join(["There is no scan in the folder.", *notes]))
+            raise MedcontourError(" ".join(["There is no scan.", *notes]))
         todo, skipped = _todo(worklist, own, folder, retry_failed)
         ended: dict[str, Ended] = {}
         try:
-            for study in todo:
-                worklist.begin(study.key)
-                how = do_study(study, source, run, folder)
+            for study, how in _each(todo, source, make_run, run, folder, workers, worklist.begin):
                 worklist.end(study.key, how.state, how.reason, how.facts)
                 ended[study.key] = how
                 if progress is not None:
                     progress("batch", len(ended), len(todo))
         except BaseException:
             with suppress(MedcontourError):
+                make_folder(folder)  # what a worker left half written is removed
                 write_summary(out, run.key)
             raise
         write_summary(out, run.key)
@@ -185,6 +218,22 @@ def batch_with(
         skipped=skipped,
         notes=notes,
     )
+
+
+def _each(
+    todo: Sequence[Study],
+    source: Source,
+    make_run: Callable[[], Run],
+    run: Run,
+    folder: Path,
+    workers: int,
+    begin: Callable[[str], None],
+) -> Iterator[tuple[Study, Ended]]:
+    """Look at series in this process, or in several others where there are so many."""
+    if workers > 1 and len(todo) > 1:
+        yield from in_workers(todo, source, make_run, folder, min(workers, len(todo)), begin)
+    else:
+        yield from in_turn(todo, source, run, folder, begin)
 
 
 def _todo(

@@ -19,7 +19,7 @@ from medcontour.scan import Scan, read_scan
 from medcontour.scan.folder import folder_files
 from medcontour.scan.listing import listed_scans
 
-__all__ = ["FolderSource", "Source", "Study", "lettered", "salt_of"]
+__all__ = ["FolderSource", "Source", "Study", "lettered", "salt_of", "study_of"]
 
 SALT_NAME = "salt"
 
@@ -108,10 +108,8 @@ class FolderSource:
         found = []
         for scan in listed:
             name = f"{scan.path.relative_to(self.root).as_posix()}\n{scan.series or ''}"
-            key = hashlib.blake2b(name.encode(), key=salt.encode(), digest_size=8).hexdigest()
-            key = lettered(key)
-            part = int(hashlib.sha256(name.encode()).hexdigest()[:12], 16)
-            found.append(Study(key, part, _signature(scan.files), str(scan.path), scan.series))
+            files = _signature(scan.files)
+            found.append(study_of(name, salt, files, str(scan.path), scan.series))
         return found, notes
 
     def check(self) -> None:
@@ -139,6 +137,13 @@ class FolderSource:
         for root in (str(self.root), discreet(str(self.root))):
             sentence = sentence.replace(f"{root}{os.sep}", "")
         return discreet(sentence)
+
+
+def study_of(name: str, salt: str, signature: str, path: str, uid: str | None) -> Study:
+    """Give a series its key and its part, by a name that it has wherever results go."""
+    key = hashlib.blake2b(name.encode(), key=salt.encode(), digest_size=8).hexdigest()
+    part = int(hashlib.sha256(name.encode()).hexdigest()[:12], 16)
+    return Study(lettered(key), part, signature, path, uid)
 
 
 def lettered(digits: str) -> str:

@@ -23,7 +23,7 @@ from medcontour.pipeline.memory import at_most
 from medcontour.results import Suggestion
 from medcontour.scan import Scan
 
-__all__ = ["Ended", "Stopped", "do_study", "facts_there"]
+__all__ = ["Ended", "Stopped", "facts_there", "look_at", "read_study", "unforeseen"]
 
 RECORD_NAME = "study.json"
 """What the summary says of a series, in its folder: a folder with one is whole."""
@@ -47,12 +47,29 @@ class Ended:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def do_study(study: Study, source: Source, run: Run, folder: Path) -> Ended:
-    """Look at one series and write its folder, whole or not at all.
+def read_study(study: Study, source: Source) -> Scan | Ended:
+    """Read a series; where that fails or its files change meanwhile, say how it ended.
+
+    Raises
+    ------
+    MedcontourError
+        Where no series is there any more.
+    """
+    with _of_one(study, source) as ended:
+        before = source.state(study)
+        scan = source.read(study)
+        if source.state(study) == before:
+            return scan
+        return Ended("changed", CHANGED, {"scan": source.stored(study)})
+    return ended[0]
+
+
+def look_at(study: Study, scan: Scan, source: Source, run: Run, folder: Path) -> Ended:
+    """Look at a series that was read, and write its folder, whole or not at all.
 
     Parameters
     ----------
-    study
+    study, scan
         The series.
     source
         Where it is.
@@ -64,29 +81,40 @@ def do_study(study: Study, source: Source, run: Run, folder: Path) -> Ended:
     Raises
     ------
     Stopped
-        Where results cannot be written, or no scan is there any more.
+        Where results cannot be written.
+    MedcontourError
+        Where no series is there any more.
     """
-    facts: dict[str, Any] = {"scan": source.stored(study)}
-    try:
-        before = source.state(study)
-        scan = source.read(study)
-        if source.state(study) != before:
-            return Ended("changed", CHANGED, facts)
-        facts |= {"modality": scan.modality, "slices": scan.slices, "series": study.uid}
+    facts = {
+        "scan": source.stored(study, scan.patient_words),
+        "modality": scan.modality,
+        "slices": scan.slices,
+        "series": study.uid,
+    }
+    with _of_one(study, source, facts) as ended:
         suggestion = _suggested(scan, run)
-        facts |= facts_of(suggestion) | {"scan": source.stored(study, scan.patient_words)}
+        facts |= facts_of(suggestion)
         _write(suggestion, study, run, folder, facts)
-    except Stopped:
+        return Ended("done", None, facts)
+    return ended[0]
+
+
+@contextmanager
+def _of_one(
+    study: Study, source: Source, facts: dict[str, Any] | None = None
+) -> Iterator[list[Ended]]:
+    """Put whatever goes wrong with one series into the list: it stops no other."""
+    ended: list[Ended] = []
+    try:
+        yield ended
+    except (Stopped, KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
-    except MedcontourError as error:
+    except BaseException as error:  # libraries raise what they meet
         source.check()
-        return Ended("failed", source.discreet(str(error), study), facts)
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:  # whatever a library raises at one series stops no other
-        source.check()
-        return Ended("failed", source.discreet(_unforeseen(error), study), facts)
-    return Ended("done", None, facts)
+        known = isinstance(error, MedcontourError)
+        sentence = str(error) if known else unforeseen(error)
+        where = {"scan": source.stored(study)} if facts is None else facts
+        ended.append(Ended("failed", source.discreet(sentence, study), where))
 
 
 def facts_there(folder: Path, study: Study) -> dict[str, Any] | None:
@@ -143,7 +171,7 @@ def _stopping() -> Iterator[None]:
         raise
 
 
-def _unforeseen(error: BaseException) -> str:
+def unforeseen(error: BaseException) -> str:
     """Name an error without what it says, which may be of the patient."""
     if isinstance(error, MemoryError) or "allocate memory" in str(error):
         return "The machine's memory does not hold it; leave more free, or use fewer workers."

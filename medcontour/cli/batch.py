@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -46,13 +45,35 @@ def batch(
     out: OutOption,
     settings: Settings,
     root: Annotated[
-        Path | None,
+        str | None,
         typer.Argument(
             help="A folder, searched with its subfolders for DICOM series, NIfTI, NRRD and "
             "MetaImage files and pictures."
         ),
     ] = None,
     classifier: Annotated[str | None, CLASSIFIER] = None,
+    dicomweb: Annotated[
+        str | None,
+        typer.Option(
+            help="In place of ROOT an archive, dicomweb+https://HOST/ROOT, with --modality, "
+            "--description and --date.",
+            metavar="URL",
+        ),
+    ] = None,
+    modality: Annotated[str | None, typer.Option(help="Of series in an archive, as CT.")] = None,
+    description: Annotated[
+        str | None,
+        typer.Option(
+            help="SeriesDescription of series in an archive; * is anything.", metavar="TEXT"
+        ),
+    ] = None,
+    date: Annotated[
+        str | None,
+        typer.Option(
+            help="StudyDate of series in an archive: 20240131, or 20240101-20241231.",
+            metavar="DATE",
+        ),
+    ] = None,
     shard: Annotated[
         str | None,
         typer.Option(
@@ -60,6 +81,14 @@ def batch(
             metavar="I/N",
         ),
     ] = None,
+    workers: Annotated[
+        int,
+        typer.Option(
+            help="Processes that look at series at once, each with a classifier of its own: as "
+            "many as there are cores, or two to four on an accelerator.",
+            min=1,
+        ),
+    ] = 1,
     retry_failed: Annotated[
         bool,
         typer.Option("--retry-failed", help="Look again at series that failed before."),
@@ -89,26 +118,29 @@ def batch(
 
         medcontour batch archive --classifier bundle --out results
     """
+    from medcontour.dicomweb import SeriesQuery
+
     if merge:
         for folder in batches.write_summaries(out):
             print(f"Summary: {discreet(str(folder / 'summary.html'))}")
         return
-    for given_there, name in ((root, "ROOT"), (classifier, "--classifier")):
-        if given_there is None:
-            raise typer.BadParameter("it is missing", param_hint=name)
-    assert root is not None
-    assert classifier is not None
+    if (root is None) == (dicomweb is None):
+        raise typer.BadParameter("give it, or --dicomweb, and not both", param_hint="ROOT")
+    if classifier is None:
+        raise typer.BadParameter("it is missing", param_hint="--classifier")
     formats = chosen_formats(export)
     shared = batches.shard_of(shard)
     given = None if calibration is None else mc.Calibration.read(calibration)
-    source = batches.FolderSource(root.expanduser().absolute(), out.expanduser().absolute())
+    folder = out.expanduser().absolute()
+    query = SeriesQuery(modality, description, date)
+    source = batches.source_of(root or _address(dicomweb or ""), folder, query)
     load = partial(
         mc.load_classifier, classifier, labels=names(labels), outputs=outputs, device=device
     )
     run = partial(batches.run_of, load, settings, formats, include_weak, merge_findings, given)
     try:
         with rate_lines(quiet=as_json) as progress:
-            made = batches.batch_with(source, run, source.out, shared, retry_failed, progress)
+            made = batches.batch_with(source, run, folder, shared, workers, retry_failed, progress)
     except KeyboardInterrupt:
         print("Stopped; the same command goes on from here.", file=sys.stderr)
         raise typer.Exit(130) from None
@@ -116,6 +148,11 @@ def batch(
         print(json.dumps(_document(made)))
         return
     _tell(made)
+
+
+def _address(url: str) -> str:
+    """An archive's address, also where it is given as a plain URL."""
+    return url if url.startswith("dicomweb+") else f"dicomweb+{url}"
 
 
 def _document(made: mc.Batch) -> dict[str, object]:

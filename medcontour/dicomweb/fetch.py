@@ -19,7 +19,7 @@ from medcontour.dicomweb.session import Session, open_session
 from medcontour.errors import MedcontourError
 from medcontour.files import replacing
 
-__all__ = ["RemoteSeries", "fetched_series", "list_remote"]
+__all__ = ["RemoteSeries", "checked_uid", "fetched_series", "first_value", "list_remote"]
 
 MOST_LISTED = 100
 
@@ -51,9 +51,9 @@ def list_remote(address: Address) -> list[RemoteSeries]:
     found = tried(lambda: session.client.search_for_series(limit=MOST_LISTED), address)
     return [
         RemoteSeries(
-            str(_first(item, "0020000E")),
-            str(_first(item, "00080060") or "OT"),
-            int(_first(item, "00201209") or 0),
+            str(first_value(item, "0020000E")),
+            str(first_value(item, "00080060") or "OT"),
+            int(first_value(item, "00201209") or 0),
         )
         for item in found[:MOST_LISTED]
     ]
@@ -129,14 +129,16 @@ def _study(session: Session, series: str) -> str:
         address,
     )
     # Some services pass over a filter that they do not know.
-    studies = {_first(item, "0020000D") for item in found if _first(item, "0020000E") == series}
+    studies = {
+        first_value(item, "0020000D") for item in found if first_value(item, "0020000E") == series
+    }
     if len(studies) != 1:
         trouble = "no series" if not studies else f"{len(studies)} studies with the series"
         raise MedcontourError(
             f"{address.root} has {trouble} {series}; `medcontour info dicomweb+{address.root}` "
             "lists what it has."
         )
-    return _checked(studies.pop(), address)
+    return checked_uid(studies.pop(), address)
 
 
 def _instances(session: Session, study: str, series: str) -> list[str]:
@@ -146,7 +148,7 @@ def _instances(session: Session, study: str, series: str) -> list[str]:
 
     def page() -> dict[str, None]:
         items = session.client.search_for_instances(study, series, offset=len(found))
-        return {_checked(_first(item, "00080018"), address): None for item in items}
+        return {checked_uid(first_value(item, "00080018"), address): None for item in items}
 
     while not (new := tried(page, address)).keys() <= found.keys():
         found |= new
@@ -186,11 +188,13 @@ def _check_whole(dataset: Dataset) -> None:
             raise ValueError("fewer pixels than rows and columns")
 
 
-def _first(item: dict[str, Any], tag: str) -> Any:
+def first_value(item: dict[str, Any], tag: str) -> Any:
+    """Give the first value of an attribute in a service's JSON; None where there is none."""
     return (item.get(tag, {}).get("Value") or [None])[0]
 
 
-def _checked(uid: Any, address: Address) -> str:
+def checked_uid(uid: Any, address: Address) -> str:
+    """Refuse a UID that could be anything else in an address or as a file's name."""
     if not isinstance(uid, str) or not UID.fullmatch(uid):
         raise MedcontourError(
             f"{address.host} gives a UID that is none (digits and dots, 64 at most); tell its "
