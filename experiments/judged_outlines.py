@@ -18,13 +18,27 @@ from __future__ import annotations
 import argparse
 import csv
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from localisation import Mask, dice, intervals, pixels_inside, run_record, say, write_results
+from localisation import (
+    WITHIN,
+    Mask,
+    corrected_once,
+    dice,
+    grad_cam,
+    intervals,
+    kept_stage,
+    left_to_draw,
+    pixels_inside,
+    run_record,
+    say,
+    write_results,
+)
 from PIL import Image
 from presence_network import present
 
@@ -51,10 +65,17 @@ NOTES = (
     "against, whatever its size; none counts as Dice 0. Outline: what `suggest` gives.",
     f"Flood: more than {FLOOD:g} times as large as the truth. Copies: outlines that are the "
     "evidence contour itself, since no boundary passed.",
+    f"A simulated reader leaves a boundary that is within {WITHIN:g} pixels of the truth's and "
+    "draws the rest anew. Left to draw: the share of the truth's boundary that is drawn (of "
+    "nothing: 1). "
+    "Dice after: of what stands then.",
     "Means with 95 % bootstrap intervals over images (the same draws for every row).",
 )
 WAYS = ("evidence contour", "clearest boundary", "outline")
 LEARNED = "learned outline"
+GRAD_CAM = "Grad-CAM++"
+CHOSEN_ON = "tune"
+"""The part on which Grad-CAM++'s stage and threshold are chosen, by its masks."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +90,37 @@ class Looked:
     masks: dict[str, Mask | None]
 
 
+def truth_of(data: Path, file: str) -> Mask:
+    """(rows, columns) the mask that people drew."""
+    [truth] = (data / "masks").glob(f"{Path(file).stem}.*")
+    drawn: Mask = np.asarray(Image.open(truth).convert("L")) > 127
+    return drawn
+
+
+def grad_cam_masks(
+    data: Path, rows: Sequence[dict[str, str]], classifier: Classifier
+) -> Callable[[PlaneBatch, tuple[int, int]], Mask]:
+    """Grad-CAM++ at the stage and threshold that are best on some images."""
+    target = target_index(classifier)
+    maps, truths = [], []
+    for row in rows:
+        scan = mc.read_scan(data / "images" / row["file"])
+        batch = next(plane_batches(scan, classifier, [0], 1))
+        maps.append(grad_cam(classifier.network, batch, target, (scan.rows, scan.columns)))
+        truths.append(truth_of(data, row["file"]))
+    stage, threshold, said = kept_stage(maps, {name: truths for name in maps[0]})
+    print(said)
+    return lambda batch, shape: (
+        grad_cam(classifier.network, batch, target, shape)[stage] >= threshold
+    )
+
+
 def look_at(
-    data: Path, row: dict[str, str], classifier: Classifier, learned: Path | None
+    data: Path,
+    row: dict[str, str],
+    classifier: Classifier,
+    learned: Path | None,
+    cam: Callable[[PlaneBatch, tuple[int, int]], Mask],
 ) -> Looked | None:
     """Search one image; None where the network does not call it."""
     scan = mc.read_scan(data / "images" / row["file"])
@@ -88,14 +138,14 @@ def look_at(
     drawn = (
         {} if learned is None else {LEARNED: learned_outline(explained, explainer, batch, learned)}
     )
-    [truth] = (data / "masks").glob(f"{Path(row['file']).stem}.*")
     return Looked(
         file=row["file"],
         label=row["label"],
         status=part.status,
         copied=any("follows" in outline.quality for outline in part.outlines),
-        truth=np.asarray(Image.open(truth).convert("L")) > 127,
+        truth=truth_of(data, row["file"]),
         masks={
+            GRAD_CAM: cam(batch, (scan.rows, scan.columns)),
             "evidence contour": part.mask(scan, "evidence"),
             "clearest boundary": None if clearest is None else pixels_inside(clearest, plane),
             "outline": part.mask(scan, "outline") if part.outlines else None,
@@ -150,6 +200,10 @@ def records_of(looked: Looked) -> list[dict[str, Any]]:
                 "copied": looked.copied and way == "outline",
                 "Dice": 0.0 if mask is None else dice(mask, looked.truth),
                 "size": size,
+                "left to draw": 1.0 if mask is None else left_to_draw(looked.truth, mask),
+                "Dice after": 1.0
+                if mask is None
+                else dice(corrected_once(looked.truth, mask), looked.truth),
             }
         )
     return rows
@@ -165,8 +219,10 @@ def summary(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
             {
                 "": way,
                 "n": len(own),
-                "Dice": (float(np.mean(values)), intervals(values)),
+                "Dice": mean_of(own, "Dice"),
                 "Dice over 0.5": float(np.mean([value > 0.5 for value in values])),
+                "left to draw": mean_of(own, "left to draw"),
+                "Dice after": mean_of(own, "Dice after"),
                 "floods": float(np.mean([record["size"] > FLOOD for record in own])),
                 "none": sum(not record["found"] for record in own),
                 "copies": sum(record["copied"] for record in own),
@@ -175,12 +231,18 @@ def summary(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
+def mean_of(records: list[dict[str, Any]], name: str) -> tuple[float, tuple[float, float]]:
+    """Mean and its interval."""
+    values = [record[name] for record in records]
+    return float(np.mean(values)), intervals(values)
+
+
 def gained(records: list[dict[str, Any]]) -> str:
     """What the outline gains over the other two, paired by image."""
     ways = list(dict.fromkeys(record["way"] for record in records))
     values = {way: np.array([r["Dice"] for r in records if r["way"] == way]) for way in ways}
     said = []
-    for last in ways[2:]:
+    for last in ways[3:]:
         parts = []
         for way in ways[: ways.index(last)]:
             difference = values[last] - values[way]
@@ -204,15 +266,18 @@ def main() -> None:
     begun = time.perf_counter()
     classifier = mc.load_classifier(args.classifier)
     with (args.classifier / "docs" / "split.csv").open(newline="", encoding="utf-8") as table:
-        part = {row["file"] for row in csv.DictReader(table) if row["split"] == args.part}
+        split = {row["file"]: row["split"] for row in csv.DictReader(table)}
     with (args.data / "labels.csv").open(newline="", encoding="utf-8") as table:
-        rows = [row for row in csv.DictReader(table) if row["file"] in part and present(row)]
+        shown = [row for row in csv.DictReader(table) if present(row)]
+    rows = [row for row in shown if split.get(row["file"]) == args.part]
+    chosen_on = [row for row in shown if split.get(row["file"]) == CHOSEN_ON]
+    cam = grad_cam_masks(args.data, chosen_on, classifier)
     order = np.random.default_rng(0).permutation(len(rows))[: args.images]
     rows = [rows[n] for n in sorted(order.tolist())]
     records: list[dict[str, Any]] = []
     called = 0
     for number, row in enumerate(rows, start=1):
-        looked = look_at(args.data, row, classifier, args.learned)
+        looked = look_at(args.data, row, classifier, args.learned, cam)
         if looked is not None:
             called += 1
             records += records_of(looked)

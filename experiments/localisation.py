@@ -34,6 +34,8 @@ Map = npt.NDArray[np.float64]
 SEED = 0
 RESAMPLES = 2000
 LEVELS = np.arange(1, 20) / 20
+WITHIN = 2.0
+"""Pixels from the truth's boundary up to which a simulated reader leaves an outline as it is."""
 
 
 def dice(one: Mask, other: Mask) -> float:
@@ -55,6 +57,19 @@ def added_path_length(truth: Mask, suggested: Mask, pixel_spacing: tuple[float, 
     """
     missing = boundary(truth) & ~boundary(suggested)
     return float(missing.sum() * np.sqrt(np.prod(pixel_spacing)))
+
+
+def left_to_draw(truth: Mask, suggested: Mask, within: float = WITHIN) -> float:
+    """Share of the truth's boundary that a reader draws anew: further away than so many pixels."""
+    edge = boundary(truth)
+    away = ndimage.distance_transform_edt(~boundary(suggested))
+    return float((away[edge] > within).mean()) if suggested.any() else 1.0
+
+
+def corrected_once(truth: Mask, suggested: Mask, within: float = WITHIN) -> Mask:
+    """What stands after one pass of a reader who accepts what is no further than that."""
+    near = ndimage.distance_transform_edt(~boundary(truth)) <= within
+    return np.where(near, suggested, truth)
 
 
 def relevance_mass(relevance: npt.NDArray[Any], truth: Mask) -> float:

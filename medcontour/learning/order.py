@@ -29,7 +29,7 @@ from medcontour.pipeline.outliners import check_card, learned_networks
 from medcontour.pipeline.settings import Settings
 from medcontour.progress import Progress
 
-__all__ = ["NextScan", "Reason", "correction_order", "next_scans"]
+__all__ = ["NextScan", "Reason", "correction_order", "next_scans", "seen_by"]
 
 Reason = Literal["typical", "uncertain"]
 AT_ONCE = 16
@@ -128,7 +128,7 @@ def next_scans(
     learning.read(listed, progress)
     images = learning.positive
     inputs = torch.stack([image.inputs for image in images])
-    features, stability = _seen(networks, inputs)
+    features, stability = seen_by(networks, inputs)
     corrected = np.array([image.mask is not None for image in images])
     groups = np.array([image.scan for image in images])
     found = []
@@ -205,7 +205,7 @@ def correction_order(
 
 
 @torch.no_grad()
-def _seen(
+def seen_by(
     networks: LearnedNetworks, inputs: Tensor
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """(N, D) features under what is drawn on images, and (N,) how stable that is."""
