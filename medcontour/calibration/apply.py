@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from medcontour.calibration.conformal import least_p_value
+from medcontour.calibration.figures import figures
 from medcontour.calibration.model import Calibration
+from medcontour.calibration.trust import Trust
 from medcontour.results.model import Suggestion
 
 __all__ = ["calibrated"]
@@ -39,6 +42,7 @@ def calibrated(suggestion: Suggestion, calibration: Calibration, settings_key: s
             f"Trust is fitted on {trust.findings} suggested findings of {trust.groups} groups, of "
             f"which {trust.kept} were right."
         )
+        notes += _unlike(suggestion, trust)
     if settings_key != calibration.settings_key:
         notes.append(
             "The calibration was made with other settings than these: its figures may be off."
@@ -49,6 +53,17 @@ def calibrated(suggestion: Suggestion, calibration: Calibration, settings_key: s
         settings=settings,
         notes=tuple(notes),
     )
+
+
+def _unlike(suggestion: Suggestion, trust: Trust) -> Iterator[str]:
+    """Say which findings are unlike those that trust was fitted on, and by what."""
+    for finding in suggestion.findings:
+        if finding.suggested and (beyond := trust.beyond(figures(finding))):
+            named = ", ".join(name.replace("_", " ") for name in beyond)
+            yield (
+                f"{finding.label} {finding.number} is unlike the findings that trust was fitted on "
+                f"({named}): its trust says less."
+            )
 
 
 def _of_conformal(calibration: Calibration) -> str:

@@ -80,6 +80,18 @@ class Trust:
                 total += self.weights[name] * max(-FARTHEST, min(FARTHEST, far))
         return 1 / (1 + math.exp(-max(-700.0, min(700.0, total))))
 
+    def beyond(self, values: Mapping[str, float | None]) -> tuple[str, ...]:
+        """Name the figures of a finding that lie more than `FARTHEST` spreads from their means.
+
+        Nothing like it was among the findings that trust was fitted on: it says less there.
+        """
+        return tuple(
+            name
+            for name in FIGURES
+            if (value := values[name]) is not None
+            and abs(value - self.means[name]) > FARTHEST * self.spreads[name] > 0
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Give it as the calibration file holds it."""
         return {

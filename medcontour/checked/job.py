@@ -12,6 +12,7 @@ from typing import Any
 from medcontour.calibration import Calibration, least_p_value
 from medcontour.calibration.fit import Judged, fit_trust, too_few
 from medcontour.calibration.polarity import Polarity
+from medcontour.checked.edited import edits_of
 from medcontour.checked.look import Looking, judged_findings, looking
 from medcontour.checked.scans import checked_scans
 from medcontour.classifier import Classifier, target_index
@@ -34,6 +35,7 @@ def calibrate(
     classifier: AnyClassifier,
     *,
     out: str | os.PathLike[str] | None = None,
+    edits: str | os.PathLike[str] | None = None,
     labels: Sequence[str] | None = None,
     progress: Progress | None = None,
     **settings: Any,
@@ -55,6 +57,10 @@ def calibrate(
     out
         The file to write. What was seen on each scan is kept beside it until it is whole, so that
         a run that was stopped goes on. None writes nothing.
+    edits
+        A folder with what readers made of suggestions, in any format that `refine` reads, each
+        file named as its scan is (or in a folder named so); DICOM objects are matched by their
+        study. Each is its scan's mask. Of a folder of scans only those count then.
     labels
         Names of the classes, for a network that comes without.
     progress
@@ -79,7 +85,7 @@ def calibrate(
     >>> mc.calibrate("normals/", "bundle/", out="bundle/calibration.json")  # doctest: +SKIP
     """
     loaded = given_classifier(classifier, labels)
-    return calibrate_with(scans, loaded, Settings(**settings), out, progress)
+    return calibrate_with(scans, loaded, Settings(**settings), out, edits, progress)
 
 
 def calibrate_with(
@@ -87,12 +93,17 @@ def calibrate_with(
     classifier: Classifier,
     settings: Settings,
     out: str | os.PathLike[str] | None = None,
+    edits: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Calibration:
     """As `calibrate`, with all that can be chosen as one `Settings`."""
     target = target_index(classifier, settings.target)
     listed, said = checked_scans(scans)
     notes = list(said)
+    if edits is not None:
+        listed = edits_of(listed, edits, notes)
+        if Path(scans).is_dir():  # of the others nobody said that nothing is there
+            listed = [scan for scan in listed if scan.mask is not None]
     file = None if out is None else Path(out)
     if file is not None:
         check_output(file, "calibration.json in the classifier's", "calibration", _is_calibration)

@@ -50,6 +50,14 @@ def calibrate(
         ),
     ],
     settings: Settings,
+    edits: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder with what readers made of suggestions (label maps, SEG, RTSTRUCT, "
+            "pictures), each file named as its scan is: its masks. Of a folder of scans only "
+            "those count then."
+        ),
+    ] = None,
     labels: LabelsOption = None,
     outputs: OutputsOption = None,
     device: DeviceOption = "cpu",
@@ -63,11 +71,13 @@ def calibrate(
     numbers alone. For example:
 
         medcontour calibrate checked.csv --classifier bundle --out bundle/calibration.json
+
+        medcontour calibrate scans --edits corrected --classifier bundle --out calibration.json
     """
     loaded = mc.load_classifier(classifier, labels=names(labels), outputs=outputs, device=device)
     try:
         with progress_bars(quiet=as_json) as progress:
-            made = checked.calibrate_with(scans, loaded, settings, out, progress)
+            made = checked.calibrate_with(scans, loaded, settings, out, edits, progress)
     except KeyboardInterrupt:
         print("Stopped; the same command goes on from here.", file=sys.stderr)
         raise typer.Exit(130) from None

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from medcontour.checked.edited import edits_of
 from medcontour.checked.scans import checked_scans
 from medcontour.classifier import Classifier, target_index
 from medcontour.errors import MedcontourError
 from medcontour.files import check_output, make_folder
 from medcontour.learning.constants import EXPLAINED, LEAST_AGREEMENT, LEAST_OUTLINES
 from medcontour.learning.continued import CONTINUED, continued
-from medcontour.learning.edited import edits_of
 from medcontour.learning.explained import Explained
 from medcontour.learning.learning_set import LearningSet
 from medcontour.learning.rounds import ROUNDS, Round, Training, in_rounds

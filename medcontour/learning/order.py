@@ -15,11 +15,11 @@ import torch.nn.functional as F
 from scipy.spatial.distance import cdist
 from torch import Tensor
 
+from medcontour.checked.edited import edits_of
 from medcontour.checked.scans import checked_scans
 from medcontour.classifier import target_index
 from medcontour.errors import MedcontourError
 from medcontour.learning.constants import NEXT, TYPICAL
-from medcontour.learning.edited import edits_of
 from medcontour.learning.learning_set import LearningSet
 from medcontour.outline import LearnedNetworks
 from medcontour.outline.learned_file import read_card

@@ -95,3 +95,14 @@ def test_too_few_of_anything_are_said_to_be_too_few(lacking: str) -> None:
         "groups": [replace(e, group=e.group % 3) for e in judged],
     }[lacking]
     assert f"{LEAST_OF_EACH} groups are needed" in too_few(few)
+
+
+def test_a_finding_unlike_all_others_is_told_by_its_figure() -> None:
+    trust = fit_trust(judged_findings())
+    there = [name for name in FIGURES if trust.spreads[name] > 0]
+    usual = {name: trust.means[name] for name in FIGURES} | {"slices": None}
+    assert trust.beyond(usual) == ()
+    for name in there:
+        for spreads, told in ((FARTHEST - 0.1, ()), (FARTHEST + 0.1, (name,))):
+            far = usual | {name: trust.means[name] - spreads * trust.spreads[name]}
+            assert trust.beyond(far) == told

@@ -236,3 +236,19 @@ def test_a_stack_is_not_compared_with_single_images(tmp_path: Path, whole: mc.Ca
     assert len(found) == 1
     assert found.findings[0].conformal_p_value is None
     assert any(note.startswith("Not calibrated") for note in found.notes)
+
+
+def test_corrections_are_masks(
+    pictures: Path, bundle: Path, tmp_path: Path, whole: mc.Calibration
+) -> None:
+    """Of a folder only what was corrected counts: of the others nobody said anything."""
+    edits = tmp_path / "edits"
+    edits.mkdir()
+    for name in ("plain_2", "spot_0"):
+        shutil.copy(pictures / f"{name}_mask.png", edits / f"{name}.png")
+    scans = shutil.copytree(
+        pictures, tmp_path / "scans", ignore=shutil.ignore_patterns("*_mask.png", "*.csv")
+    )
+    made = mc.calibrate(scans, bundle, edits=edits, **CHEAP)
+    assert made.images == 1  # plain_2, whose mask is empty
+    assert made.without_finding[0] in whole.without_finding
