@@ -10,7 +10,8 @@ finding and that the network calls is searched once.
     python experiments/judged_outlines.py --data lgg_flair --classifier networks/lgg_flair\
  --part report --out results/
 
-With ``--learned FILE``, what `medcontour learn` wrote, its outlines make one more row.
+With ``--learned FILE``, what `medcontour learn` wrote, its outlines make one more row; with
+``--prompted NAME``, those that a promptable network drew anew make one.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ from medcontour.pipeline.explainer import Explained, Explainer
 from medcontour.pipeline.found import POSITIVE
 from medcontour.pipeline.outlines import offer_outlines, with_classifier
 from medcontour.pipeline.planes import PlaneBatch, grey_planes, plane_batches, plane_geometry
+from medcontour.pipeline.promptables import redrawn
 from medcontour.pipeline.settings import Settings
 
 TUNED_ON = ("tune", "train")
@@ -73,6 +75,7 @@ NOTES = (
 )
 WAYS = ("evidence contour", "clearest boundary", "outline")
 LEARNED = "learned outline"
+PROMPTED = "prompted outline"
 GRAD_CAM = "Grad-CAM++"
 CHOSEN_ON = "tune"
 """The part on which Grad-CAM++'s stage and threshold are chosen, by its masks."""
@@ -88,6 +91,7 @@ class Looked:
     copied: bool
     truth: Mask
     masks: dict[str, Mask | None]
+    seconds: dict[str, float]
 
 
 def truth_of(data: Path, file: str) -> Mask:
@@ -119,10 +123,13 @@ def look_at(
     data: Path,
     row: dict[str, str],
     classifier: Classifier,
-    learned: Path | None,
+    others: dict[str, str],
     cam: Callable[[PlaneBatch, tuple[int, int]], Mask],
 ) -> Looked | None:
-    """Search one image; None where the network does not call it."""
+    """Search one image; None where the network does not call it.
+
+    `others` are further rows: names, and what `suggest` is given as its outline.
+    """
     scan = mc.read_scan(data / "images" / row["file"])
     explainer = Explainer(scan, classifier, target_index(classifier), Settings())
     batch = next(plane_batches(scan, classifier, [0], 1))
@@ -135,9 +142,11 @@ def look_at(
     part, clearest = explained.part, None
     for one in explained.traced:
         clearest = clearest_boundary(explainer, batch, one.evidence)
-    drawn = (
-        {} if learned is None else {LEARNED: learned_outline(explained, explainer, batch, learned)}
-    )
+    drawn, seconds = {}, {}
+    for name, choice in others.items():
+        begun = time.process_time()
+        drawn[name] = other_outline(explained, explainer, batch, choice)
+        seconds[name] = time.process_time() - begun
     return Looked(
         file=row["file"],
         label=row["label"],
@@ -151,23 +160,25 @@ def look_at(
             "outline": part.mask(scan, "outline") if part.outlines else None,
             **drawn,
         },
+        seconds=seconds,
     )
 
 
-def learned_outline(
-    explained: Explained, explainer: Explainer, batch: PlaneBatch, file: Path
+def other_outline(
+    explained: Explained, explainer: Explainer, batch: PlaneBatch, choice: str
 ) -> Mask:
-    """What `suggest` gives with learned outlines, for the same evidence."""
+    """What `suggest` gives with another outline, for the same evidence."""
     scan = explainer.scan
-    learned = replace(explainer, settings=Settings(outline=f"learned:{file}"))
-    perturbation, of_target, _, _ = learned.problem(batch)
+    other = replace(explainer, settings=Settings(outline=choice))
+    perturbation, of_target, _, _ = other.problem(batch)
     images, measured = grey_planes(scan, [0])
     which, plane = torch.tensor([0]), plane_geometry(scan)
-    follow, area = learned.outliner(batch, [0]), learned.body_area(0)
+    follow, area = other.outliner(batch, [0]), other.body_area(0)
+    anew = redrawn(choice, explainer.classifier, scan, [0])
     mask = np.zeros((scan.rows, scan.columns), dtype=np.bool_)
     for one in explained.traced:
         given = (perturbation, of_target, images, plane, one.evidence, which, [area], measured)
-        [offer], _ = offer_outlines(*given, outliner=follow)
+        [offer], _ = offer_outlines(*given, outliner=follow, redrawn=anew)
         best = one.evidence if offer.best is None else offer.best.contour
         mask |= pixels_inside(best, plane)
     return mask
@@ -204,6 +215,7 @@ def records_of(looked: Looked) -> list[dict[str, Any]]:
                 "Dice after": 1.0
                 if mask is None
                 else dice(corrected_once(looked.truth, mask), looked.truth),
+                "seconds": looked.seconds.get(way),
             }
         )
     return rows
@@ -252,6 +264,16 @@ def gained(records: list[dict[str, Any]]) -> str:
     return " ".join(said)
 
 
+def took(records: list[dict[str, Any]]) -> list[str]:
+    """How long the further rows took, with all that finding an outline takes beside evidence."""
+    said = []
+    for way in dict.fromkeys(record["way"] for record in records):
+        own = [r["seconds"] for r in records if r["way"] == way and r["seconds"] is not None]
+        if own:
+            said.append(f"A {way} took {1000 * np.median(own):.0f} ms of one core (median).")
+    return said
+
+
 def main() -> None:
     """Make the table."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
@@ -260,6 +282,7 @@ def main() -> None:
     parser.add_argument("--part", required=True, help="of docs/split.csv")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--learned", type=Path, help="a file that `medcontour learn` wrote")
+    parser.add_argument("--prompted", help="a promptable network: litemedsam, sam2:FOLDER")
     parser.add_argument("--images", type=int, help="look at so many only, chosen at random")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -274,10 +297,12 @@ def main() -> None:
     cam = grad_cam_masks(args.data, chosen_on, classifier)
     order = np.random.default_rng(0).permutation(len(rows))[: args.images]
     rows = [rows[n] for n in sorted(order.tolist())]
+    others = {LEARNED: f"learned:{args.learned}"} if args.learned else {}
+    others |= {PROMPTED: f"prompted:{args.prompted}"} if args.prompted else {}
     records: list[dict[str, Any]] = []
     called = 0
     for number, row in enumerate(rows, start=1):
-        looked = look_at(args.data, row, classifier, args.learned, cam)
+        looked = look_at(args.data, row, classifier, others, cam)
         if looked is not None:
             called += 1
             records += records_of(looked)
@@ -292,7 +317,7 @@ def main() -> None:
     write_results(
         args.out,
         f"Outlines against their evidence, {args.data.name}, part {args.part}",
-        (*NOTES, f"{called} of {len(rows)} images are called.", gained(records)),
+        (*NOTES, f"{called} of {len(rows)} images are called.", gained(records), *took(records)),
         tables,
         {
             "part": args.part,

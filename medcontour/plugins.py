@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from medcontour.errors import MedcontourError
 
-__all__ = ["EXPORTERS", "OUTLINERS", "READERS", "find", "found", "load", "load_all"]
+__all__ = ["EXPORTERS", "OUTLINERS", "PROMPTABLE", "READERS", "find", "found", "load", "load_all"]
 
 EXPORTERS = "medcontour.exporters"
 """The entry-point group of formats that suggestions are written in."""
@@ -17,6 +17,9 @@ READERS = "medcontour.readers"
 
 OUTLINERS = "medcontour.outliners"
 """That of ways to find outlines from the evidence."""
+
+PROMPTABLE = "medcontour.promptable"
+"""That of promptable networks, which draw what a prompt points to."""
 
 Kind = TypeVar("Kind")
 

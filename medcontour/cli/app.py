@@ -63,8 +63,10 @@ def main() -> None:
     warnings.simplefilter("ignore")
     _refuse_empty(sys.argv[1:])
     for argument in sys.argv[1:]:
-        if "://" not in argument and (set(argument) & {"/", "\\"} or _exists(argument)):
-            keep_private(argument)
+        if "://" not in argument:  # which is an archive's address
+            for path in (argument, *argument.split(":")):  # learned:FILE
+                if set(path) & {"/", "\\"} or _exists(path):
+                    keep_private(path)
     try:
         app()
     except MedcontourError as error:

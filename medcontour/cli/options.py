@@ -109,7 +109,7 @@ METAVARS = {
     "contours": "N|auto",
     "slices": "A:B,...",
     "area": "FRACTION",
-    "outline": "|".join((*found(OUTLINERS), "learned:FILE", "none")),
+    "outline": "|".join((*found(OUTLINERS), "learned:FILE", "prompted:NAME", "none")),
 }
 
 
@@ -210,7 +210,7 @@ def _slices(text: str | None) -> str | None:
 
 def _outline(text: str) -> str:
     try:
-        return Settings(outline=text).outline
+        return str(Settings(outline=text).outline)
     except MedcontourError as error:
         raise typer.BadParameter(str(error)) from None
 

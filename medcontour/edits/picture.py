@@ -18,9 +18,9 @@ from medcontour.report.pictures import (
     close_up,
     curve_on_slice,
     extent,
-    grey_values,
     slice_region,
 )
+from medcontour.scan.values import grey_values
 
 __all__ = ["write_pictures"]
 

@@ -14,7 +14,7 @@ from medcontour.errors import MedcontourError
 from medcontour.pipeline.findings import linked_findings
 from medcontour.pipeline.from_start import explain_from, start_curve
 from medcontour.pipeline.planes import plane_geometry
-from medcontour.pipeline.settings import DEFAULTS, LEARNED_PREFIX, Settings
+from medcontour.pipeline.settings import DEFAULTS, LEARNED_PREFIX, PROMPTED_PREFIX, Settings
 from medcontour.progress import Progress
 from medcontour.results import FindingSlice, PlacedContour, Suggestion
 from medcontour.scan import Scan
@@ -83,9 +83,9 @@ def _again(
     outline: PlacedContour,
 ) -> FindingSlice:
     outliner = str(suggestion.settings.get("outline"))
-    # Where the file of a learned outliner is, is not known.
-    if outliner in ("none", "edited") or outliner.startswith(LEARNED_PREFIX):
-        outliner = DEFAULTS.outline
+    # Where the file of a learned outliner, or a promptable network, is, is not known.
+    if outliner in ("none", "edited") or outliner.startswith((LEARNED_PREFIX, PROMPTED_PREFIX)):
+        outliner = str(DEFAULTS.outline)
     own = {"outline": outliner, "contours": 1, "area": None, "area_mm2": None, "slices": None}
     settings = Settings.from_dict({**suggestion.settings, **own})
     return explain_from(

@@ -10,7 +10,7 @@ from medcontour.learning.rounds import ROUNDS, Round, Training, drawn_by, one_ro
 from medcontour.learning.training import TRAINING, TrainingConstants
 from medcontour.learning.training_set import Masks, TrainingSet
 from medcontour.outline import LearnedNetworks
-from medcontour.outline.learned import soft_dice
+from medcontour.outline.drawn import soft_dice
 
 __all__ = ["CONTINUED", "ContinuedConstants", "continued"]
 

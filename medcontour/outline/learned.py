@@ -7,26 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from scipy import ndimage
-from skimage import measure
 from torch import Tensor
 
-from medcontour.contour import PlaneGeometry, Shape, fit_polygon
-from medcontour.contour.parts import largest_part
+from medcontour.contour import PlaneGeometry, Shape
+from medcontour.outline.drawn import drawn_outline, soft_dice
 from medcontour.outline.outliner import Outline
 from medcontour.outline.region import boundary_quality, outline_candidates
 from medcontour.outline.segmentation import SegmentationNetwork, device_of
 
-__all__ = [
-    "LearnedConstants",
-    "LearnedNetworks",
-    "LearnedOutliner",
-    "soft_dice",
-]
+__all__ = ["LearnedConstants", "LearnedNetworks", "LearnedOutliner"]
 
 
 @dataclass(frozen=True)
@@ -42,25 +33,16 @@ class LearnedConstants:
     own
         Energy of the map's own curve before that: it is taken where the image has no clear
         boundary that agrees with the map.
-    held
-        Dice of a curve and the region that it is fitted to, below which the region's exact polygon
-        is kept beside it.
     """
 
     agreement: float = 8.0
     own: float = -0.5
-    held: float = 0.95
 
 
 LEARNED = LearnedConstants()
 
-Mask = npt.NDArray[np.bool_]
-
 ZOOMS = (1.1, 0.9)
 """Views in which it is seen whether a map stays."""
-
-LEAST_PIXELS = 4
-"""Of the classifier's input: a smaller part of a map is no outline."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +135,7 @@ class LearnedOutliner:
         for n, drawn in enumerate(self.maps):
             seen = None if measured is None else measured[[n]]
             sign = None if polarity is None else polarity[[n]]
-            own = self._own(drawn, evidence[[n]])
+            own = drawn_outline(drawn, self.points, evidence[[n]], LEARNED.own)
             start = evidence[[n]] if own is None else own.contour
             [offered] = outline_candidates(
                 images[[n]], plane, start, sign, most=most, measured=seen
@@ -166,18 +148,6 @@ class LearnedOutliner:
             stable = {"map_stability": float(self.stability[n])}
             found.append(_weighed(offered, drawn, self.points, stable)[:most])
         return found
-
-    def _own(self, drawn: Tensor, evidence: Shape) -> Outline | None:
-        """What one map draws: its curve, and its polygon where no such curve holds that."""
-        part = _part_of(drawn, self.points, evidence)
-        if part is None:
-            return None
-        polygon = _polygon_of(part, drawn, self.points)
-        curve = fit_polygon(polygon).to(torch.float32)
-        inside = curve.contains(self.points).float()
-        held = float(soft_dice(inside, torch.from_numpy(part)[None].float()))
-        exact = polygon if held < LEARNED.held else None
-        return Outline(curve, LEARNED.own, clear=True, exact=exact)
 
 
 @torch.no_grad()
@@ -198,43 +168,6 @@ def _zoomed(images: Tensor, zoom: float, beyond: Literal["border", "zeros"]) -> 
     matrix = torch.tensor([[1 / zoom, 0.0, 0.0], [0.0, 1 / zoom, 0.0]], device=images.device)
     grid = F.affine_grid(matrix.expand(len(images), 2, 3), list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, padding_mode=beyond, align_corners=False)
-
-
-def soft_dice(one: Tensor, other: Tensor) -> Tensor:
-    """(N,) Dice of two (N, H, W) of maps from 0 to 1.
-
-    Examples
-    --------
-    >>> soft_dice(torch.tensor([[[1.0, 0.0]]]), torch.tensor([[[0.5, 0.5]]]))
-    tensor([0.5000])
-    """
-    both: Tensor = 2 * (one * other).sum((1, 2))
-    return both / (one + other).sum((1, 2)).clamp_min(1e-6)
-
-
-def _part_of(drawn: Tensor, points: Tensor, evidence: Shape) -> Mask | None:
-    """(H, W) a map's part that evidence lies on, else its largest; None where none is."""
-    numbers = drawn.numpy()
-    parts, _ = ndimage.label(numbers > 0.5)
-    under = parts[evidence.to("cpu").contains(points)[0].numpy()]
-    touched = np.bincount(under, minlength=2)[1:]
-    own = parts == 1 + int(np.argmax(touched)) if touched.any() else largest_part(numbers > 0.5)
-    return ndimage.binary_fill_holes(own) if own.sum() >= LEAST_PIXELS else None
-
-
-def _polygon_of(part: Mask, drawn: Tensor, points: Tensor) -> Tensor:
-    """(V, 2) plane coordinates of the boundary of a part, where the map passes one half."""
-    numbers = drawn.numpy()
-    alone = np.pad(np.where(part, numbers.clip(0.51), numbers.clip(max=0.49)), 1)
-    outer = torch.from_numpy(max(measure.find_contours(alone, 0.5), key=len)[:-1] - 1)
-    return _between(points, outer)
-
-
-def _between(points: Tensor, index: Tensor) -> Tensor:
-    """(V, 2) plane coordinates at (row, column) indices of the inputs; affine, so also beyond."""
-    origin = points[0, 0].double()
-    down, right = points[1, 0].double() - origin, points[0, 1].double() - origin
-    return origin + index[:, :1] * down + index[:, 1:] * right
 
 
 def _weighed(

@@ -35,6 +35,7 @@ from medcontour.pipeline.outlines import (
 from medcontour.pipeline.placement import Network, Placed
 from medcontour.pipeline.placing import placed, placed_outline
 from medcontour.pipeline.planes import PlaneBatch, grey_planes, plane_geometry
+from medcontour.pipeline.promptables import redrawn
 from medcontour.pipeline.settings import Settings
 from medcontour.pipeline.shortcut import ShortcutCheck, check_shortcut
 from medcontour.pipeline.slice_status import evidence_notes, slice_status
@@ -248,7 +249,8 @@ class Explainer:
         costs = torch.zeros(len(batch.slices), device=which.device)
         if self.settings.outline == "none":
             return [Offer((), (), 0.0)] * len(curves), costs
-        images, measured = grey_planes(self.scan, [batch.slices[n] for n in which.tolist()])
+        slices = [batch.slices[n] for n in which.tolist()]
+        images, measured = grey_planes(self.scan, slices)
         offers, spent = offer_outlines(
             perturbation,
             of_target,
@@ -256,9 +258,10 @@ class Explainer:
             plane_geometry(self.scan),
             curves,
             which,
-            [self.body_area(batch.slices[n]) for n in which.tolist()],
+            [self.body_area(k) for k in slices],
             measured,
             outliner=self.outliner(batch, which.tolist()),
+            redrawn=redrawn(self.settings.outline, self.classifier, self.scan, slices),
             expected=self.polarity,
         )
         return offers, costs.index_add_(0, which, spent)

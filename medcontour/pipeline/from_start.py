@@ -26,8 +26,9 @@ from medcontour.pipeline.found import POSITIVE
 from medcontour.pipeline.inputs import AnyClassifier, AnyScan, given_classifier, given_scan
 from medcontour.pipeline.job import settings_record
 from medcontour.pipeline.planes import plane_batches, plane_geometry
+from medcontour.pipeline.promptables import licence_notes
 from medcontour.pipeline.references import classifier_reference, run_record, scan_reference
-from medcontour.pipeline.settings import DEFAULTS, OutlineName, Settings
+from medcontour.pipeline.settings import DEFAULTS, OutlineChoice, Settings
 from medcontour.progress import Progress
 from medcontour.results import FindingSlice, Suggestion, slice_numbers
 from medcontour.scan import Scan
@@ -45,7 +46,7 @@ def snap(
     area_weight: float | None = None,
     background: BackgroundName | Background | None = None,
     objective: ObjectiveName = DEFAULTS.objective,
-    outline: OutlineName = DEFAULTS.outline,
+    outline: OutlineChoice = DEFAULTS.outline,
     precision: Precision = DEFAULTS.precision,
     seed: int = DEFAULTS.seed,
     progress: Progress | None = None,
@@ -137,7 +138,7 @@ def snap_with(
         findings=linked_findings(found, scan),
         slice_scores={part.slice: part.score for part in found},
         run=run_record(begun),
-        notes=tuple(notes),
+        notes=(*notes, *licence_notes(settings.outline, classifier)),
         source=scan,
     )
 

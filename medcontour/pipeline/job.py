@@ -31,13 +31,14 @@ from medcontour.pipeline.found import POSITIVE
 from medcontour.pipeline.inputs import AnyClassifier, AnyScan, given_classifier, given_scan
 from medcontour.pipeline.notes import run_out
 from medcontour.pipeline.planes import plane_batches
+from medcontour.pipeline.promptables import licence_notes
 from medcontour.pipeline.references import (
     classifier_reference,
     peak_memory_mb,
     run_record,
     scan_reference,
 )
-from medcontour.pipeline.settings import DEFAULTS, OutlineName, Settings
+from medcontour.pipeline.settings import DEFAULTS, OutlineChoice, Settings
 from medcontour.pipeline.shortcut import shortcut_notes
 from medcontour.pipeline.slices import Slices, pick_slices
 from medcontour.pipeline.together import outlined_together
@@ -65,7 +66,7 @@ def suggest(
     slices: Slices | None = None,
     background: BackgroundName | Background | None = None,
     objective: ObjectiveName = DEFAULTS.objective,
-    outline: OutlineName = DEFAULTS.outline,
+    outline: OutlineChoice = DEFAULTS.outline,
     precision: Precision = DEFAULTS.precision,
     most_evaluations: float | None = DEFAULTS.most_evaluations,
     most_seconds: float | None = DEFAULTS.most_seconds,
@@ -204,6 +205,7 @@ def uncalibrated(
             *([odd] if odd else []),
             *shortcut_notes(scan, found),
             *run_out(found),
+            *(licence_notes(settings.outline, classifier) if found else ()),
             *allowance.left_out(waiting, classifier.labels[target]),
         ),
         source=scan,

@@ -10,19 +10,29 @@ from medcontour.classifier import Classifier
 from medcontour.errors import MedcontourError
 from medcontour.outline import LearnedNetworks, Outliner, outliner
 from medcontour.outline.learned_file import read_card, read_networks
-from medcontour.pipeline.settings import LEARNED_PREFIX
+from medcontour.pipeline.promptables import is_prompted, promptable_model
+from medcontour.pipeline.settings import LEARNED_PREFIX, OutlineChoice
 
 __all__ = ["check_card", "given_outliner", "learned_networks"]
 
 
-def given_outliner(name: str, classifier: Classifier, target: int) -> Outliner | LearnedNetworks:
+def given_outliner(
+    choice: OutlineChoice, classifier: Classifier, target: int
+) -> Outliner | LearnedNetworks:
     """Give what ``learned:FILE`` names, or an outliner as `medcontour.outline.outliner` does.
+
+    What a promptable network is prompted by are the image's own boundaries.
 
     Raises
     ------
     MedcontourError
-        Where there is none, or it was learned with another classifier or class.
+        Where there is none, it was learned with another classifier or class, or a promptable
+        network cannot be loaded.
     """
+    if is_prompted(choice):
+        promptable_model(choice, classifier)  # fails before any work is done
+        return outliner("region")
+    name = str(choice)
     if name.startswith(LEARNED_PREFIX):
         return _learned(Path(name.removeprefix(LEARNED_PREFIX)), classifier, target)
     return outliner(name)

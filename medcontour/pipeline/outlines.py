@@ -16,7 +16,7 @@ from medcontour.explain import (
     TargetObjective,
     evidence_polarity,
 )
-from medcontour.outline import Outline, Outliner, boundary_quality
+from medcontour.outline import Outline, Outliner, Redrawn, boundary_quality
 
 __all__ = [
     "FOLLOWS_EVIDENCE",
@@ -97,6 +97,10 @@ class Offer:
         least = min(self.energies, default=0.0)
         return self.outlines[self.energies.index(least)] if least < 0 else None
 
+    def with_others(self, other: Offer) -> Offer:
+        """Give both offers' boundaries to the one evidence contour."""
+        return Offer(self.outlines + other.outlines, self.energies + other.energies, self.polarity)
+
 
 def offer_outlines(
     perturbation: Perturbation,
@@ -109,6 +113,7 @@ def offer_outlines(
     measured: Tensor | None = None,
     *,
     outliner: Outliner,
+    redrawn: Redrawn | None = None,
     expected: float = 0.0,
 ) -> tuple[list[Offer], Tensor]:
     """Follow the image from each evidence contour, and judge the boundaries that it offers.
@@ -136,6 +141,9 @@ def offer_outlines(
         (M, rows, columns) bool: which pixels of `images` were measured; by default all.
     outliner
         What follows the image.
+    redrawn
+        What draws the outline of each contour anew, or the evidence where it has none: one more
+        to choose from.
     expected
         The polarity of findings like these, as far as it is known: it is added to what the
         classifier says of each, so that it decides where that does not.
@@ -152,13 +160,26 @@ def offer_outlines(
     offered = outliner(
         images, plane, evidence.to("cpu"), polarity.cpu(), most=CANDIDATES, measured=measured
     )
-    clear = [passing(some, area) for some, area in zip(offered, body_areas, strict=True)]
-    counts = torch.tensor([len(some) for some in clear], device=which.device)
-    energies = with_classifier(perturbation, of_target, clear, which)
-    offers = [
-        Offer(tuple(some), tuple(against_size(some, own, evidence[[n]])), sign)
-        for n, (some, own, sign) in enumerate(zip(clear, energies, polarity.tolist(), strict=True))
-    ]
+
+    def judged(some: Sequence[Sequence[Outline]]) -> list[Offer]:
+        clear = [passing(own, area) for own, area in zip(some, body_areas, strict=True)]
+        energies = with_classifier(perturbation, of_target, clear, which)
+        return [
+            Offer(tuple(own), tuple(against_size(own, energy, evidence[[n]])), sign)
+            for n, (own, energy, sign) in enumerate(
+                zip(clear, energies, polarity.tolist(), strict=True)
+            )
+        ]
+
+    offers = judged(offered)
+    if redrawn is not None:
+        starts = [
+            offer.best or Outline(evidence[[n]], 0.0, clear=False) for n, offer in enumerate(offers)
+        ]
+        drawn = redrawn.outlines(starts, images, plane, measured)
+        fresh = judged([[] if one is None else [one] for one in drawn])
+        offers = [one.with_others(other) for one, other in zip(offers, fresh, strict=True)]
+    counts = torch.tensor([len(offer.outlines) for offer in offers], device=which.device)
     return offers, POLARITY_EVALUATIONS + counts / 2
 
 

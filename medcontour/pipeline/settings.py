@@ -21,16 +21,27 @@ from medcontour.explain.choices import (
     with_defaults,
 )
 from medcontour.limits import check_file
+from medcontour.outline.promptable import Draw, PromptableModel, named_model
 from medcontour.pipeline.slices import Slices, slice_notation
-from medcontour.plugins import OUTLINERS, found
+from medcontour.plugins import OUTLINERS, PROMPTABLE, found
 
-__all__ = ["DEFAULTS", "LEARNED_PREFIX", "OutlineName", "Settings"]
+__all__ = [
+    "DEFAULTS",
+    "LEARNED_PREFIX",
+    "PROMPTED_PREFIX",
+    "OutlineChoice",
+    "Settings",
+    "prompted_parts",
+]
 
 LEARNED_PREFIX = "learned:"
 """How the name of a learned outliner begins; its file follows."""
 
-OutlineName = Literal["region", "none"] | str
-"""An outliner's name (`medcontour.outline.outliner`), or none."""
+PROMPTED_PREFIX = "prompted:"
+"""How that of a promptable network begins; its name follows, and the path of any weights."""
+
+OutlineChoice = Literal["region", "none"] | str | PromptableModel | Draw
+"""An outliner's name (`medcontour.outline.outliner`), none, or a promptable network itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +81,10 @@ class Settings:
         paper's cosine (Eq. 6), blind to the class.
     outline
         How the outline is found from the evidence. region: it follows the image; learned:FILE: as
-        networks that `medcontour learn` trained on a set of images; none: no outlines, and label
-        maps carry the evidence contours. Packages may add others (medcontour.outliners).
+        networks that `medcontour learn` trained on a set of images; prompted:NAME: with the help of
+        a promptable network, litemedsam or sam2:FOLDER; none: no outlines, and label maps carry
+        the evidence contours. Packages may add others (medcontour.outliners,
+        medcontour.promptable).
     precision
         bfloat16: the search runs the network in half precision, faster on some machines and
         networks and slower on others. Everything is judged in float32.
@@ -105,7 +118,7 @@ class Settings:
     slices: Slices | None = None
     background: BackgroundName | Background | None = None
     objective: ObjectiveName = "target"
-    outline: OutlineName = "region"
+    outline: OutlineChoice = "region"
     precision: Precision = "float32"
     most_evaluations: float | None = None
     most_seconds: float | None = None
@@ -139,8 +152,9 @@ class Settings:
     def to_dict(self) -> dict[str, Any]:
         """Give the settings as plain values, as ``suggestion.json`` holds them.
 
-        A background that is no name is there as its ``repr``, a learned outliner by its file's
-        content: paths can hold names.
+        A background that is no name is there as its ``repr``, a promptable network by its own
+        name. A learned outliner, and weights, are there by their files' content: paths can hold
+        names.
 
         Raises
         ------
@@ -148,9 +162,7 @@ class Settings:
             Where there is no such file.
         """
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        if self.outline.startswith(LEARNED_PREFIX):
-            file = Path(self.outline.removeprefix(LEARNED_PREFIX))
-            values["outline"] = LEARNED_PREFIX + _digest(file)
+        values["outline"] = _recorded(self.outline)
         named = isinstance(self.background, str)
         return values | {"background": self.background if named else repr(self.background)}
 
@@ -202,9 +214,13 @@ class Settings:
         object.__setattr__(self, name, value)
 
     def _check_outline(self) -> None:
-        if self.outline.startswith(LEARNED_PREFIX):
-            return  # the file is looked for with the classifier at hand
-        if self.outline not in ("region", "none"):  # other packages' are only then looked for
+        if not isinstance(self.outline, str) or self.outline.startswith(LEARNED_PREFIX):
+            return  # a file is looked for with the classifier at hand
+        if self.outline.startswith(PROMPTED_PREFIX):
+            _check_name(
+                "promptable network", prompted_parts(self.outline)[0], (*found(PROMPTABLE),)
+            )
+        elif self.outline not in ("region", "none"):  # other packages' are only then looked for
             _check_name("outline", self.outline, (*found(OUTLINERS), "none"))
 
     def _check_numbers(self) -> None:
@@ -221,15 +237,45 @@ class Settings:
             check_area(self.area, self.preset)
 
 
-def _digest(file: Path) -> str:
-    """16 digits of a file's SHA-256."""
-    check_file(file)
+def prompted_parts(outline: str) -> tuple[str, Path | None]:
+    """Name and path of what ``prompted:NAME`` or ``prompted:NAME:PATH`` names.
+
+    Examples
+    --------
+    >>> prompted_parts("prompted:litemedsam"), prompted_parts("prompted:sam2:weights")[0]
+    (('litemedsam', None), 'sam2')
+    """
+    name, _, path = outline.removeprefix(PROMPTED_PREFIX).partition(":")
+    return name, Path(path) if path else None
+
+
+def _recorded(outline: OutlineChoice) -> str:
+    """What a suggestion keeps of an outline's choice: no path."""
+    if not isinstance(outline, str):
+        return PROMPTED_PREFIX + named_model(outline).name
+    if outline.startswith(LEARNED_PREFIX):
+        return LEARNED_PREFIX + _digest(Path(outline.removeprefix(LEARNED_PREFIX)))
+    if outline.startswith(PROMPTED_PREFIX):
+        name, path = prompted_parts(outline)
+        return outline if path is None else f"{PROMPTED_PREFIX}{name}:{_digest(path)}"
+    return outline
+
+
+def _digest(path: Path) -> str:
+    """16 digits of the SHA-256 of what a file, or all files in a folder, hold."""
+    content = hashlib.sha256()
     try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+        for own in sorted(path.iterdir()) if path.is_dir() else [path]:
+            check_file(own)
+            if not own.is_dir():
+                with own.open("rb") as file:
+                    while part := file.read(2**20):
+                        content.update(part)
     except OSError as error:
         raise MedcontourError(
-            f"{file} cannot be read ({error.strerror}); `medcontour learn` makes such files."
+            f"{path} cannot be read ({error.strerror}); give one that is there."
         ) from error
+    return content.hexdigest()[:16]
 
 
 def _literals(hint: Any) -> tuple[Any, ...]:

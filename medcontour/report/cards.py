@@ -20,7 +20,6 @@ from medcontour.report.pictures import (
     data_uri,
     edge_letters,
     extent,
-    grey_values,
     scale_bar,
     slice_region,
 )
@@ -28,6 +27,7 @@ from medcontour.results.finding import Finding
 from medcontour.results.model import Suggestion
 from medcontour.results.parts import FindingSlice, PlacedContour, Views
 from medcontour.scan.scan import Scan
+from medcontour.scan.values import grey_values
 
 __all__ = ["Card", "Curve", "Panel", "View", "make_cards"]
 

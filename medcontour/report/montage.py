@@ -13,11 +13,11 @@ from medcontour.report.pictures import (
     curve_on_slice,
     data_uri,
     extent,
-    grey_values,
     slice_region,
 )
 from medcontour.results.finding import Finding
 from medcontour.scan.scan import Scan
+from medcontour.scan.values import grey_values
 
 __all__ = ["MOST", "Montage", "Thumbnail", "make_montage"]
 

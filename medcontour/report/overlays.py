@@ -25,7 +25,6 @@ from medcontour.report.pictures import (
     curve_on_slice,
     edge_letters,
     extent,
-    grey_values,
     resized,
     scale_bar,
     slice_region,
@@ -34,6 +33,7 @@ from medcontour.results.finding import Finding
 from medcontour.results.model import Suggestion
 from medcontour.results.parts import FindingSlice
 from medcontour.scan.scan import Scan
+from medcontour.scan.values import grey_values
 
 __all__ = ["caption", "write_overlays"]
 

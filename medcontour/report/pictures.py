@@ -28,7 +28,6 @@ __all__ = [
     "data_uri",
     "edge_letters",
     "extent",
-    "grey_values",
     "resized",
     "scale_bar",
     "slice_region",
@@ -37,7 +36,6 @@ __all__ = [
 CURVE_COLOURS = {"outline": "#56B4E9", "evidence": "#E69F00"}
 """Sky blue and orange of Okabe and Ito's palette, told apart with any colour vision."""
 
-_OUTSIDE_THE_VIEW = 104  # grey for pixels that the classifier does not see
 
 UInt8Array = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float64]
@@ -84,22 +82,6 @@ def check_same_scan(suggestion: Suggestion, scan: Scan) -> None:
 
 def _times(shape: Sequence[int]) -> str:
     return " x ".join(str(n) for n in shape)
-
-
-def grey_values(values: npt.NDArray[np.float32], window: tuple[float, float]) -> UInt8Array:
-    """Map a plane's values to 0..255 through a display window; not-a-number becomes mid grey.
-
-    Parameters
-    ----------
-    values
-        (rows, columns), or (rows, columns, 3) for colour.
-    window
-        The values shown black and white.
-    """
-    lower, upper = window
-    width = max(upper - lower, 1e-30)
-    grey = np.clip(np.rint((values.astype(np.float64) - lower) / width * 255), 0, 255)
-    return np.asarray(np.where(np.isnan(grey), _OUTSIDE_THE_VIEW, grey), dtype=np.uint8)
 
 
 def curve_on_slice(contour: PlacedContour, scan: Scan) -> FloatArray:

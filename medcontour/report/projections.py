@@ -14,10 +14,10 @@ from medcontour.report.pictures import (
     UInt8Array,
     data_uri,
     edge_letters,
-    grey_values,
 )
 from medcontour.results.finding import Finding, slice_thickness_mm
 from medcontour.scan.scan import Scan
+from medcontour.scan.values import grey_values
 
 __all__ = ["Backdrop", "Projection", "make_backdrops", "make_projections"]
 

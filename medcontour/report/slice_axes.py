@@ -14,9 +14,10 @@ from matplotlib.figure import Figure
 
 from medcontour.errors import MedcontourError
 from medcontour.files import replacing
-from medcontour.report.pictures import edge_letters, grey_values, scale_bar
+from medcontour.report.pictures import edge_letters, scale_bar
 from medcontour.results import PlacedContour, SliceResult
 from medcontour.scan.scan import Scan
+from medcontour.scan.values import grey_values
 
 __all__ = ["check_slice", "draw_curve", "draw_slice", "new_figure", "write_figure"]
 

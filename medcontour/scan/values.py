@@ -1,4 +1,4 @@
-"""What every reader asks of pixel values, whatever file they came from."""
+"""Pixel values: what every reader expects of them, and how they are shown."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import numpy.typing as npt
 
 from medcontour.errors import MedcontourError
 
-__all__ = ["check_values", "grey_where_equal", "spread_window"]
+__all__ = ["check_values", "grey_values", "grey_where_equal", "spread_window"]
 
 FloatVoxels = npt.NDArray[np.float32]
+
+_NOT_SEEN = 104  # grey for pixels that the classifier does not see
 
 # Enough for two percentiles; a chest CT has a hundred times as many voxels.
 _SAMPLE = 1_000_000
@@ -71,3 +73,21 @@ def spread_window(
     if lower < upper:
         return lower, upper
     return float(voxels.min()), float(voxels.max())
+
+
+def grey_values(
+    values: npt.NDArray[np.float32], window: tuple[float, float]
+) -> npt.NDArray[np.uint8]:
+    """Map a plane's values to 0..255 through a display window; not-a-number becomes mid grey.
+
+    Parameters
+    ----------
+    values
+        (rows, columns), or (rows, columns, 3) for colour.
+    window
+        The values shown black and white.
+    """
+    lower, upper = window
+    width = max(upper - lower, 1e-30)
+    grey = np.clip(np.rint((values.astype(np.float64) - lower) / width * 255), 0, 255)
+    return np.asarray(np.where(np.isnan(grey), _NOT_SEEN, grey), dtype=np.uint8)

@@ -79,6 +79,19 @@ def test_group_14_nothing_that_suggest_writes_or_says_tells_who_it_is(
     assert not told(answer.err)
 
 
+@pytest.mark.parametrize("outline", ["learned:", "prompted:sam2:"])
+def test_group_14_a_file_that_an_option_names_after_its_kind(
+    outline: str, tmp_path: Path, bundle: Path, capsys
+) -> None:
+    study, out = write_series(tmp_path / "study"), tmp_path / "out"
+    path = f"{outline}{tmp_path / FAMILY / GIVEN}"
+    given = ["suggest", study, "--classifier", bundle, "--out", out, "--outline", path]
+    answer = call(given, capsys)
+    assert answer.code == 1, answer.err
+    assert str(tmp_path) in answer.err
+    assert not told(answer.out + answer.err)
+
+
 @pytest.mark.slow
 def test_group_14_an_edit_is_read_back_where_the_path_tells_nothing(
     tmp_path: Path, bundle: Path, capsys, monkeypatch
