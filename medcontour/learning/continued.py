@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import torch
 
 from medcontour.learning.rounds import ROUNDS, Round, Training, drawn_by, one_round
 from medcontour.learning.training import TRAINING, TrainingConstants
@@ -63,11 +64,11 @@ def continued(
 
 def _agreed(known: TrainingSet, networks: LearnedNetworks) -> Masks:
     """(N, H, W) what networks draw together where single ones agree with it, else nothing."""
-    together = networks.maps(known.images).cpu()
     single = [
         LearnedNetworks([one], networks.threshold).maps(known.images).cpu()
         for one in networks.networks
     ]
+    together = torch.stack(single).mean(0)
     agreement = np.mean([soft_dice(one, together).numpy() for one in single], 0)
     drawn = drawn_by(together.numpy(), 0.5)
     return np.where((agreement >= CONTINUED.agreed)[:, None, None], drawn, 0).astype(np.float32)
