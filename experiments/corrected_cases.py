@@ -129,8 +129,7 @@ def rounds(
             order = order_of(name, learning, base, max(COUNTS), seed)
             for count in COUNTS:
                 known = with_masks(learning, order[:count]).training_set({})
-                made = continued(known, base, 0.0, training(seed, corrected=True))
-                networks = LearnedNetworks(made.networks, made.threshold)
+                networks = continued(known, base, training(seed, corrected=True))
                 yield name, count, seed, dice_of(networks, judged)
     for count in (*COUNTS, len(learning.positive)):
         order = order_of("random", learning, base, count, 0)

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from medcontour.learning.rounds import ROUNDS, Round, Training, drawn_by, one_round
+from medcontour.learning.rounds import Training, drawn_by
 from medcontour.learning.training import TRAINING, TrainingConstants
-from medcontour.learning.training_set import Masks, TrainingSet
+from medcontour.learning.training_set import Masks, TrainingSet, dice_each, given
 from medcontour.outline import LearnedNetworks
-from medcontour.outline.drawn import soft_dice
 
 __all__ = ["CONTINUED", "ContinuedConstants", "continued"]
 
@@ -20,13 +19,17 @@ __all__ = ["CONTINUED", "ContinuedConstants", "continued"]
 class ContinuedConstants:
     """How networks go on from a file.
 
+    Chosen on 41 tuning images of breast ultrasound, ten others corrected: Dice 0.703 before, 0.728
+    with this rate and 0.724 with twice that; 0.713 and 0.688 where hardly any image of those that
+    nobody corrected took part.
+
     Attributes
     ----------
     training
-        How each is trained: fewer steps.
+        How each is trained: fewer steps, at half the rate.
     agreed
-        Mean soft Dice of what single networks and all of them draw on an image that nobody
-        corrected, from which this is its mask; below, it is left out.
+        Mean Dice of what single networks and all of them draw on an image that nobody corrected,
+        from which this is its mask; below, the image takes no part.
     """
 
     training: TrainingConstants = field(
@@ -38,10 +41,10 @@ class ContinuedConstants:
 CONTINUED = ContinuedConstants()
 
 
-def continued(
-    known: TrainingSet, networks: LearnedNetworks, agreement: float, training: Training
-) -> Round:
-    """Train networks on with corrected images, and what they agree on of the others.
+def continued(known: TrainingSet, networks: LearnedNetworks, training: Training) -> LearnedNetworks:
+    """Train networks on with corrected images, and with what they agree on of the others.
+
+    Every network sees every corrected image; their threshold stays.
 
     Parameters
     ----------
@@ -49,17 +52,16 @@ def continued(
         All images; only the corrected ones have masks.
     networks
         To go on from.
-    agreement
-        What they reached on images that they left out; it stays, as does their threshold, while
-        too few images are corrected to say.
     training
         How.
     """
     masks = np.where(known.corrected[:, None, None], known.masks, _agreed(known, networks))
-    made = one_round(known, masks, training, 0, networks.networks)
-    if known.given.sum() < ROUNDS.enough_corrected:
-        return replace(made, threshold=networks.threshold, agreement=agreement)
-    return made
+    which = given(masks)
+    trained = [
+        training.trained(number, known, masks, which, start)
+        for number, start in enumerate(networks.networks)
+    ]
+    return replace(networks, networks=trained)
 
 
 def _agreed(known: TrainingSet, networks: LearnedNetworks) -> Masks:
@@ -68,7 +70,6 @@ def _agreed(known: TrainingSet, networks: LearnedNetworks) -> Masks:
         LearnedNetworks([one], networks.threshold).maps(known.images).cpu()
         for one in networks.networks
     ]
-    together = torch.stack(single).mean(0)
-    agreement = np.mean([soft_dice(one, together).numpy() for one in single], 0)
-    drawn = drawn_by(together.numpy(), 0.5)
-    return np.where((agreement >= CONTINUED.agreed)[:, None, None], drawn, 0).astype(np.float32)
+    together = drawn_by(torch.stack(single).mean(0).numpy(), 0.5).astype(np.float32)
+    agreement = np.mean([dice_each(drawn_by(one.numpy(), 0.5), together) for one in single], 0)
+    return np.where((agreement >= CONTINUED.agreed)[:, None, None], together, 0)

@@ -27,6 +27,7 @@ from medcontour.learning.training import TRAINING
 from medcontour.learning.training_set import TrainingSet
 from medcontour.outline import LearnedNetworks
 from medcontour.outline.learned_file import read_card, write_networks
+from medcontour.outline.segmentation import SegmentationNetwork
 from medcontour.pipeline.calibrating import calibration_key
 from medcontour.pipeline.inputs import AnyClassifier, given_classifier
 from medcontour.pipeline.outliners import check_card, learned_networks
@@ -144,19 +145,21 @@ def learn_with(
         _check_enough(known)
         training = _training(classifier, settings, known, unfinished, progress)
         made = in_rounds(known, training)
-        card = _card(learning, known, made) | _of_outlines(known, outlined, made)
+        card = _card(learning, known) | _of_outlines(known, outlined, made)
+        networks: Sequence[SegmentationNetwork] = made.networks
+        learning.notes += _said(made)
     else:
         learning.notes.append(
             "The file is there already: its networks are trained on with what was corrected, and "
             "nothing is explained. To learn anew, remove it."
         )
-        networks, last = before
+        last, card = before
         training = _training(classifier, settings, known, unfinished, progress, out)
-        made = continued(known, networks, last["agreement"], training)
-        card = last | _card(learning, known, made)
-    write_networks(out, made.networks, known.shape, card)
+        networks = continued(known, last, training).networks
+        card |= _card(learning, known)
+    write_networks(out, networks, known.shape, card)
     shutil.rmtree(unfinished)
-    return Learned(card, (*learning.notes, *_said(made)))
+    return Learned(card, tuple(learning.notes))
 
 
 def _last(
@@ -206,8 +209,8 @@ def _check_enough(known: TrainingSet) -> None:
         )
 
 
-def _card(learning: LearningSet, known: TrainingSet, made: Round) -> dict[str, Any]:
-    """What a file says of the classifier, the images and the networks."""
+def _card(learning: LearningSet, known: TrainingSet) -> dict[str, Any]:
+    """What a file says of the classifier and the images."""
     return {
         "version": version("medcontour"),
         "classifier_sha256": learning.classifier.weights_sha256,
@@ -217,9 +220,6 @@ def _card(learning: LearningSet, known: TrainingSet, made: Round) -> dict[str, A
         "images": len(learning.images),
         "positive": len(known.images),
         "corrected": int(known.corrected.sum()),
-        "threshold": made.threshold,
-        "agreement": made.agreement,
-        "reliable": made.agreement >= LEAST_AGREEMENT,
         "not_for": NOT_FOR,
     }
 
@@ -227,8 +227,11 @@ def _card(learning: LearningSet, known: TrainingSet, made: Round) -> dict[str, A
 def _of_outlines(
     known: TrainingSet, outlined: Mapping[int, Explained], made: Round
 ) -> dict[str, Any]:
-    """What a file says of the outlines that were learned from."""
+    """What a file says of the outlines that were learned from, and how well that went."""
     return {
+        "threshold": made.threshold,
+        "agreement": made.agreement,
+        "reliable": made.agreement >= LEAST_AGREEMENT,
         "explained": len(outlined),
         "outlined": int((known.given & ~known.corrected).sum()),
         "confirmed": made.confirmed,

@@ -17,7 +17,7 @@ from medcontour.outline import LearnedNetworks
 from medcontour.outline.learned_file import read_networks, write_networks
 from medcontour.outline.segmentation import SegmentationNetwork
 
-__all__ = ["ROUNDS", "Round", "RoundConstants", "Training", "drawn_by", "in_rounds", "one_round"]
+__all__ = ["ROUNDS", "Round", "RoundConstants", "Training", "drawn_by", "in_rounds"]
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def in_rounds(known: TrainingSet, training: Training, constants: RoundConstants 
     before: Round | None = None
     for number in range(constants.rounds):
         starts = None if before is None else before.networks
-        now = one_round(known, masks, training, number * constants.folds, starts, constants)
+        now = _round(known, masks, training, number * constants.folds, starts, constants)
         if before is not None and now.agreement <= before.agreement:
             break
         before = now
@@ -150,7 +150,7 @@ def in_rounds(known: TrainingSet, training: Training, constants: RoundConstants 
     return before
 
 
-def one_round(
+def _round(
     known: TrainingSet,
     masks: Masks,
     training: Training,
