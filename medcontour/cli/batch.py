@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from functools import partial
 from typing import Annotated
 
@@ -29,7 +28,7 @@ from medcontour.cli.options import (
     names,
     with_settings,
 )
-from medcontour.cli.progress import rate_lines
+from medcontour.cli.progress import goes_on, rate_lines
 from medcontour.pipeline.settings import Settings
 from medcontour.privacy import discreet
 
@@ -138,12 +137,8 @@ def batch(
         mc.load_classifier, classifier, labels=names(labels), outputs=outputs, device=device
     )
     run = partial(batches.run_of, load, settings, formats, include_weak, merge_findings, given)
-    try:
-        with rate_lines(quiet=as_json) as progress:
-            made = batches.batch_with(source, run, folder, shared, workers, retry_failed, progress)
-    except KeyboardInterrupt:
-        print("Stopped; the same command goes on from here.", file=sys.stderr)
-        raise typer.Exit(130) from None
+    with goes_on(), rate_lines(quiet=as_json) as progress:
+        made = batches.batch_with(source, run, folder, shared, workers, retry_failed, progress)
     if as_json:
         print(json.dumps(_document(made)))
         return

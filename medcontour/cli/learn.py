@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +22,7 @@ from medcontour.cli.options import (
     names,
     with_settings,
 )
-from medcontour.cli.progress import progress_bars
+from medcontour.cli.progress import goes_on, progress_bars
 from medcontour.learning.constants import EXPLAINED
 from medcontour.pipeline.settings import Settings
 from medcontour.privacy import discreet
@@ -78,12 +77,8 @@ def learn(
         medcontour learn scans --classifier bundle --out outliner.safetensors --edits corrected
     """
     loaded = mc.load_classifier(classifier, labels=names(labels), outputs=outputs, device=device)
-    try:
-        with progress_bars(quiet=as_json) as progress:
-            made = learning.learn_with(scans, loaded, settings, out, edits, images, progress)
-    except KeyboardInterrupt:
-        print("Stopped; the same command goes on from here.", file=sys.stderr)
-        raise typer.Exit(130) from None
+    with goes_on(), progress_bars(quiet=as_json) as progress:
+        made = learning.learn_with(scans, loaded, settings, out, edits, images, progress)
     shown = discreet(str(out))
     if as_json:
         print(json.dumps({"out": shown, **made.card, "notes": list(made.notes)}))

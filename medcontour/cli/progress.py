@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-__all__ = ["pace", "progress_bars", "rate_lines"]
+__all__ = ["goes_on", "pace", "progress_bars", "rate_lines"]
 
 DOING = {
     "fetch": "Fetching images from the archive",
@@ -108,3 +109,13 @@ def pace(done: int, total: int, seconds: float) -> str:
         if left >= 2 * size:
             return f"{text}, {left / size:.0f} {unit} left"
     return f"{text}, {left:.0f} s left"
+
+
+@contextmanager
+def goes_on() -> Iterator[None]:
+    """Say where a run is stopped by hand that the same command goes on; exit code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("Stopped; the same command goes on from here.", file=sys.stderr)
+        raise typer.Exit(130) from None

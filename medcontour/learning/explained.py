@@ -15,11 +15,11 @@ from medcontour.pipeline.job import uncalibrated
 from medcontour.pipeline.settings import Settings
 from medcontour.scan import Scan
 
-__all__ = ["Explained", "explained"]
+__all__ = ["SliceOutlines", "explained"]
 
 
 @dataclass(frozen=True)
-class Explained:
+class SliceOutlines:
     """What was suggested on one slice, on the classifier's input.
 
     Attributes
@@ -40,7 +40,7 @@ def explained(
     classifier: Classifier,
     settings: Settings,
     records: ScanRecords,
-) -> dict[int, Explained]:
+) -> dict[int, SliceOutlines]:
     """What is suggested on a scan, by slice; explained now, or known from before.
 
     Parameters
@@ -76,6 +76,6 @@ def _suggested(
     return found
 
 
-def _read(record: Mapping[str, Any]) -> Explained:
+def _read(record: Mapping[str, Any]) -> SliceOutlines:
     polygons = [np.array(each, dtype=np.float64).reshape(-1, 2) for each in record["outlines"]]
-    return Explained(polygons, bool(record["shortcut"]))
+    return SliceOutlines(polygons, bool(record["shortcut"]))

@@ -20,7 +20,7 @@ from medcontour.errors import MedcontourError
 from medcontour.files import check_output, make_folder
 from medcontour.learning.constants import EXPLAINED, LEAST_AGREEMENT, LEAST_OUTLINES
 from medcontour.learning.continued import CONTINUED, continued
-from medcontour.learning.explained import Explained
+from medcontour.learning.explained import SliceOutlines
 from medcontour.learning.learning_set import LearningSet
 from medcontour.learning.rounds import ROUNDS, Round, Training, in_rounds
 from medcontour.learning.training import TRAINING
@@ -225,7 +225,7 @@ def _card(learning: LearningSet, known: TrainingSet) -> dict[str, Any]:
 
 
 def _of_outlines(
-    known: TrainingSet, outlined: Mapping[int, Explained], made: Round
+    known: TrainingSet, outlined: Mapping[int, SliceOutlines], made: Round
 ) -> dict[str, Any]:
     """What a file says of the outlines that were learned from, and how well that went."""
     return {

@@ -15,7 +15,7 @@ from medcontour.checked.scans import CheckedScan
 from medcontour.checked.truth import truth_of
 from medcontour.classifier import Classifier
 from medcontour.errors import MedcontourError
-from medcontour.learning.explained import Explained, explained
+from medcontour.learning.explained import SliceOutlines, explained
 from medcontour.learning.images import LearningImage, drawn, images_of, same_size, sampled
 from medcontour.learning.training_set import TrainingSet
 from medcontour.pipeline.calibrating import run_key
@@ -94,7 +94,7 @@ class LearningSet:
                 "The classifier finds something on every image: the networks see none without."
             )
 
-    def explain(self, file: Path, most: int, progress: Progress | None) -> dict[int, Explained]:
+    def explain(self, file: Path, most: int, progress: Progress | None) -> dict[int, SliceOutlines]:
         """What is suggested on a sample of the images that nobody corrected, by place.
 
         Parameters
@@ -114,7 +114,7 @@ class LearningSet:
             chosen.append(number)
         records = ScanRecords(file, run_key(self.classifier, self.target, self.settings))
         places = {(image.scan, image.slice): n for n, image in enumerate(self.images)}
-        found: dict[int, Explained] = {}
+        found: dict[int, SliceOutlines] = {}
         for done, number in enumerate(chosen):
             own = [image for image in self.images if image.scan == number]
             given = explained(self._scan(number), own, self.classifier, self.settings, records)
@@ -123,7 +123,7 @@ class LearningSet:
                 progress("optimise", done + 1, len(chosen))
         return found
 
-    def training_set(self, outlined: Mapping[int, Explained]) -> TrainingSet:
+    def training_set(self, outlined: Mapping[int, SliceOutlines]) -> TrainingSet:
         """The images with the finding, with outlines (by place) and what readers drew as masks."""
         positive = [n for n, image in enumerate(self.images) if image.positive]
         height, width = self.images[0].inputs.shape[-2:]
