@@ -190,7 +190,7 @@ def batch_with(
     run = make_run()
     folder = run.folder(make_folder(out))
     with open_worklist(out / shard.worklist, run.key) as worklist:
-        listed, notes = source.studies(salt_of(out), progress)
+        listed, notes = source.studies(salt_of(out), progress, worklist)
         own = {study.key: study for study in listed if shard.has(study.part)}
         if not listed:
             raise MedcontourError(" ".join(["There is no scan.", *notes]))

@@ -12,6 +12,7 @@ from medcontour.errors import MedcontourError
 from medcontour.privacy import discreet
 from medcontour.progress import Progress
 from medcontour.scan import Scan, read_scan
+from medcontour.scan.listing import Known
 
 __all__ = ["RemoteSource"]
 
@@ -42,7 +43,9 @@ class RemoteSource:
                 "The address names one series; use `medcontour suggest` for it, or leave it out."
             )
 
-    def studies(self, salt: str, progress: Progress | None) -> tuple[list[Study], tuple[str, ...]]:
+    def studies(
+        self, salt: str, progress: Progress | None, known: Known | None
+    ) -> tuple[list[Study], tuple[str, ...]]:
         """List the series that the query means; the notes say what was passed over."""
         root = parse_address(self.address)
         found, others = find_series(root, self.query)

@@ -17,7 +17,7 @@ from medcontour.privacy import discreet, keep_private, stored_path
 from medcontour.progress import Progress
 from medcontour.scan import Scan, read_scan
 from medcontour.scan.folder import folder_files
-from medcontour.scan.listing import listed_scans
+from medcontour.scan.listing import Known, files_signature, listed_scans
 
 __all__ = ["FolderSource", "Source", "Study", "lettered", "salt_of", "study_of"]
 
@@ -53,7 +53,9 @@ class Study:
 class Source(Protocol):
     """Where series are listed and read; it can be sent to another process."""
 
-    def studies(self, salt: str, progress: Progress | None) -> tuple[list[Study], tuple[str, ...]]:
+    def studies(
+        self, salt: str, progress: Progress | None, known: Known | None
+    ) -> tuple[list[Study], tuple[str, ...]]:
         """List the series, and say what was passed over."""
         ...
 
@@ -102,13 +104,15 @@ class FolderSource:
                 f"{self.out} holds the scans themselves; choose another folder for the results."
             )
 
-    def studies(self, salt: str, progress: Progress | None) -> tuple[list[Study], tuple[str, ...]]:
+    def studies(
+        self, salt: str, progress: Progress | None, known: Known | None
+    ) -> tuple[list[Study], tuple[str, ...]]:
         """List the series of the folder; the notes say what was passed over."""
-        listed, notes = listed_scans(self.root, progress, self.out)
+        listed, notes = listed_scans(self.root, progress, self.out, known and _Salted(known, salt))
         found = []
         for scan in listed:
             name = f"{scan.path.relative_to(self.root).as_posix()}\n{scan.series or ''}"
-            files = _signature(scan.files)
+            files = files_signature(scan.files)
             found.append(study_of(name, salt, files, str(scan.path), scan.series))
         return found, notes
 
@@ -121,7 +125,7 @@ class FolderSource:
 
     def state(self, study: Study) -> object:
         """Names, sizes and times of the file, or of all files in the folder that holds it."""
-        return _signature(folder_files(Path(study.path)).files)
+        return files_signature(folder_files(Path(study.path)).files)
 
     def read(self, study: Study) -> Scan:
         """Read a series."""
@@ -157,6 +161,24 @@ def lettered(digits: str) -> str:
     return digits.translate(_LETTERS)
 
 
+@dataclass(frozen=True)
+class _Salted:
+    """What is known of places, kept by digests of them: they may be named after patients."""
+
+    known: Known
+    salt: str
+
+    def get(self, place: str) -> str | None:
+        return self.known.get(self._digest(place))
+
+    def put(self, place: str, content: str) -> None:
+        self.known.put(self._digest(place), content)
+
+    def _digest(self, place: str) -> str:
+        name = place.encode("utf-8", "surrogateescape")
+        return hashlib.blake2b(name, key=self.salt.encode(), digest_size=12).hexdigest()
+
+
 def salt_of(out: Path) -> str:
     """Give the random number of a folder of results, drawn by whoever is first.
 
@@ -186,16 +208,3 @@ def salt_of(out: Path) -> str:
         raise MedcontourError(
             f"{out} cannot be written ({error.strerror}); choose another folder."
         ) from error
-
-
-def _signature(files: Iterable[Path]) -> str:
-    """Digest of names, sizes and times of files, without their content."""
-    digest = hashlib.sha256()
-    for file in sorted(files):
-        try:
-            status = file.stat()
-            facts = f"{status.st_size} {status.st_mtime_ns}"
-        except OSError:
-            facts = "gone"
-        digest.update(f"{file.name}\0{facts}\n".encode())
-    return digest.hexdigest()[:16]

@@ -27,6 +27,8 @@ CREATE TABLE IF NOT EXISTS work (
   PRIMARY KEY (series, run)
 ) WITHOUT ROWID
 """
+_LISTING = "CREATE TABLE IF NOT EXISTS listing (place TEXT PRIMARY KEY, content TEXT) WITHOUT ROWID"
+
 _WAIT = 60.0
 """Seconds to wait while another process looks into the file."""
 
@@ -109,6 +111,19 @@ class Worklist:
         """Give all rows of the run, those begun least often first."""
         yield from _rows(self._connection, self._run)
 
+    def get(self, place: str) -> str | None:
+        """Give what was found out of a place of the archive (`medcontour.scan.listing.Known`)."""
+        found = self._connection.execute("SELECT content FROM listing WHERE place = ?", (place,))
+        row = found.fetchone()
+        return None if row is None else str(row[0])
+
+    def put(self, place: str, content: str) -> None:
+        """Keep it, so that the next run opens only what is new."""
+        with self._connection:
+            self._connection.execute(
+                "INSERT OR REPLACE INTO listing VALUES (?, ?)", (place, content)
+            )
+
     def _all(self, statement: str, series: Iterable[str]) -> None:
         with self._connection:
             self._connection.executemany(
@@ -140,6 +155,7 @@ def open_worklist(file: Path, run: str) -> Iterator[Worklist]:
             # rest of its line, and what it keeps is kept by the result folders already.
             connection.execute("PRAGMA synchronous = OFF")
             connection.execute(_TABLE)
+            connection.execute(_LISTING)
             yield Worklist(connection, run)
     finally:
         lock.release()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,9 @@ def everything(folder: Path) -> str:
     texts = [str(path.relative_to(folder)) for path in folder.rglob("*")]
     for path in folder.rglob("*"):
         if path.is_file() and path.suffix != ".dcm":
-            texts.append(path.read_bytes().decode("latin-1"))
+            data = path.read_bytes()
+            texts.append(data.decode("latin-1"))
+            texts.append(gzip.decompress(data).decode("latin-1") if path.suffix == ".gz" else "")
     return "\n".join(texts)
 
 
