@@ -1,4 +1,5 @@
-from .job import Batch, batch, batch_with, source_of
+from .job import batch, push_to, source_of
+from .passes import Batch, batch_with
 from .run import Run, run_of
 from .shards import Shard, shard_of
 from .source import FolderSource
@@ -11,6 +12,7 @@ __all__ = [
     "Shard",
     "batch",
     "batch_with",
+    "push_to",
     "run_of",
     "shard_of",
     "source_of",

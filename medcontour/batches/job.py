@@ -1,68 +1,27 @@
-"""A whole archive: each series once, in the order of the worklist, whatever happens to one."""
+"""A whole archive: what a user calls, and where the series are."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from medcontour.batches.passes import Batch, batch_with
 from medcontour.batches.remote import RemoteSource
-from medcontour.batches.run import Run, run_of
-from medcontour.batches.shards import WHOLE, Shard, shard_of
-from medcontour.batches.source import FolderSource, Source, Study, salt_of
-from medcontour.batches.study import Ended, facts_there
-from medcontour.batches.summary import write_summary
-from medcontour.batches.turn import in_turn
-from medcontour.batches.workers import in_workers
-from medcontour.batches.worklist import Worklist, open_worklist
+from medcontour.batches.run import run_of
+from medcontour.batches.shards import shard_of
+from medcontour.batches.source import FolderSource, Source
 from medcontour.calibration import Calibration
 from medcontour.dicomweb import SeriesQuery, is_address
 from medcontour.errors import MedcontourError
-from medcontour.files import make_folder
 from medcontour.pipeline.calibrating import AnyCalibration
 from medcontour.pipeline.inputs import AnyClassifier, given_classifier
 from medcontour.pipeline.settings import Settings
 from medcontour.progress import Progress
 
-__all__ = ["Batch", "batch", "batch_with", "source_of"]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What a batch did.
-
-    Attributes
-    ----------
-    folder
-        Of the run's results: a folder a series, ``summary.html``, ``summary.csv``, ``run.json``.
-    found
-        Series that were found, of this shard.
-    before
-        Of these, done before and not looked at again.
-    done
-        Done now.
-    failed
-        The reason of each series that could not be done now, by its key.
-    changed
-        Keys of series that changed while they were read.
-    skipped
-        Series that failed before and were left (``retry_failed``).
-    notes
-        What was passed over.
-    """
-
-    folder: Path
-    found: int
-    before: int
-    done: int
-    failed: dict[str, str]
-    changed: tuple[str, ...]
-    skipped: int
-    notes: tuple[str, ...]
+__all__ = ["batch", "push_to", "source_of"]
 
 
 def batch(
@@ -79,6 +38,8 @@ def batch(
     shard: str | None = None,
     workers: int = 1,
     retry_failed: bool = False,
+    push: bool = False,
+    watch: float | None = None,
     progress: Progress | None = None,
     **settings: Any,
 ) -> Batch:
@@ -114,6 +75,12 @@ def batch(
         ``if __name__ == "__main__":``, and a network of your own has to stand in a module.
     retry_failed
         Whether series that failed before are looked at again.
+    push
+        Whether the DICOM objects of each series are stored in the archive that it is in, each once;
+        a series is done when they are stored.
+    watch
+        Look again every so many seconds, and never return. A series is taken when it was the same
+        at two looks.
     progress
         Called as the work goes on, with ``"list"`` and then ``"batch"``.
     **settings
@@ -143,8 +110,10 @@ def batch(
     folder = Path(out).expanduser().absolute()
     source = source_of(root, folder, query)
     load = partial(given_classifier, classifier, labels)
-    run = partial(run_of, load, Settings(**settings), formats, include_weak, merge_findings, given)
-    return batch_with(source, run, folder, shard_of(shard), workers, retry_failed, progress)
+    to = push_to(root) if push else None
+    chosen = Settings(**settings)
+    run = partial(run_of, load, chosen, formats, include_weak, merge_findings, given, to)
+    return batch_with(source, run, folder, shard_of(shard), workers, retry_failed, watch, progress)
 
 
 def source_of(root: str | os.PathLike[str], out: Path, query: SeriesQuery | None = None) -> Source:
@@ -165,104 +134,17 @@ def source_of(root: str | os.PathLike[str], out: Path, query: SeriesQuery | None
     return FolderSource(Path(root).expanduser().absolute(), out)
 
 
-def batch_with(
-    source: Source,
-    make_run: Callable[[], Run],
-    out: Path,
-    shard: Shard = WHOLE,
-    workers: int = 1,
-    retry_failed: bool = False,
-    progress: Progress | None = None,
-) -> Batch:
-    """As `batch`, with where the series are and what they are looked at with as values.
+def push_to(root: str | os.PathLike[str]) -> str:
+    """Give the archive that results are stored in: the one that the series are in.
 
-    Parameters
-    ----------
-    source
-        Where the series are.
-    make_run
-        Loads the classifier: `run_of` with its arguments.
-    out, shard, workers, retry_failed, progress
-        As of `batch`.
+    Raises
+    ------
+    MedcontourError
+        Where they are in a folder.
     """
-    if workers < 1:
-        raise MedcontourError(f"{workers} workers do nothing; give 1 or more.")
-    run = make_run()
-    folder = run.folder(make_folder(out))
-    with open_worklist(out / shard.worklist, run.key) as worklist:
-        listed, notes = source.studies(salt_of(out), progress, worklist)
-        own = {study.key: study for study in listed if shard.has(study.part)}
-        if not listed:
-            raise MedcontourError(" ".join(["There is no scan.", *notes]))
-        todo, skipped = _todo(worklist, own, folder, retry_failed)
-        ended: dict[str, Ended] = {}
-        try:
-            for study, how in _each(todo, source, make_run, run, folder, workers, worklist.begin):
-                worklist.end(study.key, how.state, how.reason, how.facts)
-                ended[study.key] = how
-                if progress is not None:
-                    progress("batch", len(ended), len(todo))
-        except BaseException:
-            with suppress(MedcontourError):
-                make_folder(folder)  # what a worker left half written is removed
-                write_summary(out, run.key)
-            raise
-        write_summary(out, run.key)
-    return Batch(
-        folder=folder,
-        found=len(own),
-        before=len(own) - len(todo) - skipped,
-        done=sum(how.state == "done" for how in ended.values()),
-        failed={key: str(how.reason) for key, how in ended.items() if how.state == "failed"},
-        changed=tuple(key for key, how in ended.items() if how.state == "changed"),
-        skipped=skipped,
-        notes=notes,
-    )
-
-
-def _each(
-    todo: Sequence[Study],
-    source: Source,
-    make_run: Callable[[], Run],
-    run: Run,
-    folder: Path,
-    workers: int,
-    begin: Callable[[str], None],
-) -> Iterator[tuple[Study, Ended]]:
-    """Look at series in this process, or in several others where there are so many."""
-    if workers > 1 and len(todo) > 1:
-        yield from in_workers(todo, source, make_run, folder, min(workers, len(todo)), begin)
-    else:
-        yield from in_turn(todo, source, run, folder, begin)
-
-
-def _todo(
-    worklist: Worklist, own: Mapping[str, Study], folder: Path, retry_failed: bool
-) -> tuple[list[Study], int]:
-    """Bring worklist, series and results into line; give what is to be done, and how many failed.
-
-    A result whose line was not written (the process was killed in between) is taken up; a line
-    whose result was removed waits again.
-    """
-    worklist.add({key: study.signature for key, study in own.items()})
-    there = {entry.name for entry in os.scandir(folder)}
-    rows = {row.series: row for row in worklist.rows() if row.series in own}
-    again = [
-        key
-        for key, row in rows.items()
-        if (row.state == "done" and key not in there)
-        or (row.state == "failed" and retry_failed)
-        or row.state == "changed"
-    ]
-    worklist.wait_again(again)
-    waiting = [key for key, row in rows.items() if row.state == "waiting" or key in again]
-    todo = []
-    for key in waiting:
-        facts = facts_there(folder, own[key]) if key in there else None
-        if facts is None:
-            todo.append(own[key])
-        else:
-            worklist.end(key, "done", None, facts)
-    failed = sum(row.state == "failed" for row in rows.values()) if not retry_failed else 0
-    places = {key: place for place, key in enumerate(own)}
-    return sorted(todo, key=lambda s: (rows[s.key].begun, places[s.key])), failed
+    if not is_address(root):
+        raise MedcontourError(
+            "Results are stored in the archive that the series are in, and these are in a folder; "
+            "store them with `medcontour push`."
+        )
+    return str(root)

@@ -13,7 +13,9 @@ from typing import Any
 from medcontour.batches.source import lettered
 from medcontour.calibration import Calibration
 from medcontour.classifier import Classifier, target_index
+from medcontour.errors import MedcontourError
 from medcontour.files import make_folder, replacing
+from medcontour.formats.dicom.written import dicom_formats
 from medcontour.pipeline.calibrating import calibration_for
 from medcontour.pipeline.outliners import given_outliner
 from medcontour.pipeline.settings import Settings
@@ -41,6 +43,8 @@ class Run:
         As of `medcontour.Suggestion.save`.
     calibration
         The one that was given; None for the one in the classifier's folder, if there is one.
+    push_to
+        The archive that DICOM objects are stored in; None stores none.
     """
 
     classifier: Classifier
@@ -49,6 +53,7 @@ class Run:
     include_weak: bool = False
     merge_findings: bool = False
     calibration: Calibration | None = None
+    push_to: str | None = None
 
     @cached_property
     def record(self) -> dict[str, Any]:
@@ -68,6 +73,7 @@ class Run:
             "formats": None if self.formats is None else sorted(self.formats),
             "include_weak": self.include_weak,
             "merge_findings": self.merge_findings,
+            "push_to": self.push_to,
         }
 
     @property
@@ -92,6 +98,7 @@ def run_of(
     include_weak: bool = False,
     merge_findings: bool = False,
     calibration: Calibration | None = None,
+    push_to: str | None = None,
 ) -> Run:
     """Load the classifier and give the run, with what holds for all series checked before them.
 
@@ -99,7 +106,7 @@ def run_of(
     ----------
     load
         Gives the classifier, here or in another process.
-    settings, formats, include_weak, merge_findings, calibration
+    settings, formats, include_weak, merge_findings, calibration, push_to
         As of `Run`.
 
     Raises
@@ -109,6 +116,11 @@ def run_of(
     """
     for name in formats or ():
         find_exporter(name)
+    if push_to is not None and formats is not None and not set(formats) & set(dicom_formats()):
+        raise MedcontourError(
+            f"Only DICOM objects are stored in an archive; add one of {', '.join(dicom_formats())} "
+            "to the formats."
+        )
     classifier = load()
     target = target_index(classifier, settings.target)
     calibration_for(calibration, classifier, target)
@@ -121,4 +133,5 @@ def run_of(
         include_weak,
         merge_findings,
         calibration,
+        push_to,
     )

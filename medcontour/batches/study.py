@@ -18,6 +18,8 @@ from medcontour.batches.source import Source, Study
 from medcontour.batches.worklist import State
 from medcontour.errors import MedcontourError
 from medcontour.files import replacing_folder
+from medcontour.formats.dicom.push import push
+from medcontour.formats.dicom.written import dicom_formats
 from medcontour.pipeline.job import suggest_with
 from medcontour.pipeline.memory import at_most
 from medcontour.results import Suggestion
@@ -155,6 +157,8 @@ def _write(
         facts |= {"files": saved.files, "left_out": saved.left_out}
         record = {"signature": study.signature, "facts": facts}
         (own / RECORD_NAME).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        if run.push_to is not None and set(saved.files) & set(dicom_formats().values()):
+            push(own, run.push_to)
 
 
 @contextmanager
@@ -165,7 +169,7 @@ def _stopping() -> Iterator[None]:
     except MedcontourError as error:
         cause: BaseException | None = error
         while cause is not None:
-            if isinstance(cause, OSError):
+            if isinstance(cause, OSError) and cause.errno is not None:  # none of an archive's
                 raise Stopped(f"{error} What is done is kept; the same command goes on.") from error
             cause = cause.__cause__
         raise

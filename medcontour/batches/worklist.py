@@ -73,13 +73,13 @@ class Worklist:
 
     def __init__(self, connection: sqlite3.Connection, run: str) -> None:
         self._connection = connection
-        self._run = run
+        self.run = run
 
     def add(self, signatures: Mapping[str, str]) -> None:
         """Take up series by key and signature; one whose files are others waits again."""
         known = {row.series: row for row in self.rows()}
         fresh = [
-            (series, self._run, signature)
+            (series, self.run, signature)
             for series, signature in signatures.items()
             if series not in known or known[series].signature != signature
         ]
@@ -104,12 +104,12 @@ class Worklist:
             self._connection.execute(
                 "UPDATE work SET state = ?, ended = ?, reason = ?, facts = ? "
                 "WHERE series = ? AND run = ?",
-                (state, time.time(), reason, json.dumps(dict(facts)), series, self._run),
+                (state, time.time(), reason, json.dumps(dict(facts)), series, self.run),
             )
 
     def rows(self) -> Iterator[Row]:
         """Give all rows of the run, those begun least often first."""
-        yield from _rows(self._connection, self._run)
+        yield from _rows(self._connection, self.run)
 
     def get(self, place: str) -> str | None:
         """Give what was found out of a place of the archive (`medcontour.scan.listing.Known`)."""
@@ -127,7 +127,7 @@ class Worklist:
     def _all(self, statement: str, series: Iterable[str]) -> None:
         with self._connection:
             self._connection.executemany(
-                f"{statement} AND run = ?", ((each, self._run) for each in series)
+                f"{statement} AND run = ?", ((each, self.run) for each in series)
             )
 
 

@@ -92,6 +92,21 @@ def batch(
         bool,
         typer.Option("--retry-failed", help="Look again at series that failed before."),
     ] = False,
+    push: Annotated[
+        bool,
+        typer.Option(
+            "--push",
+            help="Store each series' DICOM objects in the archive that it is in, each once.",
+        ),
+    ] = False,
+    watch: Annotated[
+        float | None,
+        typer.Option(
+            help="Look again every so many seconds, for ever; a series is taken when it was the "
+            "same at two looks.",
+            metavar="SECONDS",
+        ),
+    ] = None,
     merge: Annotated[
         bool,
         typer.Option(
@@ -132,13 +147,17 @@ def batch(
     given = None if calibration is None else mc.Calibration.read(calibration)
     folder = out.expanduser().absolute()
     query = SeriesQuery(modality, description, date)
-    source = batches.source_of(root or _address(dicomweb or ""), folder, query)
+    where = root or _address(dicomweb or "")
+    source = batches.source_of(where, folder, query)
     load = partial(
         mc.load_classifier, classifier, labels=names(labels), outputs=outputs, device=device
     )
-    run = partial(batches.run_of, load, settings, formats, include_weak, merge_findings, given)
+    to = batches.push_to(where) if push else None
+    run = partial(batches.run_of, load, settings, formats, include_weak, merge_findings, given, to)
     with goes_on(), rate_lines(quiet=as_json) as progress:
-        made = batches.batch_with(source, run, folder, shared, workers, retry_failed, progress)
+        made = batches.batch_with(
+            source, run, folder, shared, workers, retry_failed, watch, progress
+        )
     if as_json:
         print(json.dumps(_document(made)))
         return
