@@ -38,7 +38,7 @@ def test_what_is_known_gives_the_same_without_opening_a_file(
 ) -> None:
     kept = Kept()
     fresh = listed_scans(tree)
-    assert [len(scan.files) for scan in fresh[0]] == [3, 2, 1, 1]
+    assert sorted(len(scan.files) for scan in fresh[0]) == [1, 1, 2, 3]
     assert listed_scans(tree, known=kept) == fresh
     shutil.rmtree(tree / "damaged")  # it may be mended, and is looked into each time
     monkeypatch.setattr(listing, "file_kind", None)
