@@ -26,6 +26,7 @@ COMPUTE = (
     "learning",
     "outline",
     "pipeline",
+    "server",
     "workspace",
 )
 """Rooms that work with networks."""

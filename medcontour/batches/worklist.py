@@ -6,14 +6,12 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from filelock import FileLock, Timeout
-
-from medcontour.errors import MedcontourError
+from medcontour.database import Records, open_records, owned_records
 
 __all__ = ["Row", "State", "Worklist", "open_worklist", "rows_of", "worklists"]
 
@@ -29,8 +27,13 @@ CREATE TABLE IF NOT EXISTS work (
 """
 _LISTING = "CREATE TABLE IF NOT EXISTS listing (place TEXT PRIMARY KEY, content TEXT) WITHOUT ROWID"
 
-_WAIT = 60.0
-"""Seconds to wait while another process looks into the file."""
+_RECORDS = Records(
+    what="worklist",
+    when_taken="Another run works on {file}; wait for it, or give each its part (--shard I/N).",
+    when_full="free some space or choose another folder. What is done is kept.",
+    when_damaged="remove it and run the same command: what is done is found again from the "
+    "results.",
+)
 
 
 @dataclass(frozen=True)
@@ -140,25 +143,13 @@ def open_worklist(file: Path, run: str) -> Iterator[Worklist]:
     MedcontourError
         While another process works on it, and where it cannot be read or written.
     """
-    lock = FileLock(file.with_name(f"{file.name}.lock"), timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise MedcontourError(
-            f"Another run works on {file}; wait for it, or give each its part (--shard I/N)."
-        ) from error
-    except (OSError, NotImplementedError):
-        pass  # a file system without locks, or one that cannot be written, which is said below
-    try:
-        with _said(file), closing(sqlite3.connect(file, timeout=_WAIT)) as connection:
-            # A killed process loses nothing so. A sync for each series would take longer than the
-            # rest of its line, and what it keeps is kept by the result folders already.
-            connection.execute("PRAGMA synchronous = OFF")
-            connection.execute(_TABLE)
-            connection.execute(_LISTING)
-            yield Worklist(connection, run)
-    finally:
-        lock.release()
+    with owned_records(file, _RECORDS) as connection:
+        # A killed process loses nothing so. A sync for each series would take longer than the
+        # rest of its line, and what it keeps is kept by the result folders already.
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute(_TABLE)
+        connection.execute(_LISTING)
+        yield Worklist(connection, run)
 
 
 def worklists(folder: Path) -> list[Path]:
@@ -168,7 +159,7 @@ def worklists(folder: Path) -> list[Path]:
 
 def rows_of(file: Path) -> dict[str, list[Row]]:
     """All rows of a worklist, by run, while others may write into it."""
-    with _said(file), closing(sqlite3.connect(file, timeout=_WAIT)) as connection:
+    with open_records(file, _RECORDS) as connection:
         runs = [run for (run,) in connection.execute("SELECT DISTINCT run FROM work")]
         return {run: list(_rows(connection, run)) for run in runs}
 
@@ -182,20 +173,3 @@ def _rows(connection: sqlite3.Connection, run: str) -> Iterator[Row]:
     for series, state, signature, begun, ended, reason, facts in found.fetchall():
         known = json.loads(facts) if facts else {}
         yield Row(series, state, signature, begun, ended, reason, known)
-
-
-@contextmanager
-def _said(file: Path) -> Iterator[None]:
-    """Say in a sentence what SQLite finds."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        raise MedcontourError(
-            f"The worklist {file} cannot be written ({error}); free some space or choose another "
-            "folder. What is done is kept."
-        ) from error
-    except sqlite3.DatabaseError as error:
-        raise MedcontourError(
-            f"The worklist {file} is damaged ({error}); remove it and run the same command: what "
-            "is done is found again from the results."
-        ) from error

@@ -15,6 +15,7 @@ from medcontour.cli import (  # noqa: F401  (they enter the app)
     push,
     refine,
     robustness,
+    serve,
     suggest,
 )
 from medcontour.cli.app import main

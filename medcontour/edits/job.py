@@ -19,6 +19,7 @@ from medcontour.formats.dicom.written import written_objects
 from medcontour.formats.labels import labels
 from medcontour.formats.place import plane_mm
 from medcontour.formats.reader import read_edited
+from medcontour.formats.shapes import Edited
 from medcontour.pipeline.findings import linked_slices
 from medcontour.results import (
     Finding,
@@ -74,7 +75,7 @@ def changed_slices(edited: Suggestion) -> tuple[FindingSlice, ...]:
 
 def refine(
     suggestion: Suggestion | str | os.PathLike[str],
-    edited: str | os.PathLike[str],
+    edited: str | os.PathLike[str] | Edited,
     scan: Scan | None = None,
     *,
     include_other: bool = False,
@@ -93,7 +94,8 @@ def refine(
         are named as predecessors in what is exported of the edit.
     edited
         The edited file: RTSTRUCT, DICOM SEG, DICOM SR, NIfTI or NRRD label map, ``.seg.nrrd``,
-        Markups (a file or their folder), COCO JSON, label PNG, or ``suggestion.json``.
+        Markups (a file or their folder), COCO JSON, label PNG, or ``suggestion.json``; or what such
+        a file holds.
     scan
         The scan; by default the suggestion's own, read again from where it was.
     include_other
@@ -125,7 +127,7 @@ def refine(
             "The scan has another number of slices, rows or columns than the one that the "
             "suggestion was made for; give the scan that it was made for."
         )
-    read = read_edited(edited, scan)
+    read = edited if isinstance(edited, Edited) else read_edited(edited, scan)
     matched = match(read, suggestion, scan, include_other=include_other)
     outlines, fits = _outlines(matched, suggestion, scan)
     notes = [

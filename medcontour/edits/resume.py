@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import torch
-from torch import Tensor
-
 from medcontour.classifier import Classifier
-from medcontour.contour.polygons import region
 from medcontour.edits.job import changed_slices
 from medcontour.errors import MedcontourError
 from medcontour.pipeline.findings import linked_findings
-from medcontour.pipeline.from_start import explain_from, start_curve
-from medcontour.pipeline.planes import plane_geometry
+from medcontour.pipeline.from_start import explain_from, largest_part, start_curve
 from medcontour.pipeline.settings import DEFAULTS, LEARNED_PREFIX, PROMPTED_PREFIX, Settings
 from medcontour.progress import Progress
 from medcontour.results import FindingSlice, PlacedContour, Suggestion
@@ -93,14 +88,6 @@ def _again(
         classifier,
         classifier.labels.index(suggestion.classifier.target_name),
         part.slice,
-        start_curve(_largest_part(outline, scan), settings),
+        start_curve(largest_part(outline.polygon_lps_mm, scan, part.slice), settings),
         settings,
     )
-
-
-def _largest_part(outline: PlacedContour, scan: Scan) -> Tensor:
-    """(n, 2) corners of an outline's largest part, plane coordinates."""
-    index = torch.from_numpy(scan.to_index(outline.polygon_lps_mm, outline.slice))
-    parts = region(plane_geometry(scan).from_index(index).numpy()).geoms
-    ring = max(parts, key=lambda part: part.area).exterior
-    return torch.tensor(list(ring.coords)[:-1], dtype=torch.float64)

@@ -24,7 +24,7 @@ from medcontour.explain import (
 )
 from medcontour.outline import LearnedNetworks, Outline, Outliner
 from medcontour.pipeline.alone import Alone, judged_alone, without_others
-from medcontour.pipeline.found import Found, preset_of, search
+from medcontour.pipeline.found import Found, preset_of, search, unsearched
 from medcontour.pipeline.outliners import given_outliner
 from medcontour.pipeline.outlines import (
     Offer,
@@ -97,6 +97,7 @@ class Explainer:
     settings: Settings
     area: float | None = None  # fraction of the slice to cover, from either of the settings
     start: FourierContour | None = None  # one curve a slice, to go on from
+    as_it_is: bool = False  # the start is judged, and nothing is searched for
     polarity: float = 0.0  # what findings are like: -1 darker than around them, 1 brighter
 
     def outliner(self, batch: PlaneBatch, which: Sequence[int]) -> Outliner:
@@ -122,7 +123,12 @@ class Explainer:
             normalise=preset.normalise,
         )
         objective: Objective = embedding if self.settings.objective == "embedding" else of_target
-        fit = search(perturbation, objective, preset, self.settings, self.area, step, self.start)
+        if self.start is not None and self.as_it_is:
+            fit = unsearched(perturbation, objective, self.start)
+        else:
+            fit = search(
+                perturbation, objective, preset, self.settings, self.area, step, self.start
+            )
         alone = judged_alone(
             perturbation,
             of_target,

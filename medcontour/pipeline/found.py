@@ -21,7 +21,7 @@ from medcontour.explain import (
 from medcontour.pipeline.settings import Settings
 from medcontour.progress import StepProgress
 
-__all__ = ["POSITIVE", "Found", "preset_of", "search"]
+__all__ = ["POSITIVE", "Found", "preset_of", "search", "unsearched"]
 
 POSITIVE = 0.5
 
@@ -115,4 +115,22 @@ def search(
         deleted=several.deleted,
         area_fraction=several.area_fraction,
         evaluations=several.evaluations,
+    )
+
+
+@torch.no_grad()
+def unsearched(perturbation: Perturbation, objective: Objective, curves: FourierContour) -> Found:
+    """Judge one given curve for each of the slices, for half an evaluation."""
+    count = len(perturbation)
+    everyone = torch.arange(count, device=perturbation.images.device)
+    preserved, deleted = judge_together(perturbation, objective, curves, 1, everyone)
+    fraction = curves.area_inside(perturbation.plane) / perturbation.plane.area
+    return Found(
+        curves=tuple(curves[k : k + 1] for k in range(count)),
+        gains=([],) * count,
+        pruned=(0,) * count,
+        preserved=preserved,
+        deleted=deleted,
+        area_fraction=fraction,
+        evaluations=torch.full_like(preserved, 0.5),
     )

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from medcontour.classifier import Classifier, target_index
 from medcontour.contour import FourierContour, fit_polygon
+from medcontour.contour.polygons import region
 from medcontour.errors import MedcontourError
 from medcontour.explain import PRESETS
 from medcontour.explain.choices import (
@@ -33,7 +34,7 @@ from medcontour.progress import Progress
 from medcontour.results import FindingSlice, Suggestion, slice_numbers
 from medcontour.scan import Scan
 
-__all__ = ["explain_from", "snap", "snap_with", "start_curve"]
+__all__ = ["explain_from", "largest_part", "snap", "snap_with", "start_curve"]
 
 
 def snap(
@@ -150,13 +151,17 @@ def explain_from(
     k: int,
     start: FourierContour,
     settings: Settings,
+    as_it_is: bool = False,
 ) -> FindingSlice:
-    """Explain slice `k`, the search going on from one curve, and follow the image from there."""
+    """Explain slice `k`, the search going on from one curve, and follow the image from there.
+
+    A curve that is to be judged `as_it_is` is the evidence itself.
+    """
     [batch] = plane_batches(scan, classifier, [k], 1)
     with torch.no_grad():
         score = float(classifier.score(batch.inputs)[0, target].sigmoid())
     start = start.to(batch.inputs.device)
-    explainer = Explainer(scan, classifier, target, settings, start=start)
+    explainer = Explainer(scan, classifier, target, settings, start=start, as_it_is=as_it_is)
     [explained] = explainer.explain(batch, {k: score}, lambda *_: None)
     return explained.part
 
@@ -171,3 +176,11 @@ def start_curve(corners: Tensor, settings: Settings) -> FourierContour:
         parametrisation=kind.parametrisation,
     )
     return fitted.to(torch.float32)
+
+
+def largest_part(corners_lps: npt.ArrayLike, scan: Scan, k: int) -> Tensor:
+    """(n, 2) corners of the largest part of a closed curve of slice `k`, plane coordinates."""
+    index = torch.from_numpy(scan.to_index(corners_lps, k))
+    parts = region(plane_geometry(scan).from_index(index).numpy()).geoms
+    ring = max(parts, key=lambda part: part.area).exterior
+    return torch.tensor(list(ring.coords)[:-1], dtype=torch.float64)

@@ -1,20 +1,24 @@
+from .curves import Curve, take_over_curves
 from .files import LABEL_MAP_ENDINGS, NothingToWrite, write_curves, write_label_map
 from .order import Order, evidence_strength, weakest_first
 from .setup import Setup
 from .starts import clicked, drawn
-from .studies import Workspace
+from .studies import Workspace, digest
 from .summary import summary
 
 __all__ = [
     "LABEL_MAP_ENDINGS",
+    "Curve",
     "NothingToWrite",
     "Order",
     "Setup",
     "Workspace",
     "clicked",
+    "digest",
     "drawn",
     "evidence_strength",
     "summary",
+    "take_over_curves",
     "weakest_first",
     "write_curves",
     "write_label_map",

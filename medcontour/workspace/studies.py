@@ -15,18 +15,21 @@ from typing import Any
 
 import numpy.typing as npt
 
+from medcontour.dicomweb import is_address
 from medcontour.edits import Refined, refine, resume, write_report
 from medcontour.errors import MedcontourError
 from medcontour.files import make_folder, replacing
 from medcontour.formats.dicom.push import push
-from medcontour.pipeline import snap_with, suggest_with
+from medcontour.formats.shapes import Edited
+from medcontour.pipeline import judge_with, snap_with, suggest_with
 from medcontour.pipeline.findings import linked_findings
 from medcontour.pipeline.references import run_record, scan_reference
-from medcontour.results import Suggestion
+from medcontour.progress import Progress
+from medcontour.results import Finding, Suggestion
 from medcontour.scan import Scan, read_scan
 from medcontour.workspace.setup import Setup
 
-__all__ = ["Workspace"]
+__all__ = ["Workspace", "digest"]
 
 SALT = "salt"
 
@@ -44,7 +47,9 @@ class Workspace:
     setup
         The classifier and the settings.
     locate
-        Gives the file or folder of a study's images by its name.
+        Gives the file or folder of a study's images by its name, or its address in an archive.
+    read
+        Gives a study's scan by its name; by default it is read from where it is, each time.
 
     Examples
     --------
@@ -55,20 +60,27 @@ class Workspace:
     >>> workspace.suggestion("chest.nii.gz").findings  # doctest: +SKIP
     """
 
-    def __init__(self, folder: Path, setup: Setup, locate: Callable[[str], Path]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        setup: Setup,
+        locate: Callable[[str], Path | str],
+        read: Callable[[str], Scan] | None = None,
+    ) -> None:
         self._folder = folder
         self._locate = locate
+        self._read = read or (lambda study: read_scan(locate(study)))
         self.setup = setup
 
     def folder(self, study: str) -> Path:
         """Where a study's suggestion is kept: its name is a salted digest of the study's name."""
-        return self._folder / _digest(study, self._folder)
+        return self._folder / digest(study, self._folder)
 
     def scan(self, study: str) -> Scan:
         """Read a study's images."""
-        return read_scan(self._locate(study))
+        return self._read(study)
 
-    def suggestion(self, study: str) -> Suggestion:
+    def suggestion(self, study: str, progress: Progress | None = None) -> Suggestion:
         """Give the suggestion for a study, with its scan.
 
         What was suggested before is taken up where classifier, settings and scan are the same, and
@@ -76,15 +88,24 @@ class Workspace:
         """
         scan = self.scan(study)
         kept = self._still_good(study, scan)
-        return kept or self._keep(study, self.suggest(scan))
+        return kept or self._keep(study, self.suggest(scan, progress))
 
-    def suggest(self, scan: Scan) -> Suggestion:
+    def suggest(self, scan: Scan, progress: Progress | None = None) -> Suggestion:
         """Suggest for a scan, and keep nothing."""
-        return suggest_with(scan, self.setup.classifier, self.setup.settings)
+        return suggest_with(scan, self.setup.classifier, self.setup.settings, progress)
 
-    def snap(self, scan: Scan, starts: Mapping[int, npt.ArrayLike]) -> Suggestion:
+    def snap(
+        self,
+        scan: Scan,
+        starts: Mapping[int, npt.ArrayLike],
+        progress: Progress | None = None,
+    ) -> Suggestion:
         """Search on from where a reader points to (`clicked`, `drawn`), and keep nothing."""
-        return snap_with(scan, self.setup.classifier, starts, self.setup.settings)
+        return snap_with(scan, self.setup.classifier, starts, self.setup.settings, progress)
+
+    def judge(self, scan: Scan, k: int, corners: npt.ArrayLike) -> Finding:
+        """Evidence and trust of a curve of slice `k` as it is, (n, 3) LPS mm."""
+        return judge_with(scan, self.setup.classifier, k, corners, self.setup.settings)
 
     def kept(self, study: str) -> Suggestion | None:
         """Give what was suggested for a study before, without its scan; None for nothing.
@@ -100,7 +121,7 @@ class Workspace:
     def take_over(
         self,
         study: str,
-        edited: Path,
+        edited: Path | Edited,
         *,
         names: Sequence[str] = (),
         archive: str | None = None,
@@ -114,7 +135,7 @@ class Workspace:
         study
             The study.
         edited
-            The file, in any format that `medcontour.refine` reads.
+            The file, in any format that `medcontour.refine` reads, or what such a file holds.
         names
             Of the values 1, 2, ... of a NIfTI label map, which holds none itself.
         archive
@@ -146,7 +167,12 @@ class Workspace:
         report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return report
 
-    def after_edit(self, study: str) -> Suggestion:
+    def edited(self, study: str) -> Suggestion | None:
+        """Give the study as its reader left it, without its scan; None where nobody edited."""
+        folder = self.folder(study) / "edited"
+        return Suggestion.read_json(folder) if (folder / "suggestion.json").is_file() else None
+
+    def after_edit(self, study: str, progress: Progress | None = None) -> Suggestion:
         """Search on from the latest edit: what it changed is searched anew, the rest stays.
 
         The result is what is kept for the study from now on.
@@ -156,18 +182,22 @@ class Workspace:
         MedcontourError
             When there is no edit, or it changed nothing.
         """
-        edited = self.folder(study) / "edited"
-        if not edited.is_dir():
+        edited = self.edited(study)
+        if edited is None:
             raise MedcontourError(
                 "No label of a reader's is saved for this image, so there is nothing to start from."
             )
         scan = self.scan(study)
-        after = replace(Suggestion.read_json(edited), source=scan)
-        fresh = resume(after, self.setup.classifier).slices
+        after = replace(edited, source=scan)
+        fresh = resume(after, self.setup.classifier, progress).slices
         searched = {(part.slice, part.label) for part in fresh}
         rest = [part for part in after.slices if (part.slice, part.label) not in searched]
         findings = linked_findings([*rest, *fresh], scan)
         return self._keep(study, replace(after, findings=findings, edited=False))
+
+    def forget(self, study: str) -> None:
+        """Remove all that is kept for a study."""
+        shutil.rmtree(self.folder(study), ignore_errors=True)
 
     def _keep(self, study: str, suggestion: Suggestion) -> Suggestion:
         suggestion.save(self.folder(study), [])
@@ -191,7 +221,10 @@ class Workspace:
 
     def _is_newer(self, study: str) -> bool:
         """Whether what is kept was written after the images: those of a name may be others."""
-        images = self._locate(study).stat()
+        place = self._locate(study)
+        if is_address(place):
+            return True  # what an archive holds under a UID stays the same
+        images = Path(place).stat()
         kept = (self.folder(study) / "suggestion.json").stat()
         return kept.st_mtime_ns > max(images.st_mtime_ns, images.st_ctime_ns)
 
@@ -212,10 +245,17 @@ class Workspace:
         )
 
 
-def _digest(study: str, folder: Path) -> str:
+def digest(study: str, folder: Path) -> str:
     """Give a digest of a name, salted with a random number of this folder's own.
 
     Without the number nobody can look up whether a name is there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> digest("Li", folder) == digest("Li", folder), len(digest("Li", folder))
+    (True, 24)
     """
     salt = make_folder(folder) / SALT
     if not salt.is_file():
@@ -226,8 +266,11 @@ def _digest(study: str, folder: Path) -> str:
 
 
 @contextmanager
-def _beside_names(label: Path, names: Sequence[str]) -> Iterator[Path]:
+def _beside_names(label: Path | Edited, names: Sequence[str]) -> Iterator[Path | Edited]:
     """Give a copy of a NIfTI label map with an ITK-SNAP description of its names beside it."""
+    if isinstance(label, Edited):
+        yield label
+        return
     plain = [" ".join(name.split()).replace('"', "'") for name in names]
     if not any(plain) or not label.name.endswith((".nii", ".nii.gz")):
         yield label

@@ -23,7 +23,7 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
     own = Workspace.suggest
 
-    def counted(self: Workspace, scan: mc.Scan) -> mc.Suggestion:
+    def counted(self: Workspace, scan: mc.Scan, progress: object = None) -> mc.Suggestion:
         seen.append(Path(scan.source).name)
         return own(self, scan)
 
