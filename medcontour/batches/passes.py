@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+from medcontour.batches.on_ray import in_ray
 from medcontour.batches.run import Run
 from medcontour.batches.shards import WHOLE, Shard
-from medcontour.batches.source import Source, Study, salt_of
+from medcontour.batches.source import Source, Study, salt_of, write_paths
 from medcontour.batches.study import Ended, facts_there
 from medcontour.batches.summary import write_summary
 from medcontour.batches.turn import in_turn
@@ -21,7 +23,26 @@ from medcontour.errors import MedcontourError
 from medcontour.files import make_folder
 from medcontour.progress import Progress
 
-__all__ = ["Batch", "batch_with"]
+__all__ = ["LOCAL", "Batch", "Engine", "batch_with"]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Where series are looked at.
+
+    Attributes
+    ----------
+    name
+        local: on this machine; ray: on a Ray cluster, with an actor for each worker.
+    gpus
+        The share of an accelerator that each actor of Ray takes.
+    """
+
+    name: Literal["local", "ray"] = "local"
+    gpus: float = 0.0
+
+
+LOCAL = Engine()
 
 
 @dataclass(frozen=True)
@@ -67,6 +88,8 @@ def batch_with(
     retry_failed: bool = False,
     watch: float | None = None,
     progress: Progress | None = None,
+    engine: Engine = LOCAL,
+    paths: Path | None = None,
 ) -> Batch:
     """As `batch`, with where the series are and what they are looked at with as values.
 
@@ -76,8 +99,10 @@ def batch_with(
         Where the series are.
     make_run
         Loads the classifier: `run_of` with its arguments.
-    out, shard, workers, retry_failed, watch, progress
+    out, shard, workers, retry_failed, watch, progress, paths
         As of `batch`.
+    engine
+        Where the work is done.
     """
     if workers < 1:
         raise MedcontourError(f"{workers} workers do nothing; give 1 or more.")
@@ -92,9 +117,11 @@ def batch_with(
             if not listed and watch is None:
                 raise MedcontourError(" ".join(["There is no scan.", *notes]))
             own = {study.key: study for study in listed if shard.has(study.part)}
+            if paths is not None:
+                write_paths(paths, own.values())
             settled = own if seen is None else _settled(own, seen)
             todo, skipped = _todo(worklist, settled, folder, retry_failed)
-            each = _each(todo, source, make_run, run, folder, workers, worklist.begin)
+            each = _each(todo, source, make_run, run, folder, workers, worklist.begin, engine)
             ended = _ended(each, worklist, len(todo), out, folder, progress)
             if todo or watch is None:
                 write_summary(out, run.key)
@@ -154,9 +181,12 @@ def _each(
     folder: Path,
     workers: int,
     begin: Callable[[str], None],
+    engine: Engine,
 ) -> Iterator[tuple[Study, Ended]]:
-    """Look at series in this process, or in several others where there are so many."""
-    if workers > 1 and len(todo) > 1:
+    """Look at series in this process, in several others, or on a cluster."""
+    if engine.name == "ray":
+        yield from in_ray(todo, source, make_run, folder, workers, engine.gpus, begin)
+    elif workers > 1 and len(todo) > 1:
         yield from in_workers(todo, source, make_run, folder, min(workers, len(todo)), begin)
     else:
         yield from in_turn(todo, source, run, folder, begin)

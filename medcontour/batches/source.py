@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import os
 import secrets
@@ -13,13 +14,14 @@ from pathlib import Path
 from typing import Protocol
 
 from medcontour.errors import MedcontourError
+from medcontour.files import replacing
 from medcontour.privacy import discreet, keep_private, stored_path
 from medcontour.progress import Progress
 from medcontour.scan import Scan, read_scan
 from medcontour.scan.folder import folder_files
 from medcontour.scan.listing import Known, files_signature, listed_scans
 
-__all__ = ["FolderSource", "Source", "Study", "lettered", "salt_of", "study_of"]
+__all__ = ["FolderSource", "Source", "Study", "lettered", "salt_of", "study_of", "write_paths"]
 
 SALT_NAME = "salt"
 
@@ -141,6 +143,23 @@ class FolderSource:
         for root in (str(self.root), discreet(str(self.root))):
             sentence = sentence.replace(f"{root}{os.sep}", "")
         return discreet(sentence)
+
+
+def write_paths(file: Path, studies: Iterable[Study]) -> None:
+    """Write which key is which path, for the eyes of who asked for it: paths may hold names.
+
+    Raises
+    ------
+    MedcontourError
+        When it cannot be written.
+    """
+    with (
+        replacing(file) as temporary,
+        temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream,
+    ):
+        table = csv.writer(stream)
+        table.writerow(("study", "path", "series_instance_uid"))
+        table.writerows((study.key, study.path, study.uid) for study in studies)
 
 
 def study_of(name: str, salt: str, signature: str, path: str, uid: str | None) -> Study:

@@ -62,7 +62,7 @@ def read_study(study: Study, source: Source) -> Scan | Ended:
         scan = source.read(study)
         if source.state(study) == before:
             return scan
-        return Ended("changed", CHANGED, {"scan": source.stored(study)})
+        return Ended("changed", CHANGED, _place(study, source))
     return ended[0]
 
 
@@ -101,6 +101,11 @@ def look_at(study: Study, scan: Scan, source: Source, run: Run, folder: Path) ->
     return ended[0]
 
 
+def _place(study: Study, source: Source) -> dict[str, Any]:
+    """Where a series is that was not read, as far as that may be written down."""
+    return {"scan": source.stored(study), "series": study.uid}
+
+
 @contextmanager
 def _of_one(
     study: Study, source: Source, facts: dict[str, Any] | None = None
@@ -115,7 +120,7 @@ def _of_one(
         source.check()
         known = isinstance(error, MedcontourError)
         sentence = str(error) if known else unforeseen(error)
-        where = {"scan": source.stored(study)} if facts is None else facts
+        where = _place(study, source) if facts is None else facts
         ended.append(Ended("failed", source.discreet(sentence, study), where))
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -88,10 +89,24 @@ def batch(
             min=1,
         ),
     ] = 1,
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(help="Where the workers are: on this machine, or on a Ray cluster."),
+    ] = "local",
+    gpus: Annotated[
+        float, typer.Option(help="With ray: the share of an accelerator that each worker takes.")
+    ] = 0.0,
     retry_failed: Annotated[
         bool,
         typer.Option("--retry-failed", help="Look again at series that failed before."),
     ] = False,
+    paths: Annotated[
+        Path | None,
+        typer.Option(
+            help="A table (CSV) to write, of each series' path by its key. It names whom paths "
+            "name, and is the only file that does.",
+        ),
+    ] = None,
     push: Annotated[
         bool,
         typer.Option(
@@ -156,7 +171,16 @@ def batch(
     run = partial(batches.run_of, load, settings, formats, include_weak, merge_findings, given, to)
     with goes_on(), rate_lines(quiet=as_json) as progress:
         made = batches.batch_with(
-            source, run, folder, shared, workers, retry_failed, watch, progress
+            source,
+            run,
+            folder,
+            shared,
+            workers,
+            retry_failed,
+            watch,
+            progress,
+            batches.Engine(engine, gpus),
+            paths,
         )
     if as_json:
         print(json.dumps(_document(made)))

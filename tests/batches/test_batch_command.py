@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 from collections.abc import Callable
@@ -43,12 +44,17 @@ def test_it_counts_names_the_summary_and_no_patient(
     assert f"{PICTURES + 4} series: {PICTURES + 1} done now, 0 before, 3 could not be" in said.out
     assert "summary.html" in said.out
     assert f"{PICTURES + 4} of {PICTURES + 4} series" in said.err
-    again = medcontour(*arguments, "--json")
+    again = medcontour(*arguments, "--json", "--paths", tmp_path / "mine.csv")
     document = json.loads(again.out)
     assert (document["done"], document["before"]) == (0, PICTURES + 1)
     assert document["skipped"] == 3
     assert not told(said.out + said.err + again.out + again.err)
     assert not told(everything(out))
+    with (tmp_path / "mine.csv").open(encoding="utf-8", newline="") as stream:
+        mine = {row["study"]: Path(row["path"]) for row in csv.DictReader(stream)}
+    assert len(mine) == PICTURES + 4
+    assert all(path.exists() for path in mine.values())
+    assert {path.name for path in out.glob("run-*/*") if path.is_dir()} < set(mine)
 
 
 def test_what_cannot_be_begun_ends_with_one(
