@@ -68,8 +68,11 @@ def left_to_draw(truth: Mask, suggested: Mask, within: float = WITHIN) -> float:
 
 def corrected_once(truth: Mask, suggested: Mask, within: float = WITHIN) -> Mask:
     """What stands after one pass of a reader who accepts what is no further than that."""
-    near = ndimage.distance_transform_edt(~boundary(truth)) <= within
-    return np.where(near, suggested, truth)
+    edge = boundary(truth)
+    away, (rows, columns) = ndimage.distance_transform_edt(~edge, return_indices=True)
+    suggested_away = ndimage.distance_transform_edt(~boundary(suggested))
+    accepted = (suggested_away <= within)[rows, columns]  # of the nearest place of the boundary
+    return np.where(accepted & (away <= within), suggested, truth)
 
 
 def relevance_mass(relevance: npt.NDArray[Any], truth: Mask) -> float:
