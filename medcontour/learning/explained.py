@@ -46,7 +46,7 @@ def explained(
     Parameters
     ----------
     scan, images
-        The scan, and its slices.
+        The scan, and those of its slices that outlines are wanted of.
     classifier, settings
         What explains it.
     records
@@ -67,6 +67,8 @@ def _suggested(
     found: dict[str, Any] = {}
     for finding in suggestion.findings:
         for part in finding.slices if finding.suggested else ():
+            if part.slice not in to_input:  # one that its neighbours took in
+                continue
             record = found.setdefault(str(part.slice), {"outlines": [], "shortcut": False})
             for outline in part.outlines:
                 index = scan.to_index(outline.polygon_lps_mm, part.slice)

@@ -17,6 +17,9 @@ from small_files import call
 from torch import nn
 
 import medcontour as mc
+from medcontour.checked.records import ScanRecords
+from medcontour.learning.explained import explained
+from medcontour.learning.images import drawn, images_of
 from medcontour.pipeline.outliners import learned_networks
 from medcontour.pipeline.planes import plane_batches
 
@@ -59,6 +62,23 @@ def test_a_stack_is_outlined_as_one_object(
     masks = finding.mask(scan, "outline")
     assert [bool(mask.any()) for mask in masks] == [False, True, True, False]
     assert all(dice(mask, scan.voxels[1] > 200) > 0.85 for mask in masks[1:3])
+
+
+def test_slices_that_are_not_learned_from_may_have_outlines(
+    bundle: Path, spots: Path, tmp_path: Path
+) -> None:
+    """A stack's objects go on into slices that the classifier does not call."""
+    picture = np.asarray(PIL.Image.open(spots / ONE)).astype(np.int16)
+    affine = np.diag([-2.0, -2.0, 3.0, 1.0])  # RAS mm
+    nib.save(
+        nib.Nifti1Image(np.stack([picture] * 2).transpose(2, 1, 0), affine), tmp_path / "s.nii"
+    )
+    scan, classifier = mc.read_scan(tmp_path / "s.nii"), mc.load_classifier(bundle)
+    _, second = images_of(scan, 0, classifier, 1, None)
+    found = explained(scan, [second], classifier, mc.Settings(), ScanRecords(None, ""))
+    [outlines] = found.values()
+    assert list(found) == [1]
+    assert dice(drawn(outlines.outlines, picture.shape), picture > 200) > 0.85
 
 
 @pytest.mark.slow
