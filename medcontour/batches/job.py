@@ -16,6 +16,7 @@ from medcontour.batches.source import FolderSource, Source
 from medcontour.calibration import Calibration
 from medcontour.dicomweb import SeriesQuery, is_address
 from medcontour.errors import MedcontourError
+from medcontour.formats.dicom.pseudonym import read_key
 from medcontour.pipeline.calibrating import AnyCalibration
 from medcontour.pipeline.inputs import AnyClassifier, given_classifier
 from medcontour.pipeline.settings import Settings
@@ -39,6 +40,7 @@ def batch(
     workers: int = 1,
     retry_failed: bool = False,
     push: bool = False,
+    pseudonymise: str | os.PathLike[str] | None = None,
     watch: float | None = None,
     engine: Literal["local", "ray"] = "local",
     gpus: float = 0.0,
@@ -81,6 +83,9 @@ def batch(
     push
         Whether the DICOM objects of each series are stored in the archive that it is in, each once;
         a series is done when they are stored.
+    pseudonymise
+        A file with a key, of 16 bytes or more: patients in DICOM objects are replaced by pseudonyms
+        that are the same for the same patient and key. UIDs stay, so that objects refer to images.
     watch
         Look again every so many seconds, and never return. A series is taken when it was the same
         at two looks.
@@ -122,7 +127,8 @@ def batch(
     load = partial(given_classifier, classifier, labels)
     to = push_to(root) if push else None
     chosen = Settings(**settings)
-    run = partial(run_of, load, chosen, formats, include_weak, merge_findings, given, to)
+    key = None if pseudonymise is None else read_key(Path(pseudonymise))
+    run = partial(run_of, load, chosen, formats, include_weak, merge_findings, given, to, key)
     return batch_with(
         source,
         run,

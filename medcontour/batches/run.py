@@ -45,6 +45,8 @@ class Run:
         The one that was given; None for the one in the classifier's folder, if there is one.
     push_to
         The archive that DICOM objects are stored in; None stores none.
+    pseudonym_key
+        What patients' pseudonyms in DICOM objects are made with; None leaves the patients there.
     """
 
     classifier: Classifier
@@ -54,11 +56,13 @@ class Run:
     merge_findings: bool = False
     calibration: Calibration | None = None
     push_to: str | None = None
+    pseudonym_key: bytes | None = None
 
     @cached_property
     def record(self) -> dict[str, Any]:
         """What the run is, as plain values."""
         target = target_index(self.classifier, self.settings.target)
+        key = self.pseudonym_key
         known, _ = calibration_for(self.calibration, self.classifier, target)
         return {
             "settings": self.settings.to_dict(),
@@ -74,6 +78,7 @@ class Run:
             "include_weak": self.include_weak,
             "merge_findings": self.merge_findings,
             "push_to": self.push_to,
+            "pseudonyms": None if key is None else hashlib.sha256(key).hexdigest()[:DIGITS],
         }
 
     @property
@@ -99,6 +104,7 @@ def run_of(
     merge_findings: bool = False,
     calibration: Calibration | None = None,
     push_to: str | None = None,
+    pseudonym_key: bytes | None = None,
 ) -> Run:
     """Load the classifier and give the run, with what holds for all series checked before them.
 
@@ -106,7 +112,7 @@ def run_of(
     ----------
     load
         Gives the classifier, here or in another process.
-    settings, formats, include_weak, merge_findings, calibration, push_to
+    settings, formats, include_weak, merge_findings, calibration, push_to, pseudonym_key
         As of `Run`.
 
     Raises
@@ -116,6 +122,11 @@ def run_of(
     """
     for name in formats or ():
         find_exporter(name)
+    if push_to is not None and pseudonym_key is not None:
+        raise MedcontourError(
+            "An archive that knows the patient is given no pseudonym of it; leave the pseudonyms "
+            "out, or store nothing."
+        )
     if push_to is not None and formats is not None and not set(formats) & set(dicom_formats()):
         raise MedcontourError(
             f"Only DICOM objects are stored in an archive; add one of {', '.join(dicom_formats())} "
@@ -134,4 +145,5 @@ def run_of(
         merge_findings,
         calibration,
         push_to,
+        pseudonym_key,
     )

@@ -18,6 +18,7 @@ from medcontour.batches.source import Source, Study
 from medcontour.batches.worklist import State
 from medcontour.errors import MedcontourError
 from medcontour.files import replacing_folder
+from medcontour.formats.dicom.pseudonym import pseudonymised
 from medcontour.formats.dicom.push import push
 from medcontour.formats.dicom.written import dicom_formats
 from medcontour.pipeline.job import suggest_with
@@ -94,6 +95,8 @@ def look_at(study: Study, scan: Scan, source: Source, run: Run, folder: Path) ->
         "series": study.uid,
     }
     with _of_one(study, source, facts) as ended:
+        if run.pseudonym_key is not None:
+            scan = pseudonymised(scan, run.pseudonym_key)
         suggestion = _suggested(scan, run)
         facts |= facts_of(suggestion)
         _write(suggestion, study, run, folder, facts)

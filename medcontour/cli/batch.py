@@ -114,6 +114,14 @@ def batch(
             help="Store each series' DICOM objects in the archive that it is in, each once.",
         ),
     ] = False,
+    pseudonymise: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file with a key of 16 bytes or more: patients in DICOM objects are replaced by "
+            "pseudonyms, the same for the same patient and key. UIDs stay.",
+            metavar="KEYFILE",
+        ),
+    ] = None,
     watch: Annotated[
         float | None,
         typer.Option(
@@ -148,6 +156,7 @@ def batch(
         medcontour batch archive --classifier bundle --out results
     """
     from medcontour.dicomweb import SeriesQuery
+    from medcontour.formats.dicom.pseudonym import read_key
 
     if merge:
         for folder in batches.write_summaries(out):
@@ -168,7 +177,9 @@ def batch(
         mc.load_classifier, classifier, labels=names(labels), outputs=outputs, device=device
     )
     to = batches.push_to(where) if push else None
-    run = partial(batches.run_of, load, settings, formats, include_weak, merge_findings, given, to)
+    key = None if pseudonymise is None else read_key(pseudonymise)
+    chosen = (settings, formats, include_weak, merge_findings, given, to, key)
+    run = partial(batches.run_of, load, *chosen)
     with goes_on(), rate_lines(quiet=as_json) as progress:
         made = batches.batch_with(
             source,
