@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from importlib.metadata import version
 from typing import Any
 
@@ -39,6 +40,10 @@ def make_app(service: Service) -> Guard:
     """
     app = _bare()
     app.state.service = service
+    app.state.methods = [
+        (re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), sorted(map(str.upper, own)))
+        for path, own in app.openapi()["paths"].items()
+    ]
     app.mount("/", StaticFiles(packages=[("medcontour.server", "page")], html=True))
     return Guard(_quiet(app), service.options)
 
@@ -139,4 +144,9 @@ def _invalid(request: Request, error: Exception) -> JSONResponse:
 
 def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
+    if error.status_code in (404, 405):  # of the page, which stands behind all routes
+        for path, methods in request.app.state.methods:
+            if path.fullmatch(request.url.path) and request.method not in methods:
+                said = f"Only {', '.join(methods)} can be done there."
+                return JSONResponse({"error": said}, 405, {"Allow": ", ".join(methods)})
     return JSONResponse({"error": str(error.detail)}, error.status_code, error.headers)

@@ -21,7 +21,8 @@ __all__ = [
     "LeaseOf",
     "Listing",
     "Look",
-    "OpenStudy",
+    "OpenAddress",
+    "OpenPath",
     "Outline",
     "PolygonOf",
     "Refine",
@@ -93,17 +94,17 @@ class Listing(BaseModel):
     name: str
 
 
-class OpenStudy(_Sent):
-    """Where a scan is: one of the two."""
+class OpenPath(_Sent):
+    """A scan below the server's folder."""
 
-    path: str | None = Field(
-        None, min_length=1, max_length=1000, description="Relative to the server's folder."
-    )
-    address: str | None = Field(
-        None,
-        min_length=1,
-        max_length=1000,
-        description="dicomweb+https://HOST/ROOT#SERIES_UID.",
+    path: str = Field(min_length=1, max_length=1000, description="Relative to the folder.")
+
+
+class OpenAddress(_Sent):
+    """A series in an archive."""
+
+    address: str = Field(
+        min_length=1, max_length=1000, description="dicomweb+https://HOST/ROOT#SERIES_UID."
     )
 
 
@@ -142,11 +143,18 @@ class PolygonOf(_Sent):
 class Snap(_Sent):
     """Search on from clicks or drawings; the result is kept nowhere but in the job."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["points"]}, {"required": ["polygons"]}]}
+    )
+
     kind: Literal["snap"]
     points: list[Point] = Field(
-        [], max_length=1000, description="Voxels [i, j, k] of the image's file, from 0."
+        [],
+        min_length=1,
+        max_length=1000,
+        description="Voxels [i, j, k] of the image's file, from 0.",
     )
-    polygons: list[PolygonOf] = Field([], max_length=1000)
+    polygons: list[PolygonOf] = Field([], min_length=1, max_length=1000)
 
 
 class Refine(_Sent):

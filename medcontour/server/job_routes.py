@@ -42,7 +42,7 @@ EVENTS = "text/event-stream"
 _EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Events named `job`, each a job without its result; the last has ended.",
-        "content": {EVENTS: {"schema": {"type": "string"}}},
+        "content": {EVENTS: {}},
     }
 }
 
@@ -75,7 +75,7 @@ def show(job: JobId, service: GivenService) -> JobDocument:
     return _document(service, service.jobs.job(job))
 
 
-@routes.delete("/jobs/{job}")
+@routes.post("/jobs/{job}/cancel")
 def cancel(job: JobId, service: GivenService) -> JobDocument:
     """Cancel a job; one that runs lets go at its next step."""
     return _document(service, service.jobs.cancel(job))

@@ -13,7 +13,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
 from medcontour.scan import Scan
-from medcontour.server.documents import Listing, OpenStudy, Study, StudyId
+from medcontour.server.documents import Listing, OpenAddress, OpenPath, Study, StudyId
 from medcontour.server.given import ERRORS, GivenScan, GivenService, LeaseHeader
 from medcontour.server.problems import Problem
 from medcontour.server.service import Service
@@ -54,14 +54,12 @@ def list_studies(service: GivenService) -> list[Listing]:
 
 
 @routes.post("/studies", status_code=201)
-def open_study(wanted: OpenStudy, service: GivenService) -> Study:
+def open_study(wanted: OpenPath | OpenAddress, service: GivenService) -> Study:
     """Open a scan by its path below the server's folder, or by its address in an archive."""
-    if (wanted.path is None) == (wanted.address is None):
-        raise Problem(422, "Give either the path or the address of the scan.")
-    if wanted.path is not None:
+    if isinstance(wanted, OpenPath):
         study = service.studies.open_path(wanted.path)
     else:
-        study = service.studies.open_address(str(wanted.address))
+        study = service.studies.open_address(wanted.address)
     return _document(study, service.workspace.scan(study), service)
 
 

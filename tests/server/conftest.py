@@ -2,39 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import planted
 import pytest
 from planted_studies import write_spot_and_quiet
+from server_thread import serving
 
 import medcontour as mc
 from medcontour.server import ServerOptions
-from medcontour.server.run import Server, listening_socket
-from medcontour.server.service import open_service
 from medcontour.workspace import Setup
-
-
-@contextmanager
-def serving(setup: Setup, options: ServerOptions) -> Iterator[httpx.Client]:
-    """Serve until the block ends; a client of it."""
-    with listening_socket(options) as listening, open_service(setup, options) as service:
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        began = threading.Event()
-        server = Server(service, lambda _: began.set(), url)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            assert began.wait(30)
-            with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
-                yield client
-        finally:
-            server.should_exit = True
-            thread.join(30)
 
 
 @pytest.fixture(scope="session")

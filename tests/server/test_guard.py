@@ -218,6 +218,17 @@ def test_what_does_not_fit_is_said_and_not_repeated(client: httpx.Client) -> Non
         assert (reply.status_code // 100, list(reply.json())) == (4, ["error"])
 
 
+def test_what_can_be_done_at_a_path_is_said(client: httpx.Client) -> None:
+    for method, path, allowed in (
+        ("GET", "/api/uploads", "POST"),
+        ("PUT", "/api/studies", "GET, POST"),
+        ("PATCH", f"/api/studies/{'0' * 24}", "DELETE, GET"),
+    ):
+        reply = client.request(method, path)
+        assert (reply.status_code, reply.headers["allow"]) == (405, allowed)
+    assert client.get("/api/nothing").status_code == 404
+
+
 def test_nothing_is_fetched_from_elsewhere(client: httpx.Client) -> None:
     policy = client.get("/").headers["content-security-policy"]
     assert "default-src 'none'" in policy

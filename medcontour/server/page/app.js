@@ -32,7 +32,7 @@ document.addEventListener("keydown", (event) => {
 const clicks = { open: () => open($("studies").value), suggest, snap, undo, save, next,
   accept: () => mark("accepted"), reject: () => mark("rejected"), draw: () => toggleDrawing(),
   axis: cycle, zoom: () => zoom(), show: toggleEvidence, export: download,
-  cancel: plainly(() => call("DELETE", `jobs/${now.job}`)) };
+  cancel: plainly(() => call("POST", `jobs/${now.job}/cancel`)) };
 for (const [id, act] of Object.entries(clicks)) {
   $(id).addEventListener("click", () => (id === "open" || view.study) && act());
 }

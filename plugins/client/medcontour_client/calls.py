@@ -183,7 +183,7 @@ def job(id: str) -> Call[Job]:
 
 def cancel(id: str) -> Call[Job]:
     """Cancel a job."""
-    return Call("DELETE", f"/api/jobs/{id}", _job)
+    return Call("POST", f"/api/jobs/{id}/cancel", _job)
 
 
 def suggestion(which: AnyStudy, edited: bool) -> Call[dict[str, Any]]:

@@ -122,7 +122,8 @@ class Client:
             {key: each.to_json()[key] for key in ("slice", "corners_lps_mm")} for each in polygons
         ]
         clicks = np.asarray(points, dtype=np.float64).reshape(-1, 3).tolist()
-        begun = self._do(calls.begin(study, "snap", points=clicks, polygons=drawn))
+        given: dict[str, Any] = {"points": clicks, "polygons": drawn}
+        begun = self._do(calls.begin(study, "snap", **{k: v for k, v in given.items() if v}))
         made: dict[str, Any] = self.result(begun, progress)["suggestion"]
         return made
 
