@@ -6,8 +6,6 @@ import logging
 import multiprocessing
 import os
 import pickle
-import signal
-import threading
 import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +17,7 @@ from pathlib import Path
 
 import torch
 
+from medcontour.batches.process import begin as begin_process
 from medcontour.batches.run import Run
 from medcontour.batches.source import Source, Study
 from medcontour.batches.study import Ended, unforeseen
@@ -143,19 +142,18 @@ def _bury(
 
 
 def _start(source: Source, make_run: Callable[[], Run], folder: Path, threads: int) -> _Worker:
-    # A fork of a process whose libraries have threads may hang.
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(
-        target=_work, args=(theirs, source, make_run, folder, threads), daemon=True
-    )
     try:
-        process.start()
+        task = pickle.dumps((_work, (source, make_run, folder, threads)))
     except (pickle.PicklingError, TypeError, AttributeError) as error:
         raise MedcontourError(
             "The classifier cannot be sent to another process; give it by its path or name, let "
             "its class stand in a module, or use one worker."
         ) from error
+    # A fork of a process whose libraries have threads may hang.
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=begin_process, args=(theirs, task), daemon=True)
+    process.start()
     theirs.close()
     return _Worker(process, ours)
 
@@ -163,9 +161,7 @@ def _start(source: Source, make_run: Callable[[], Run], folder: Path, threads: i
 def _work(
     pipe: Connection, source: Source, make_run: Callable[[], Run], folder: Path, threads: int
 ) -> None:
-    """Look at what comes, in a process of its own, for as long as the one that began it lives."""
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process ends this one
+    """Look at what comes, in a process of its own."""
     warnings.simplefilter("ignore")
     logging.getLogger("medcontour").setLevel(logging.ERROR)  # it was said once
     torch.set_num_threads(threads)
@@ -178,10 +174,3 @@ def _work(
         pipe.send(error)
     except Exception as error:  # a traceback could name a patient
         pipe.send(MedcontourError(unforeseen(error)))
-
-
-def _die_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-    os._exit(1)

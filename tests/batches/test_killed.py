@@ -106,7 +106,7 @@ def test_workers_end_with_the_process_that_began_them(
 ) -> None:
     whole = mc.batch(pictures, bundle, fresh(tmp_path / "whole"), formats=FORMATS).folder
     out = fresh(tmp_path / "out")
-    for after in (3.0, 9.0, 13.0):
+    for after in (5.0, 12.0, 20.0):
         process = started(pictures, bundle, out, workers=2)
         time.sleep(after)
         team = psutil.Process(process).children(recursive=True)
