@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-
 from medcontour.files import replacing
 from medcontour.report import words
+from medcontour.report.html import page_templates
 
 __all__ = ["write_page"]
 
@@ -28,29 +27,22 @@ def write_page(path: Path, entries: Sequence[Mapping[str, Any]], record: str | N
     record
         What ``run.json`` says of the run, where it is known.
     """
-    environment = Environment(
-        loader=ChoiceLoader(
-            [PackageLoader("medcontour.batches"), PackageLoader("medcontour.report")]
-        ),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["probability"] = words.probability
-    environment.filters["trust"] = words.trust
     states = Counter(entry["state"] for entry in entries)
     done = [entry for entry in entries if entry["state"] == "done"]
     run = {} if record is None else json.loads(record)
-    stream = environment.get_template("summary.html").stream(
-        research=words.RESEARCH,
-        undone=[entry for entry in entries if entry["state"] in ("failed", "changed")],
-        done=done,
-        states=states,
-        found=sum(bool(entry["suggested"]) for entry in done),
-        calibrated=any(entry["trust"] is not None for entry in done),
-        classifier=run.get("classifier"),
-        settings=words.entries(run.get("settings", {})),
+    stream = (
+        page_templates("medcontour.batches")
+        .get_template("summary.html")
+        .stream(
+            research=words.RESEARCH,
+            undone=[entry for entry in entries if entry["state"] in ("failed", "changed")],
+            done=done,
+            states=states,
+            found=sum(bool(entry["suggested"]) for entry in done),
+            calibrated=any(entry["trust"] is not None for entry in done),
+            classifier=run.get("classifier"),
+            settings=words.entries(run.get("settings", {})),
+        )
     )
     with replacing(path) as temporary:
         stream.dump(str(temporary), encoding="utf-8")

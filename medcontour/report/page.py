@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from medcontour.files import replacing
 from medcontour.report import words
 from medcontour.report.cards import make_cards
-from medcontour.report.meanings import FIGURES, SAID, removed
+from medcontour.report.html import page_templates
+from medcontour.report.meanings import FIGURES, SAID
 from medcontour.report.montage import make_montage
 from medcontour.report.order import rule
 from medcontour.report.pictures import CURVE_COLOURS, check_same_scan
 from medcontour.report.projections import make_backdrops, make_projections
 from medcontour.report.strip import make_strip
 from medcontour.results.model import Suggestion
-from medcontour.results.numbering import slice_numbers
 from medcontour.scan.scan import Scan
 
 __all__ = ["write_report"]
@@ -45,40 +43,30 @@ def write_report(suggestion: Suggestion, scan: Scan, path: Path) -> None:
         When the scan is not the suggestion's, or the file cannot be written.
     """
     check_same_scan(suggestion, scan)
-    environment = Environment(
-        loader=PackageLoader("medcontour.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["probability"] = words.probability
-    environment.filters["p_value"] = words.p_value
-    environment.filters["removed"] = removed
-    environment.filters["diameter"] = words.diameter
-    environment.filters["slice_numbers"] = slice_numbers
-    environment.filters["trust"] = words.trust
-    environment.filters["volume"] = words.volume
     groups = make_cards(suggestion, scan)
     backdrops = make_backdrops(scan) if groups else ()
-    text = environment.get_template("report.html").render(
-        suggestion=suggestion,
-        scan=scan,
-        research=words.RESEARCH,
-        said=SAID,
-        figures=FIGURES,
-        summary=words.summary(suggestion),
-        strip=make_strip(suggestion),
-        groups=groups,
-        calibrated=any(finding.trust is not None for finding in suggestion.findings),
-        look_first=rule(suggestion),
-        conformal=[words.conformal(group[0].finding, scan.slices) for group in groups],
-        backdrops=backdrops,
-        montages=[make_montage(group, scan) for group in groups],
-        projections=[make_projections(group[0].finding, scan, backdrops) for group in groups],
-        settings=words.entries(suggestion.settings),
-        run=words.entries(suggestion.run),
-        colours=CURVE_COLOURS,
+    text = (
+        page_templates()
+        .get_template("report.html")
+        .render(
+            suggestion=suggestion,
+            scan=scan,
+            research=words.RESEARCH,
+            said=SAID,
+            figures=FIGURES,
+            summary=words.summary(suggestion),
+            strip=make_strip(suggestion),
+            groups=groups,
+            calibrated=any(finding.trust is not None for finding in suggestion.findings),
+            look_first=rule(suggestion),
+            conformal=[words.conformal(group[0].finding, scan.slices) for group in groups],
+            backdrops=backdrops,
+            montages=[make_montage(group, scan) for group in groups],
+            projections=[make_projections(group[0].finding, scan, backdrops) for group in groups],
+            settings=words.entries(suggestion.settings),
+            run=words.entries(suggestion.run),
+            colours=CURVE_COLOURS,
+        )
     )
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
