@@ -29,12 +29,12 @@ def test_twenty_clients_at_once_lose_nothing(setup: Setup, studies: Path, tmp_pa
 
     def story(url: str, number: int) -> None:
         chosen = random.Random(number)
-        with httpx.Client(base_url=url, timeout=120, trust_env=False) as client:
+        with httpx.Client(base_url=url, timeout=400, trust_env=False) as client:
             study = client.post("/api/uploads", content=content).json()["study"]
             left = outlines(suggested(client, study))
             headers = lease_of(client, study)
             for _ in range(3):
-                off = chosen.uniform(-2, 2)
+                off = chosen.choice((-1, 1)) * chosen.uniform(0.5, 2)  # a reader's, and no rounding
                 corners = [[x + off, y, z] for x, y, z in left[0]["corners_lps_mm"]]
                 sent = {**left[0], "corners_lps_mm": corners}
                 look = {key: sent[key] for key in ("slice", "corners_lps_mm")}
@@ -59,7 +59,9 @@ def test_twenty_clients_at_once_lose_nothing(setup: Setup, studies: Path, tmp_pa
         except BaseException as error:
             failed.append(f"{number}: {type(error).__name__}: {error}")
 
-    options = ServerOptions(tmp_path / "out", studies, port=0, bounds=Bounds(scans=6))
+    options = ServerOptions(
+        tmp_path / "out", studies, port=0, bounds=Bounds(scans=6, patience_seconds=300)
+    )
     with serving(setup, options) as client:
         url = str(client.base_url)
         threads = [threading.Thread(target=told, args=(url, n)) for n in range(CLIENTS)]

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-SECONDS = 120
+SECONDS = 400
 
 
 def opened(client: httpx.Client, path: str) -> str:
