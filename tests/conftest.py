@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -114,3 +115,12 @@ def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
     """A running Orthanc that holds nothing yet; its tests carry the marker `orthanc`."""
     with running_orthanc(tmp_path_factory.mktemp("orthanc")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """One browser for all tests of a process: Playwright runs a loop of its own in each."""
+    from ohif_viewer import running_chromium
+
+    with running_chromium() as browser:
+        yield browser

@@ -84,15 +84,16 @@ def reported(
 
 @pytest.fixture(scope="session")
 def served(
-    sample_data: Path, results: Path, reported: Reported, tmp_path_factory: pytest.TempPathFactory
+    chromium: Any,
+    sample_data: Path,
+    results: Path,
+    reported: Reported,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[Any, str]]:
     """The browser, and the viewer's address."""
     # Not at the top: where the marker's components are missing, the tests are still collected.
-    from ohif_viewer import running_chromium, running_ohif
+    from ohif_viewer import running_ohif
 
     studies = {sample_data / "ct_study": results, reported.study: reported.results}
-    with (
-        running_ohif(tmp_path_factory.mktemp("ohif"), studies) as address,
-        running_chromium() as browser,
-    ):
-        yield browser, address
+    with running_ohif(tmp_path_factory.mktemp("ohif"), studies) as address:
+        yield chromium, address

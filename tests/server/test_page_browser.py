@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
-from ohif_viewer import running_chromium
 from playwright.sync_api import expect
 from server_process import ROOT, Running, running
 
@@ -31,25 +30,25 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.fixture(scope="module")
-def page(server: Running) -> Iterator[Any]:
-    with running_chromium() as browser:
-        context = browser.new_context(viewport=SIZE, accept_downloads=True)
-        page = context.new_page()
-        page.fetched = []
-        page.faults = []
-        page.on("request", lambda request: page.fetched.append(request.url))
-        page.on("pageerror", lambda error: page.faults.append(str(error)))
-        page.on(
-            "console",
-            lambda told: page.faults.append(told.text) if told.type == "error" else None,
-        )
-        page.goto(server.url)
-        page.wait_for_selector("#ask[open]")
-        page.faults.clear()  # the browser itself says that the key was missing
-        page.fill("#key", KEY)
-        page.press("#key", "Enter")
-        page.wait_for_selector("#studies option:nth-child(2)", state="attached")
-        yield page
+def page(server: Running, chromium: Any) -> Iterator[Any]:
+    context = chromium.new_context(viewport=SIZE, accept_downloads=True)
+    page = context.new_page()
+    page.fetched = []
+    page.faults = []
+    page.on("request", lambda request: page.fetched.append(request.url))
+    page.on("pageerror", lambda error: page.faults.append(str(error)))
+    page.on(
+        "console",
+        lambda told: page.faults.append(told.text) if told.type == "error" else None,
+    )
+    page.goto(server.url)
+    page.wait_for_selector("#ask[open]")
+    page.faults.clear()  # the browser itself says that the key was missing
+    page.fill("#key", KEY)
+    page.press("#key", "Enter")
+    page.wait_for_selector("#studies option:nth-child(2)", state="attached")
+    yield page
+    context.close()
 
 
 def _handle(page: Any, number: int = 3) -> tuple[float, float]:
