@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import math
 from collections.abc import Callable
 from functools import cache
@@ -78,7 +79,9 @@ def _validate() -> Callable[[Any], object]:
 
 def schema_fault(error: fastjsonschema.JsonSchemaValueException) -> str:
     """Say what a schema's validator found: the place, or the key it lacks; never the value."""
-    place = error.name.removeprefix("data").removeprefix(".") or "the document"
+    # Early versions of the validator name an entry of a list by a placeholder that stays as it is.
+    name = re.sub(r"\[\{\w+\}\]", "", error.name)
+    place = name.removeprefix("data").removeprefix(".") or "the document"
     if error.rule == "required":
         lacking = next(key for key in error.rule_definition if key not in error.value)
         return f"{place} has no {lacking}"

@@ -73,7 +73,7 @@ def putting(key: str, value: Any) -> Callable[[dict[str, Any]], object]:
         (putting("unit", "slice"), "unit"),
         (putting("strength", "area"), '"area"'),
         (lambda document: document["trust"]["figures"].pop(), "of another version"),
-        (lambda document: document["trust"]["figures"][0].pop("mean"), "figures[0]"),
+        (lambda document: document["trust"]["figures"][0].pop("mean"), "trust.figures"),
         (lambda document: document["trust"]["figures"][0].update(name="luck"), "another version"),
     ],
 )

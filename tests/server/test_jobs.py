@@ -31,7 +31,7 @@ class Work:
     def __call__(self, job: Job, progress: Progress) -> dict[str, Any]:
         self.begun.append(job.id)
         if job.work["kind"] == "bad":
-            raise mc.MedcontourError("/srv/scans/Mueller is an empty file; copy it again.")
+            raise mc.MedcontourError("/srv/scans/study is an empty file; copy it again.")
         if job.work["kind"] == "broken":
             raise ValueError("Mueller")
         while not self.go_on.is_set():
@@ -44,7 +44,7 @@ class Work:
 def working(folder: Path, work: Work, bounds: Bounds | None = None) -> Iterator[Jobs]:
     with open_server_records(folder) as records:
         jobs = Jobs(
-            records, work, lambda said: said.replace("/srv/scans/Mueller", "it"), bounds or Bounds()
+            records, work, lambda said: said.replace("/srv/scans/study", "it"), bounds or Bounds()
         )
         jobs.start()
         try:
