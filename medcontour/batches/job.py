@@ -94,8 +94,8 @@ def batch(
         to, each with so much of an accelerator (0.25 is four on one). All machines see scans,
         classifier and results under the same paths.
     paths
-        A table (CSV) to write, of each series' path by its key. It names whom paths name, and is
-        the only file that does.
+        A table (CSV) to write, of each series' path by its key. Paths may hold names: it is
+        the only file that shows them.
     progress
         Called as the work goes on, with ``"list"`` and then ``"batch"``.
     **settings

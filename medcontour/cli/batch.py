@@ -103,8 +103,8 @@ def batch(
     paths: Annotated[
         Path | None,
         typer.Option(
-            help="A table (CSV) to write, of each series' path by its key. It names whom paths "
-            "name, and is the only file that does.",
+            help="A table (CSV) to write, of each series' path by its key. Paths may hold "
+            "names: it is the only file that shows them.",
         ),
     ] = None,
     push: Annotated[

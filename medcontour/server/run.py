@@ -30,7 +30,7 @@ def serve(
     setup
         The classifier, and the settings of every study.
     options
-        Where it listens, and for whom.
+        Where it listens, and which clients it lets in.
     started
         Called with the server's address once it listens.
 
