@@ -58,6 +58,8 @@ def test_every_kind_of_scan_can_be_uploaded(
         _zip({}),
         _zip({"a": bytes(128) + b"DICM"}),
     ],
+    # Named: an archive holds the time at which each process of the tests makes it.
+    ids=["nothing", "program", "gzip", "png", "zip", "text", "empty", "header"],
 )
 def test_what_is_no_scan_leaves_nothing(
     serve: Callable[[ServerOptions], httpx.Client], tmp_path: Path, content: bytes
