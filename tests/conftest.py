@@ -59,6 +59,8 @@ def _missing(marker: str) -> str | None:
         return "not installed: chromium"
     if marker == "orthanc":
         return orthanc_missing()
+    if marker == "ray" and not shutil.which("unshare"):  # its cluster has a network of its own
+        return "not installed: util-linux"
     if marker in LIBRARIES:
         absent = [name for name in LIBRARIES[marker] if not _imports(name)]
         return f"cannot be imported: {', '.join(absent)}" if absent else None

@@ -146,7 +146,7 @@ class FolderSource:
 
 
 def write_paths(file: Path, studies: Iterable[Study]) -> None:
-    """Write which key is which path, for the eyes of who asked for it: paths may hold names.
+    """Write the path of each key as a table (CSV); paths may hold names.
 
     Raises
     ------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -47,8 +46,6 @@ def test_an_actor_that_is_killed_takes_nothing_along(bundle: Path, tmp_path: Pat
         (tmp_path / out).mkdir()
         (tmp_path / out / "salt").write_text("the same")
     whole = mc.batch(root, bundle, tmp_path / "whole", formats=FAST)
-    if not shutil.which("unshare"):
-        pytest.skip("not installed: util-linux")
     script = tmp_path / "work.py"
     script.write_text(WORK)
     inside = 'ip link set lo up && exec "$@"'
