@@ -18,7 +18,7 @@ import numpy.typing as npt
 from medcontour_client.errors import JobCancelled, JobFailed, ServerError, WrongVersion
 from medcontour_client.parts import Info, Job, Listed, Outline, Study
 
-__all__ = ["API", "Call", "as_study", "check", "common", "one_file", "outcome"]
+__all__ = ["API", "Call", "as_study", "check", "common", "one_file", "outcome", "unreachable"]
 
 API = "1"
 """The version of the interface that this client speaks."""
@@ -46,6 +46,25 @@ class Call(Generic[Given]):
     json: Any = None
     params: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def sent(self) -> dict[str, Any]:
+        """What httpx's ``request`` takes, but a body that is no JSON."""
+        return {
+            "method": self.method,
+            "url": self.path,
+            "json": self.json,
+            "params": self.params,
+            "headers": self.headers,
+        }
+
+
+def unreachable(error: httpx.TransportError) -> ServerError:
+    """Say that no reply came."""
+    return ServerError(
+        f"The server cannot be reached ({type(error).__name__}); check its address, and that it "
+        "runs."
+    )
 
 
 def common(url: str, key: str | None, timeout: float) -> dict[str, Any]:

@@ -267,17 +267,7 @@ class Client:
 
     def _do(self, call: Call[Given], content: Any = None) -> Given:
         try:
-            reply = self._http.request(
-                call.method,
-                call.path,
-                json=call.json,
-                content=content,
-                params=call.params,
-                headers=call.headers,
-            )
+            reply = self._http.request(**call.sent, content=content)
         except httpx.TransportError as error:
-            raise ServerError(
-                f"The server cannot be reached ({type(error).__name__}); check its address, and "
-                "that it runs."
-            ) from error
+            raise calls.unreachable(error) from error
         return call.read(calls.check(reply))
