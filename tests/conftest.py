@@ -17,6 +17,8 @@ from hypothesis import settings
 from orthanc_server import Orthanc, orthanc_missing, running_orthanc
 from small_files import Answer, call
 
+from medcontour import privacy
+
 # The same examples every time, so that a green main stays green; explore with another profile:
 # python -m pytest --hypothesis-profile=explore
 settings.register_profile("fixed", derandomize=True, deadline=None, print_blob=True)
@@ -91,6 +93,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             if mark.name in os.environ.get("MEDCONTOUR_REQUIRED", "").split():
                 pytest.fail(f"{mark.name}: {reason}")
             pytest.skip(f"{mark.name}: {reason}")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _patients_of_one_module() -> Iterator[None]:
+    """Forget what may not be repeated: a patient "0" of one module is in the next one's folders."""
+    before = dict(privacy._hidden)
+    yield
+    privacy._hidden.clear()
+    privacy._hidden.update(before)
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ def test_twenty_clients_at_once_lose_nothing(setup: Setup, studies: Path, tmp_pa
 
     def story(url: str, number: int) -> None:
         chosen = random.Random(number)
-        with httpx.Client(base_url=url, timeout=400, trust_env=False) as client:
+        with httpx.Client(base_url=url, timeout=1200, trust_env=False) as client:
             study = client.post("/api/uploads", content=content).json()["study"]
             left = outlines(suggested(client, study))
             headers = lease_of(client, study)
@@ -60,7 +60,7 @@ def test_twenty_clients_at_once_lose_nothing(setup: Setup, studies: Path, tmp_pa
             failed.append(f"{number}: {type(error).__name__}: {error}")
 
     options = ServerOptions(
-        tmp_path / "out", studies, port=0, bounds=Bounds(scans=6, patience_seconds=300)
+        tmp_path / "out", studies, port=0, bounds=Bounds(scans=6, patience_seconds=1200)
     )
     with serving(setup, options) as client:
         url = str(client.base_url)

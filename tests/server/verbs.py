@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-SECONDS = 400
+SECONDS = 1200
 
 
 def opened(client: httpx.Client, path: str) -> str:
@@ -24,13 +24,14 @@ def begun(client: httpx.Client, study: str, kind: str, **more: Any) -> str:
 
 
 def ended(client: httpx.Client, job: str, seconds: float = SECONDS) -> dict[str, Any]:
-    """A job once it has ended."""
-    until = time.monotonic() + seconds
+    """A job once it has ended; looked at less often the longer it takes, as many may wait at once."""
+    begin = time.monotonic()
+    until = begin + seconds
     while time.monotonic() < until:
         found: dict[str, Any] = client.get(f"/api/jobs/{job}").json()
         if found["state"] in ("done", "failed", "cancelled"):
             return found
-        time.sleep(0.05)
+        time.sleep(min(2.0, 0.05 + (time.monotonic() - begin) / 10))
     raise AssertionError(f"the job has not ended: {found['state']}, {found['step']}")
 
 
