@@ -24,7 +24,7 @@ def begun(client: httpx.Client, study: str, kind: str, **more: Any) -> str:
 
 
 def ended(client: httpx.Client, job: str, seconds: float = SECONDS) -> dict[str, Any]:
-    """A job once it has ended; looked at less often the longer it takes, as many may wait at once."""
+    """A job once it has ended; looked at less often the longer it takes."""
     begin = time.monotonic()
     until = begin + seconds
     while time.monotonic() < until:
