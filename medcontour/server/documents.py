@@ -21,6 +21,7 @@ __all__ = [
     "LeaseOf",
     "Listing",
     "Look",
+    "Map",
     "OpenAddress",
     "OpenPath",
     "Outline",
@@ -163,7 +164,14 @@ class Refine(_Sent):
     kind: Literal["refine"]
 
 
-Work = Annotated[Suggest | Snap | Refine, Field(discriminator="kind")]
+class Map(_Sent):
+    """Find a slice's best contour of each area; the result is kept nowhere but in the job."""
+
+    kind: Literal["map"]
+    slice: Index
+
+
+Work = Annotated[Suggest | Snap | Refine | Map, Field(discriminator="kind")]
 
 
 class StepDocument(BaseModel):

@@ -51,9 +51,9 @@ _EVENTS: dict[int | str, dict[str, Any]] = {
 def begin(
     study: StudyId, work: Work, service: GivenService, lease: LeaseHeader = None
 ) -> JobDocument:
-    """Begin to suggest, to snap to clicks or drawings, or to search on from the latest edit.
+    """Begin to suggest, to snap to clicks or drawings, to map a slice, or to refine an edit.
 
-    The last changes the study, and needs a lease of it.
+    To refine is to search on from the latest edit: it changes the study, and needs a lease of it.
     """
     service.studies.locate(study)
     if isinstance(work, Refine):

@@ -1,4 +1,4 @@
-"""What jobs do: suggest, snap, search on from an edit, learn from edits."""
+"""What jobs do: suggest, snap, map a slice, search on from an edit, learn from edits."""
 
 from __future__ import annotations
 
@@ -47,6 +47,10 @@ class Worker:
             return summary(self._workspace.suggestion(job.study, progress))
         if job.work["kind"] == "refine":
             return summary(self._workspace.after_edit(job.study, progress))
+        if job.work["kind"] == "map":
+            scan = self._workspace.scan(job.study)
+            mapped = self._workspace.contour_map(scan, job.work["slice"], progress)
+            return {"map": json.loads(mapped.to_json())}
         return self._snap(job, job.study, progress)
 
     def _snap(self, job: Job, study: str, progress: Progress) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-from .curves import Curve, take_over_curves
+from .curves import Curve, edited_curves, take_over_curves
 from .files import LABEL_MAP_ENDINGS, NothingToWrite, write_curves, write_label_map
 from .order import Order, evidence_strength, weakest_first
 from .setup import Setup
@@ -16,6 +16,7 @@ __all__ = [
     "clicked",
     "digest",
     "drawn",
+    "edited_curves",
     "evidence_strength",
     "summary",
     "take_over_curves",

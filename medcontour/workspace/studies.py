@@ -21,11 +21,11 @@ from medcontour.errors import MedcontourError
 from medcontour.files import make_folder, replacing
 from medcontour.formats.dicom.push import push
 from medcontour.formats.shapes import Edited
-from medcontour.pipeline import judge_with, snap_with, suggest_with
+from medcontour.pipeline import contour_map, judge_with, snap_with, suggest_with
 from medcontour.pipeline.findings import linked_findings
 from medcontour.pipeline.references import run_record, scan_reference
 from medcontour.progress import Progress
-from medcontour.results import Finding, Suggestion
+from medcontour.results import ContourMap, Finding, Suggestion
 from medcontour.scan import Scan, read_scan
 from medcontour.workspace.setup import Setup
 
@@ -106,6 +106,20 @@ class Workspace:
     def judge(self, scan: Scan, k: int, corners: npt.ArrayLike) -> Finding:
         """Evidence and trust of a curve of slice `k` as it is, (n, 3) LPS mm."""
         return judge_with(scan, self.setup.classifier, k, corners, self.setup.settings)
+
+    def contour_map(self, scan: Scan, k: int, progress: Progress | None = None) -> ContourMap:
+        """Map slice `k`: its best contour of each area, under the settings' target and preset."""
+        settings = self.setup.settings
+        return contour_map(
+            scan,
+            self.setup.classifier,
+            k,
+            target=settings.target,
+            preset=settings.preset,
+            background=settings.background,
+            seed=settings.seed,
+            progress=progress,
+        )
 
     def kept(self, study: str) -> Suggestion | None:
         """Give what was suggested for a study before, without its scan; None for nothing.

@@ -93,6 +93,13 @@ def test_a_click_is_snapped_to(client: Client) -> None:
     assert outlines_of(client.snap(study, polygons=[outline]))
 
 
+def test_a_slice_is_mapped(client: Client) -> None:
+    mapped = client.contour_map(client.open("ct_study"), 13)
+    fractions = [level["area_fraction"] for level in mapped["levels"]]
+    assert len(fractions) > 1
+    assert fractions == sorted(fractions)
+
+
 def test_a_series_is_uploaded_and_removed(client: Client) -> None:
     folder = ROOT / "sample_data" / "ct_study"
     study = client.upload(folder)

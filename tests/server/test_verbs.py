@@ -185,6 +185,15 @@ def test_clicks_and_drawings_are_searched_on_from(
     assert (job["state"], "outside the image" in job["error"]) == ("failed", True)
 
 
+def test_a_slice_is_mapped(client: httpx.Client, study: str, setup: Setup, studies: Path) -> None:
+    job = ended(client, begun(client, study, "map", slice=1))
+    assert job["state"] == "done", job
+    here = mc.contour_map(studies / "spot.nii.gz", setup.classifier, 1)
+    assert job["result"]["map"]["levels"] == json.loads(here.to_json())["levels"]
+    job = ended(client, begun(client, study, "map", slice=3))
+    assert (job["state"], "no slice" in job["error"]) == ("failed", True)
+
+
 def test_what_is_not_there_is_said(client: httpx.Client) -> None:
     for path in ("studies/" + "0" * 24, "jobs/" + "0" * 24, "learned", "nothing"):
         reply = client.get(f"/api/{path}")

@@ -127,6 +127,14 @@ class AsyncClient:
         made: dict[str, Any] = (await self.result(begun, progress))["suggestion"]
         return made
 
+    async def contour_map(
+        self, study: AnyStudy, slice: int, progress: Progress | None = None
+    ) -> dict[str, Any]:
+        """Find a slice's best contour of each area; ``levels``, the smallest first."""
+        begun = await self._do(calls.begin(study, "map", slice=int(slice)))
+        made: dict[str, Any] = (await self.result(begun, progress))["map"]
+        return made
+
     async def suggestion(self, study: AnyStudy, *, edited: bool = False) -> dict[str, Any]:
         """Give suggestion.json, or what the reader left of it."""
         return await self._do(calls.suggestion(study, edited))

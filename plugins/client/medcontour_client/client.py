@@ -127,6 +127,14 @@ class Client:
         made: dict[str, Any] = self.result(begun, progress)["suggestion"]
         return made
 
+    def contour_map(
+        self, study: AnyStudy, slice: int, progress: Progress | None = None
+    ) -> dict[str, Any]:
+        """Find a slice's best contour of each area; ``levels``, the smallest first."""
+        begun = self._do(calls.begin(study, "map", slice=int(slice)))
+        made: dict[str, Any] = self.result(begun, progress)["map"]
+        return made
+
     def suggestion(self, study: AnyStudy, *, edited: bool = False) -> dict[str, Any]:
         """Give suggestion.json, or what the reader left of it."""
         return self._do(calls.suggestion(study, edited))
