@@ -134,34 +134,39 @@ def main() -> None:
     parser.add_argument("--colour", action="store_true", help="red, green and blue")
     parser.add_argument("--steps", type=int, default=STEPS)
     args = parser.parse_args()
+    make(args.data, args.out, args.name, args.colour, args.steps)
+
+
+def make(data: Path, out: Path, name: str, colour: bool = False, steps: int = STEPS) -> None:
+    """Train on a folder's images, and write the bundle."""
     torch.set_num_threads(1)
     torch.manual_seed(SEED)
-    config = configuration(args.colour)
+    config = configuration(colour)
     parser_of = ConfigParser(config)
     network, preprocessing = (
         parser_of.get_parsed_content(key) for key in ("network_def", "preprocessing")
     )
     network.to(memory_format=torch.channels_last)
-    rows = rows_of(args.data)
+    rows = rows_of(data)
     parts = {
-        part: read(args.data, [row for row in rows if row["part"] == part], preprocessing)
+        part: read(data, [row for row in rows if row["part"] == part], preprocessing)
         for part in PARTS
     }
-    network = train(network, *parts["train"], args.steps)
+    network = train(network, *parts["train"], steps)
     figures = {part: auc(network, *held) for part, held in parts.items()}
     print(json.dumps({"AUC": figures}))
     for folder in ("configs", "models", "docs"):
-        (args.out / folder).mkdir(parents=True, exist_ok=True)
-    weights = {name: value.contiguous() for name, value in network.state_dict().items()}
-    torch.save(weights, args.out / "models" / "model.pt")
-    outputs = {"pred": {"channel_def": {"0": f"no {args.name}", "1": args.name}}}
-    metadata = {"name": args.name, "network_data_format": {"outputs": outputs}}
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    weights = {key: value.contiguous() for key, value in network.state_dict().items()}
+    torch.save(weights, out / "models" / "model.pt")
+    outputs = {"pred": {"channel_def": {"0": f"no {name}", "1": name}}}
+    metadata = {"name": name, "network_data_format": {"outputs": outputs}}
     for where, document in (("inference", config), ("metadata", metadata)):
         text = json.dumps(document, indent=1) + "\n"
-        (args.out / "configs" / f"{where}.json").write_text(text, encoding="utf-8")
-    (args.out / "docs" / "auc.json").write_text(json.dumps(figures) + "\n", encoding="utf-8")
+        (out / "configs" / f"{where}.json").write_text(text, encoding="utf-8")
+    (out / "docs" / "auc.json").write_text(json.dumps(figures) + "\n", encoding="utf-8")
     lines = "".join(f"{row['file']},{row['part']}\n" for row in rows)
-    (args.out / "docs" / "split.csv").write_text("file,split\n" + lines, encoding="utf-8")
+    (out / "docs" / "split.csv").write_text("file,split\n" + lines, encoding="utf-8")
 
 
 if __name__ == "__main__":

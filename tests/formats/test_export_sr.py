@@ -45,8 +45,19 @@ def planar(path: Path) -> list[hd.sr.PlanarROIMeasurementsAndQualitativeEvaluati
 
 
 def measured(group: object) -> dict[str, tuple[float, str]]:
-    """Value and unit by the name of the measurement."""
-    return {m.name.meaning: (m.value, m.unit.value) for m in group.get_measurements()}
+    """Value and unit by the name of the measurement; the first, where several have it."""
+    return {m.name.meaning: (m.value, m.unit.value) for m in reversed(group.get_measurements())}
+
+
+BY_AREAS = codes.DCM.IntegrationOfSumOfClosedAreasOnContiguousSlicesMethodForVolume
+BY_VOXELS = codes.DCM.SumOfSegmentedVoxelMethodForVolume
+
+SMALL = [
+    Ellipse(1, (29.3, 20.6), (2.4, 1.9)),
+    Ellipse(2, (29.1, 21.2), (3.1, 2.6)),
+    Ellipse(3, (28.9, 21.1), (2.2, 1.7)),
+]
+"""A nodule of a few pixels."""
 
 
 def thickness(case: Case, k: int) -> float:
@@ -91,9 +102,39 @@ def test_polygons_and_volume_are_those_of_the_other_objects(case: Case, tmp_path
         for n, e in zip(counts, LARGE, strict=True)
     )
     assert volume == pytest.approx(by_voxels, rel=0.005)
+    [counted] = [m.value for m in group.get_measurements() if m.method == BY_VOXELS]
+    assert counted == pytest.approx(by_voxels, rel=1e-5)
     # Half axes are those that the ellipses were made with.
     assert measured(group)["Long axis"] == (pytest.approx(2 * 21.4, rel=1e-3), "mm")
     assert measured(group)["Short axis"] == (pytest.approx(2 * 16.9, rel=1e-3), "mm")
+
+
+@pytest.mark.parametrize("ellipses", [LARGE, SMALL], ids=["large", "small"])
+@pytest.mark.parametrize("case", [AXIAL, CASES[3], TILTED, UNEVEN], ids=lambda case: case.name)
+def test_each_volume_says_how_it_was_measured(
+    case: Case, ellipses: list[Ellipse], tmp_path: Path
+) -> None:
+    """Curves, occupancy and the closed form agree however small; voxels are counted beside."""
+    scan = read_scan(write_series(case, tmp_path / "series"))
+    suggestion = suggest(scan, [placed("outline", e, case) for e in ellipses])
+    exported("sr", suggestion, scan, tmp_path)
+    [group] = volumetric(tmp_path / "sr.dcm")
+    volumes = [m for m in group.get_measurements() if m.name == codes.SCT.Volume]
+    assert [m.method for m in volumes] == [BY_AREAS, BY_VOXELS]
+    by_areas, by_voxels = (m.value for m in volumes)
+    thick = [thickness(case, e.k) for e in ellipses]
+    exact = sum(np.pi * np.prod(e.half_axes) * t for e, t in zip(ellipses, thick, strict=True))
+    assert by_areas == pytest.approx(exact, rel=0.005)
+    voxel = case.row_spacing * case.column_spacing * np.array(thick)
+    uids = [scan.sop_instance_uids[e.k] for e in ellipses]
+    for name in ("seg", "seg-fractional"):
+        exported(name, suggestion, scan, tmp_path)
+    counted, shares = (
+        hd.seg.segread(tmp_path / name).get_pixels_by_source_instance(uids, segment_numbers=[1])
+        for name in ("seg.dcm", "seg_fractional.dcm")
+    )
+    assert by_voxels == pytest.approx(counted.sum(axis=(1, 2, 3)) @ voxel, rel=1e-5)
+    assert shares.sum(axis=(1, 2, 3)) @ voxel == pytest.approx(exact, rel=0.005)
 
 
 def test_a_finding_is_the_segment_of_the_segmentation(scan: Scan, tmp_path: Path) -> None:
@@ -108,8 +149,12 @@ def test_a_finding_is_the_segment_of_the_segmentation(scan: Scan, tmp_path: Path
         for group, segment in zip(groups, segments.SegmentSequence, strict=True):
             assert group.tracking_uid == segment.TrackingUID
             assert group.tracking_identifier == segment.TrackingID
-            size = group.get_measurements()[0]
-            [source] = size.referenced_images
+            [source] = [
+                image
+                for measurement in group.get_measurements()
+                for image in measurement.referenced_images
+                if image.referenced_sop_class_uid == segments.SOPClassUID
+            ]
             [reference] = source.ReferencedSOPSequence
             assert reference.ReferencedSOPInstanceUID == segments.SOPInstanceUID
             assert reference.ReferencedSegmentNumber == segment.SegmentNumber

@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -48,7 +48,7 @@ __all__ = [
     "exporter",
     "fractional_exporter",
     "labelmap_exporter",
-    "segment_numbers",
+    "segments_by_name",
     "write",
     "write_fractional",
     "write_labelmap",
@@ -80,10 +80,17 @@ def write(suggestion: Suggestion, scan: Scan, path: Path) -> None:
     _save(SegmentationTypeValues.BINARY, masks, suggestion, scan, path)
 
 
-def segment_numbers(suggestion: Suggestion, scan: Scan) -> dict[str, int]:
-    """Give the number of each structure's segment in ``seg.dcm``, by `Label.name`."""
+class Segment(NamedTuple):
+    """A structure's segment in ``seg.dcm``: its number there, and its masks by slice."""
+
+    number: int
+    planes: Planes
+
+
+def segments_by_name(suggestion: Suggestion, scan: Scan) -> dict[str, Segment]:
+    """Give the segments that ``seg.dcm`` holds, by `Label.name`."""
     masks = label_masks(suggestion, scan)
-    return {label.name: number for number, (label, _) in enumerate(masks, start=1)}
+    return {label.name: Segment(n, planes) for n, (label, planes) in enumerate(masks, start=1)}
 
 
 def write_labelmap(suggestion: Suggestion, scan: Scan, path: Path) -> None:

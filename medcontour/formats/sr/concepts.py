@@ -13,6 +13,7 @@ from medcontour.results.status import Status
 
 __all__ = [
     "AREA",
+    "AREA_OF_POLYGON",
     "DELETED",
     "LONG_AXIS",
     "OUTLINE",
@@ -23,6 +24,8 @@ __all__ = [
     "SHORT_AXIS",
     "STATUS",
     "STATUSES",
+    "SUM_OF_AREAS",
+    "SUM_OF_VOXELS",
     "VOLUME",
     "finding_type",
     "scheme_identification",
@@ -33,6 +36,11 @@ SCHEME = "99MEDCONTOUR"
 _SCT = codes.SCT
 VOLUME: Code = _SCT.Volume
 AREA: Code = _SCT.Area
+# How they were measured: CID 7473 and CID 7474 of the standard.
+AREA_OF_POLYGON: Code = codes.DCM.AreaOfClosedIrregularPolygon
+# (122503's own meaning is longer than the 64 characters that a code's meaning may have.)
+SUM_OF_AREAS = Code("122503", "DCM", "Sum of closed areas on contiguous slices method for volume")
+SUM_OF_VOXELS: Code = codes.DCM.SumOfSegmentedVoxelMethodForVolume
 LONG_AXIS: Code = _SCT.LongAxis
 SHORT_AXIS: Code = _SCT.ShortAxis
 SCORE: Code = codes.DCM.Probability

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from shapely import box
 
 from medcontour.formats.place import placed_regions
+from medcontour.formats.rasterise import Planes
 from medcontour.results.finding import diameters_mm, volume_mm3
 from medcontour.results.parts import PlacedContour
 from medcontour.scan.scan import Scan
 
-__all__ = ["Size", "largest", "size_of"]
+__all__ = ["Size", "largest", "segmented_volume_mm3", "size_of"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,12 @@ def size_of(contours: Sequence[PlacedContour], scan: Scan) -> Size:
         *diameters_mm(widest.polygon_lps_mm),
         widest.slice,
     )
+
+
+def segmented_volume_mm3(planes: Planes, scan: Scan) -> float | None:
+    """Count a segment's voxels: (rows, columns) bool masks by slice; None as for `Size`."""
+    row, column = scan.pixel_spacing
+    return volume_mm3({k: float(mask.sum()) * row * column for k, mask in planes.items()}, scan)
 
 
 def largest(contours: Sequence[PlacedContour]) -> PlacedContour:

@@ -43,9 +43,9 @@ from medcontour.formats.dicom.left_empty import left_empty
 from medcontour.formats.dicom.text import carry_text
 from medcontour.formats.labels import Label, labels
 from medcontour.formats.seg.writer import exporter as seg
-from medcontour.formats.seg.writer import segment_numbers
+from medcontour.formats.seg.writer import Segment, segments_by_name
 from medcontour.formats.sr import concepts
-from medcontour.formats.sr.measured import largest, size_of
+from medcontour.formats.sr.measured import largest, segmented_volume_mm3, size_of
 from medcontour.results.exporter import Exporter, NothingToWrite
 from medcontour.results.model import Suggestion
 from medcontour.results.parts import PlacedContour
@@ -106,9 +106,9 @@ class _Report:
         return sources(self.scan)
 
     @cached_property
-    def segments(self) -> dict[str, int]:
-        """Numbers of the segments in the suggestion's own segmentation, by name."""
-        return {} if seg.refuses(self.scan) else segment_numbers(self.suggestion, self.scan)
+    def segments(self) -> dict[str, Segment]:
+        """The segments of the suggestion's own segmentation, by name."""
+        return {} if seg.refuses(self.scan) else segments_by_name(self.suggestion, self.scan)
 
     def document(self, regions: Sequence[tuple[Label, list[PlacedContour]]]) -> Dataset:
         """The whole report."""
@@ -164,7 +164,11 @@ class _Report:
                 version=version("medcontour"),
                 family=codes.DCM.ArtificialIntelligence,
             ),
-            "measurements": [*self._sizes(label, drawn), *self._figures(label)],
+            "measurements": [
+                *self._sizes(label, drawn),
+                *self._figures(label),
+                *self._segmented(label, drawn),
+            ],
             "qualitative_evaluations": [
                 sr.QualitativeEvaluation(concepts.STATUS, concepts.STATUSES[finding.status])
             ],
@@ -239,24 +243,50 @@ class _Report:
         if self.suggestion.editable != "outline" or self.scan.units != "mm":
             return
         size = size_of(drawn, self.scan)
-        if len({contour.slice for contour in drawn}) > 1 and size.volume_mm3 is not None:
-            whole = (concepts.VOLUME, size.volume_mm3, codes.UCUM.CubicMillimeter)
+        if _over_slices(drawn) and size.volume_mm3 is not None:
+            yield sr.Measurement(
+                concepts.VOLUME,
+                size.volume_mm3,
+                codes.UCUM.CubicMillimeter,
+                method=concepts.SUM_OF_AREAS,
+            )
         else:
-            whole = (concepts.AREA, size.area_mm2, codes.UCUM.SquareMillimeter)
-        segment = self._segment(label)
-        yield sr.Measurement(*whole, referenced_images=[segment] if segment else None)
+            segment = self._segment(label)
+            yield sr.Measurement(
+                concepts.AREA,
+                size.area_mm2,
+                codes.UCUM.SquareMillimeter,
+                method=concepts.AREA_OF_POLYGON,
+                referenced_images=[segment] if segment else None,
+            )
         yield self._measurement(concepts.LONG_AXIS, size.long_axis_mm, MM, size.slice)
         yield self._measurement(concepts.SHORT_AXIS, size.short_axis_mm, MM, size.slice)
 
+    def _segmented(self, label: Label, drawn: Sequence[PlacedContour]) -> Iterator[sr.Measurement]:
+        """The volume of the finding's segment, as programs count it that read segmentations."""
+        segment = self._segment(label)
+        measured = self.suggestion.editable == "outline" and _over_slices(drawn)
+        if segment is None or not measured:
+            return
+        counted = segmented_volume_mm3(self.segments[label.name].planes, self.scan)
+        if counted is not None:
+            yield sr.Measurement(
+                concepts.VOLUME,
+                counted,
+                codes.UCUM.CubicMillimeter,
+                method=concepts.SUM_OF_VOXELS,
+                referenced_images=[segment],
+            )
+
     def _segment(self, label: Label) -> sr.SourceImageForMeasurement | None:
         """The finding's segment in the suggestion's segmentation, where it holds a pixel."""
-        number = self.segments.get(label.name)
-        if number is None:
+        own = self.segments.get(label.name)
+        if own is None:
             return None
         reference = sr.SourceImageForMeasurement(
             SegmentationStorage, object_uid(self.suggestion, "seg")
         )
-        reference.ReferencedSOPSequence[0].ReferencedSegmentNumber = number
+        reference.ReferencedSOPSequence[0].ReferencedSegmentNumber = own.number
         return reference
 
     def _figures(self, label: Label) -> Iterator[sr.Measurement]:
@@ -292,6 +322,10 @@ def _patient_of(source: Dataset, image: Dataset) -> Dataset:
     first = copy(source)
     first.SOPClassUID, first.SOPInstanceUID = image.SOPClassUID, image.SOPInstanceUID
     return first
+
+
+def _over_slices(contours: Sequence[PlacedContour]) -> bool:
+    return len({contour.slice for contour in contours}) > 1
 
 
 def _is_described(image: Dataset) -> bool:
