@@ -42,8 +42,8 @@ from medcontour.formats.dicom.identity import object_uid, tracking_uid
 from medcontour.formats.dicom.left_empty import left_empty
 from medcontour.formats.dicom.text import carry_text
 from medcontour.formats.labels import Label, labels
-from medcontour.formats.seg.writer import exporter as seg
 from medcontour.formats.seg.writer import Segment, segments_by_name
+from medcontour.formats.seg.writer import exporter as seg
 from medcontour.formats.sr import concepts
 from medcontour.formats.sr.measured import largest, segmented_volume_mm3, size_of
 from medcontour.results.exporter import Exporter, NothingToWrite
