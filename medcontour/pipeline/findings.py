@@ -32,6 +32,7 @@ def linked_slices(parts: Sequence[FindingSlice], scan: Scan) -> list[tuple[int, 
         Extent(
             part.slice,
             max(part.outlines or part.evidence_contours, key=lambda c: c.area_mm2).polygon_lps_mm,
+            stands_in=not part.outlines,
         )
         for part in parts
     ]

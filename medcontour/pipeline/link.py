@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -57,10 +59,13 @@ class Extent:
         Index of its slice.
     polygon_lps_mm
         (n, 3) corners in the slice's plane, LPS mm; the first is not repeated.
+    stands_in
+        Whether it is evidence in the place of an outline that its slice does not have.
     """
 
     slice: int
     polygon_lps_mm: FloatArray
+    stands_in: bool = False
 
 
 def link(
@@ -71,7 +76,9 @@ def link(
     Two contours are linked where they overlap, or nearly do, as seen along the slices' normal
     from their true places; the greatest overlaps come first, and among equal ones the nearest
     slices, then the place in the plane, never the order of `extents`. Two contours on one slice
-    are never of one object, also where both overlap the same contour on the next.
+    are never of one object, also where both overlap the same contour on the next. Evidence that
+    stands in for an outline is broad and says little of an object's borders: through it, two
+    objects are joined only where their nearest outlines overlap, or nearly do, as well.
 
     Parameters
     ----------
@@ -97,34 +104,72 @@ def link(
     >>> link([Extent(k, scan.to_lps(square + shift, k)) for k, shift in [(2, 1), (0, 0)]], scan)
     [(1, 0)]
     """
-    along = scan.slice_heights_mm
-    rank = np.argsort(np.argsort(along))
-    step = float(np.median(np.diff(np.sort(along)))) if len(along) > 1 else 0.0
-    flat = [region(in_plane(extent.polygon_lps_mm, scan)) for extent in extents]
-    # What tells two contours apart whatever their order: where they lie in the stack.
-    place = [
-        (int(rank[extent.slice]), *np.round(shape.bounds, linking.digits).tolist())
-        for extent, shape in zip(extents, flat, strict=True)
-    ]
-    pairs: list[tuple[float, float, int, list[tuple[float, ...]], int, int]] = []
-    for i, one in enumerate(extents):
-        for j, other in enumerate(extents[:i]):
-            between = abs(int(rank[one.slice]) - int(rank[other.slice])) - 1
-            apart = abs(float(along[one.slice] - along[other.slice]))
-            if not 0 <= between <= linking.bridged or apart > linking.farthest * step:
-                continue
-            gap = round(float(shapely.distance(flat[i], flat[j])), linking.digits)
-            if gap <= round(linking.slant * apart, linking.digits):
-                shared = round(overlap(flat[i], flat[j]), linking.digits)
-                pairs.append((-shared, gap, between, sorted([place[i], place[j]]), i, j))
+    lie = _Lie(extents, scan, linking)
     objects = [{i} for i in range(len(extents))]
-    for *_order, i, j in sorted(pairs):
+    for i, j in lie.pairs():
         joined = objects[i] | objects[j]
-        if len({extents[n].slice for n in joined}) == len(joined):
-            for n in joined:
-                objects[n] = joined
+        if len({extents[n].slice for n in joined}) < len(joined):
+            continue
+        through_evidence = extents[i].stands_in or extents[j].stands_in
+        if through_evidence and not lie.hang_together(objects[i], objects[j]):
+            continue
+        for n in joined:
+            objects[n] = joined
     by_slice = {tuple(sorted(own, key=lambda n: extents[n].slice)) for own in objects}
     return sorted(by_slice, key=lambda own: (extents[own[0]].slice, own))
+
+
+class _Lie:
+    """How contours lie to each other, seen along the slices' normal from their true places."""
+
+    def __init__(self, extents: Sequence[Extent], scan: Scan, linking: Linking) -> None:
+        self.extents, self.linking = extents, linking
+        self.heights = [float(scan.slice_heights_mm[extent.slice]) for extent in extents]
+        rank = np.argsort(np.argsort(scan.slice_heights_mm))
+        self.ranks = [int(rank[extent.slice]) for extent in extents]
+        steps = np.diff(np.sort(scan.slice_heights_mm))
+        self.reach = linking.farthest * float(np.median(steps)) if len(steps) else 0.0
+        self.regions = [region(in_plane(extent.polygon_lps_mm, scan)) for extent in extents]
+        self.gap = cache(self._gap)
+
+    def pairs(self) -> list[tuple[int, int]]:
+        """Contours of neighbouring slices that overlap or nearly do, the likeliest first."""
+        found: list[tuple[float, float, int, list[tuple[float, ...]], int, int]] = []
+        for i in range(len(self.extents)):
+            for j in range(i):
+                between = abs(self.ranks[i] - self.ranks[j]) - 1
+                if not 0 <= between <= self.linking.bridged or self.apart(i, j) > self.reach:
+                    continue
+                if self.near(i, j):
+                    shared = self._rounded(overlap(self.regions[i], self.regions[j]))
+                    places = sorted([self._place(i), self._place(j)])
+                    found.append((-shared, self.gap(i, j), between, places, i, j))
+        return [(i, j) for *_order, i, j in sorted(found)]
+
+    def hang_together(self, one: set[int], other: set[int]) -> bool:
+        """Whether the nearest outlines of two groups overlap or nearly do, where both have some."""
+        drawn = [[n for n in group if not self.extents[n].stands_in] for group in (one, other)]
+        across = [(self._rounded(self.apart(i, j)), i, j) for i, j in product(*drawn)]
+        least = min((apart for apart, *_ in across), default=0.0)
+        return not across or any(self.near(i, j) for apart, i, j in across if apart == least)
+
+    def apart(self, i: int, j: int) -> float:
+        """Mm between two contours' slices."""
+        return abs(self.heights[i] - self.heights[j])
+
+    def near(self, i: int, j: int) -> bool:
+        """Whether the gap between two is no more than an object's slant explains."""
+        return self.gap(i, j) <= self._rounded(self.linking.slant * self.apart(i, j))
+
+    def _gap(self, i: int, j: int) -> float:
+        return self._rounded(float(shapely.distance(self.regions[i], self.regions[j])))
+
+    def _place(self, i: int) -> tuple[float, ...]:
+        """What tells two contours apart whatever their order: where they lie in the stack."""
+        return (self.ranks[i], *map(self._rounded, self.regions[i].bounds))
+
+    def _rounded(self, value: float) -> float:
+        return round(value, self.linking.digits)
 
 
 def in_plane(points_lps_mm: npt.ArrayLike, scan: Scan) -> FloatArray:

@@ -166,9 +166,10 @@ class _Stack:
     def extent(self, one: _Contour, *, trusted: bool = False) -> Extent:
         """Where it lies: its outline, or its evidence where it has none, or none to be trusted."""
         own = one.outline
-        curve = one.evidence if own is None or (trusted and self.ran_out(one)) else own.contour
+        stands_in = own is None or (trusted and self.ran_out(one))
+        curve = one.evidence if own is None or stands_in else own.contour
         assert curve is not None  # what has no evidence has an outline
-        return Extent(one.slice, polygon_lps(curve, self.scan, one.slice))
+        return Extent(one.slice, polygon_lps(curve, self.scan, one.slice), stands_in)
 
     def ran_out(self, one: _Contour) -> bool:
         """Whether the outline is far larger than its evidence."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -42,8 +42,12 @@ def extents(
     places: Sequence[float] = EVEN,
     turn: FloatArray | None = None,
     shift: Sequence[float] = (0.0, 0.0, 0.0),
+    evidence: Collection[int] = (),
 ) -> list[Extent]:
-    """Polygons of discs whose centres are given in the patient, whatever the slices' tilt."""
+    """Polygons of discs whose centres are given in the patient, whatever the slices' tilt.
+
+    On the slices named in `evidence` there are no outlines: evidence stands in for them.
+    """
     directions = np.eye(3) if turn is None else turn
     angle = np.linspace(0, 2 * np.pi, 48, endpoint=False)
     found = []
@@ -51,7 +55,7 @@ def extents(
         ring = np.stack(
             [x + radius * np.cos(angle), y + radius * np.sin(angle), np.full(48, places[k])], 1
         )
-        found.append(Extent(k, ring @ directions.T + shift))
+        found.append(Extent(k, ring @ directions.T + shift, stands_in=k in evidence))
     return found
 
 
@@ -66,15 +70,17 @@ DISCS = st.lists(
     max_size=14,
     unique_by=lambda disc: disc[1],
 )
+EVIDENCE = st.sets(st.integers(0, 11))
+"""Slices on which evidence stands in for outlines."""
 FEW = settings(max_examples=40, deadline=None)
 
 
 @FEW
-@given(DISCS, st.randoms(use_true_random=False))
+@given(DISCS, EVIDENCE, st.randoms(use_true_random=False))
 def test_groups_hold_every_contour_once_and_no_slice_twice_in_any_order(
-    discs: list[Disc], random: object
+    discs: list[Disc], evidence: set[int], random: object
 ) -> None:
-    found = link(extents(discs), stack())
+    found = link(extents(discs, evidence=evidence), stack())
     assert sorted(n for group in found for n in group) == list(range(len(discs)))
     for group in found:
         slices = [discs[n][0] for n in group]
@@ -82,25 +88,32 @@ def test_groups_hold_every_contour_once_and_no_slice_twice_in_any_order(
         assert np.diff(slices).max(initial=0) <= 2, "more than one slice is not bridged"
     shuffled = list(discs)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert grouped(shuffled, link(extents(shuffled), stack())) == grouped(discs, found)
+    again = link(extents(shuffled, evidence=evidence), stack())
+    assert grouped(shuffled, again) == grouped(discs, found)
 
 
 @FEW
 @given(
     DISCS,
+    EVIDENCE,
     st.integers(0, 2**31),
     st.booleans(),
     st.tuples(st.floats(0.3, 3), st.floats(0.3, 3)),
     st.floats(-0.5, 0.5),
 )
 def test_groups_do_not_depend_on_where_and_how_the_slices_lie(
-    discs: list[Disc], seed: int, mirrored: bool, spacing: tuple[float, float], tilt: float
+    discs: list[Disc],
+    evidence: set[int],
+    seed: int,
+    mirrored: bool,
+    spacing: tuple[float, float],
+    tilt: float,
 ) -> None:
-    expected = grouped(discs, link(extents(discs), stack()))
+    expected = grouped(discs, link(extents(discs, evidence=evidence), stack()))
     generator = np.random.default_rng(seed)
     turn = Rotation.random(random_state=generator).as_matrix() * (-1 if mirrored else 1)
     shift = generator.uniform(-500, 500, 3)
-    moved = extents(discs, EVEN, turn, shift)
+    moved = extents(discs, EVEN, turn, shift, evidence)
     assert grouped(discs, link(moved, stack(EVEN, turn, shift, spacing, tilt))) == expected
 
 
@@ -165,3 +178,29 @@ def test_a_slanting_object_is_followed_where_its_contours_do_not_quite_touch() -
     assert link(extents(discs), stack()) == [(0, 1, 2, 3)]
     farther = [(k, 6.0 * k, 0.0, 1.5) for k in range(4)]
     assert link(extents(farther), stack()) == [(0,), (1,), (2,), (3,)]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_broad_evidence_between_does_not_join_two_outlined_objects(turned: bool) -> None:
+    """A classifier that looks at half of the image on two slices tells nothing of borders."""
+    turn = Rotation.from_euler("xyz", (20, -35, 50), degrees=True).as_matrix() if turned else None
+    front: list[Disc] = [(0, -25, 0, 4), (1, -24, 0, 4)]
+    back: list[Disc] = [(4, 25, 0, 6), (5, 25, 1, 7)]
+    broad: list[Disc] = [(2, -5, 0, 20), (3, 5, 0, 20)]
+    discs = [*front, *broad, *back]
+    found = grouped(discs, link(extents(discs, turn=turn, evidence=(2, 3)), stack(turn=turn)))
+    assert len(found) == 2
+    for object_ in (front, back):
+        assert any(set(object_) <= group for group in found)
+    # Where outlines on both sides lie at one place, evidence between them does join them.
+    through = [*front, *broad, (4, -24, 1, 5), (5, -24, 1, 4)]
+    assert len(link(extents(through, turn=turn, evidence=(2, 3)), stack(turn=turn))) == 1
+
+
+@FEW
+@given(DISCS)
+def test_of_evidence_alone_groups_are_those_of_outlines_at_the_same_places(
+    discs: list[Disc],
+) -> None:
+    every = link(extents(discs, evidence=range(12)), stack())
+    assert grouped(discs, every) == grouped(discs, link(extents(discs), stack()))
