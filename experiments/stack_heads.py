@@ -35,6 +35,8 @@ from medcontour.scan import Scan
 LEAST = 12
 """Voxels of a tumour that make a slice one with it; with fewer, but any, it is left out."""
 FLOOD = 3.0
+WIDE = 1100
+"""Pixels of a picture's row, before it is doubled."""
 STEPS = 900
 NOTES = (
     "One row a half head with a tumour, of patients that took no part in training. Dice over the "
@@ -106,7 +108,7 @@ def figures(findings: tuple[Finding, ...], truth: Mask, scan: Scan) -> dict[str,
 
 
 def picture(scan: Scan, found: Mask, truth: Mask, path: Path) -> None:
-    """Every slice with an outline (orange) or a tumour (blue), beside one another."""
+    """Every slice with an outline (orange) or a tumour (blue)."""
     panels = []
     for k in np.flatnonzero((found | truth).any((1, 2))).tolist():
         bright = np.percentile(scan.voxels[k], 99.5)
@@ -115,9 +117,15 @@ def picture(scan: Scan, found: Mask, truth: Mask, path: Path) -> None:
         for mask, colour in ((truth, (86, 180, 233)), (found, (230, 159, 0))):
             grey[boundary(mask[k])] = colour
         panels.append(np.pad(grey, ((1, 1), (1, 1), (0, 0))))
-    if panels:
-        wide = Image.fromarray(np.concatenate(panels, axis=1))
-        wide.resize((2 * wide.width, 2 * wide.height), Image.Resampling.NEAREST).save(path)
+    if not panels:
+        return
+    per_row = max(1, WIDE // panels[0].shape[1])
+    panels += [np.zeros_like(panels[0])] * (-len(panels) % min(per_row, len(panels)))
+    lines = [
+        np.concatenate(panels[n : n + per_row], axis=1) for n in range(0, len(panels), per_row)
+    ]
+    whole = Image.fromarray(np.concatenate(lines))
+    whole.resize((2 * whole.width, 2 * whole.height), Image.Resampling.LANCZOS).save(path)
 
 
 def main() -> None:
