@@ -70,9 +70,17 @@ def _missing(marker: str) -> str | None:
         return orthanc_missing() or _ohif_missing()
     if marker == "monailabel" and not os.environ.get("MEDCONTOUR_MONAILABEL"):
         return "no environment made by plugins/monailabel/setup.sh (MEDCONTOUR_MONAILABEL)"
+    if marker == "napari":
+        return _napari_missing()
     if marker == "gpu" and not torch.cuda.is_available():
         return "no CUDA device"
     return None
+
+
+def _napari_missing() -> str | None:
+    if not os.environ.get("MEDCONTOUR_NAPARI"):
+        return "no environment made by plugins/napari/setup.sh (MEDCONTOUR_NAPARI)"
+    return None if shutil.which("xvfb-run") else "not installed: xvfb"
 
 
 def _ohif_missing() -> str | None:

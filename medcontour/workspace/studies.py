@@ -27,6 +27,7 @@ from medcontour.pipeline.references import run_record, scan_reference
 from medcontour.progress import Progress
 from medcontour.results import ContourMap, Finding, Suggestion
 from medcontour.scan import Scan, read_scan
+from medcontour.workspace.nothing import nothing_suggested
 from medcontour.workspace.setup import Setup
 
 __all__ = ["Workspace", "digest"]
@@ -163,7 +164,10 @@ class Workspace:
         """
         scan = self.scan(study)
         kept = self.kept(study)
-        before = self._nothing(scan) if kept is None else replace(kept, source=scan)
+        if kept is None:
+            before = nothing_suggested(scan, self.setup.reference, self._record(scan))
+        else:
+            before = replace(kept, source=scan)
         with _beside_names(edited, names) as named:
             refined = refine(before, named, scan, include_other=True)
         folder = self.folder(study) / "edited"
@@ -245,18 +249,6 @@ class Workspace:
     def _record(self, scan: Scan) -> dict[str, Any]:
         record: dict[str, Any] = json.loads(json.dumps(self.setup.record(scan)))
         return record  # as it is read back
-
-    def _nothing(self, scan: Scan) -> Suggestion:
-        """What an edit is compared with where nothing was suggested: all of it is new."""
-        return Suggestion(
-            scan=scan_reference(scan),
-            classifier=self.setup.reference,
-            settings=self._record(scan),
-            findings=(),
-            slice_scores={},
-            run={},
-            source=scan,
-        )
 
 
 def digest(study: str, folder: Path) -> str:

@@ -1,0 +1,1 @@
+"""medcontour in napari: findings of a classifier as curves to edit."""
