@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
+import importlib
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -214,13 +214,11 @@ def _logsumexp_of_others(logits: Tensor) -> Tensor:
 
 @cache
 def _module(path: Path) -> ModuleType:
-    specification = importlib.util.spec_from_file_location(path.stem, path)
-    if specification is None or specification.loader is None:
-        raise MedcontourError(f"{path} is no Python module; give the folder that came with it.")
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[path.stem] = module  # dataclasses look their own module up
-    specification.loader.exec_module(module)
-    return module
+    """Import a file by its name, with what lies beside it."""
+    if not path.is_file():
+        raise MedcontourError(f"{path} is not there; give the folder that it came with.")
+    sys.path.insert(0, str(path.parent))
+    return importlib.import_module(path.stem)
 
 
 def _flat(data: Path, name: str) -> nn.Module:

@@ -81,7 +81,7 @@ class ExtremalContours:
         ``"probabilities"``. None: found out by showing it the first image, and noise. What the
         contour keeps is in each case the log-odds of the target (see `medcontour.log_odds`).
     preset
-        ``"fast"`` or ``"paper"``.
+        ``"fast"``, ``"thorough"`` or ``"paper"``.
     background
         The perturbation baseline: one of `BACKGROUNDS` by name, any callable from (B, C, H, W)
         images to their backgrounds, such as `GaussianBackground` with a width in millimetres, or

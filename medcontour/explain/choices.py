@@ -30,8 +30,8 @@ __all__ = [
     "with_defaults",
 ]
 
-PresetName = Literal["fast", "paper"]
-"""How contours are searched: at most 50 evaluations a contour, or the paper's 1000."""
+PresetName = Literal["fast", "thorough", "paper"]
+"""How contours are searched: at most 50 evaluations a contour, 60 more, or the paper's 1000."""
 
 BackgroundName = Literal["auto", "blur", "gaussian", "inpaint", "wide", "texture", "mean"]
 """The perturbation baseline; from ``blur`` on from the mildest to the strongest."""
@@ -91,7 +91,7 @@ def with_defaults(
     Parameters
     ----------
     preset
-        ``"fast"`` or ``"paper"``.
+        ``"fast"``, ``"thorough"`` or ``"paper"``.
     area_weight, background
         What was chosen; None: `AREA_WEIGHT` and `BACKGROUND`, or the paper's own.
 

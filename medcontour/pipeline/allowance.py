@@ -35,7 +35,7 @@ def most_a_slice(settings: Settings) -> int:
     102
     """
     preset = PRESETS[settings.preset]
-    steps = preset.steps + preset.model_steps
+    steps = preset.most_steps
     if settings.most_contours > 1:
         steps = preset.several.steps + SEVERAL * settings.most_contours
     return steps + AROUND_THE_SEARCH + PLACEMENTS + TOGETHER

@@ -57,8 +57,9 @@ class Settings:
     target
         The class, by name or index. Default: the only one that names a finding.
     preset
-        How contours are searched. fast: at most 50 evaluations a contour; paper: 1000, with the
-        paper's curves (Eq. 12), area weight (Eq. 8) and background (blur).
+        How contours are searched. fast: at most 50 evaluations a contour; thorough: the same, and
+        60 more that finish the contour; paper: 1000, with the paper's curves (Eq. 12), area
+        weight (Eq. 8) and background (blur).
     contours
         At most so many evidence contours a slice, 1 to 8, found together (Eq. 11); those that add
         nothing are dropped. auto: as many as add something.

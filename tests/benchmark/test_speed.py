@@ -58,7 +58,7 @@ def workload() -> Workload:
 
 
 @pytest.mark.slow
-def test_the_command_compares_both_presets(tmp_path: Path, sample_data: Path) -> None:
+def test_the_command_compares_all_presets(tmp_path: Path, sample_data: Path) -> None:
     line = ["benchmark", "speed", str(sample_data / "ct_study"), "--images", "2", "--json"]
     line += ["--classifier", str(sample_data / "nodule_classifier"), "--out", str(tmp_path)]
     result = CliRunner().invoke(app, line, catch_exceptions=False)
@@ -69,13 +69,16 @@ def test_the_command_compares_both_presets(tmp_path: Path, sample_data: Path) ->
     assert nodules["presets"]["paper"]["evaluations"] == 12.5
     assert 7 < nodules["presets"]["fast"]["evaluations"] <= 50
     assert nodules["presets"]["fast"]["objective"] < -0.5
-    assert nodules["level_share"] == 1.0
+    assert nodules["presets"]["thorough"]["evaluations"] <= 111
+    assert nodules["presets"]["thorough"]["objective"] <= nodules["presets"]["fast"]["objective"]
+    assert nodules["level_share"] == nodules["level_share_50"] == 1.0
+    assert nodules["level_share_25"] <= nodules["level_share_thorough"] == 1.0
     assert figures["overhead"]["ratio_median"] > 0
     assert 0 < figures["warm_start"]["evaluations"] <= 50
     assert json.loads((tmp_path / "table.json").read_text()) == figures
     assert "| nodule | 2 | fast |" in (tmp_path / "table.md").read_text()
     assert (tmp_path / "figures" / "objective.png").read_bytes().startswith(b"\x89PNG")
-    assert len((tmp_path / "per_image.csv").read_text().splitlines()) == 5
+    assert len((tmp_path / "per_image.csv").read_text().splitlines()) == 1 + 2 * len(PRESETS)
 
 
 @pytest.mark.slow

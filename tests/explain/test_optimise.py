@@ -23,6 +23,31 @@ def test_the_fast_preset_finds_what_the_answer_rests_on(planted: Planted) -> Non
 
 
 @pytest.mark.slow
+def test_the_thorough_preset_finishes_what_the_fast_one_finds(planted: Planted) -> None:
+    """Never worse by the objective of both, for its own steps more, and told of on the way."""
+    fast, thorough = (PRESETS[name] for name in ("fast", "thorough"))
+    told: list[tuple[int, int]] = []
+    first, second = (
+        optimise(
+            planted.perturbation,
+            planted.objective(),
+            preset,
+            progress=lambda *steps: told.append(steps),
+        )
+        for preset in (fast, thorough)
+    )
+    objectives = [
+        fit.deleted - fit.preserved + fast.area_weight * fit.area_fraction
+        for fit in (first, second)
+    ]
+    assert (objectives[1] <= objectives[0] + 1e-6).all()
+    assert (planted.dice(second.contours) > 0.8).all(), planted.dice(second.contours)
+    assert thorough.polish is not None
+    assert (second.evaluations - first.evaluations == thorough.polish.steps + 0.5).all()
+    assert told[-1] == (thorough.most_steps, thorough.most_steps)
+
+
+@pytest.mark.slow
 def test_algorithm_1_finds_it_too(planted: Planted) -> None:
     fit = optimise(planted.perturbation, planted.objective(), "paper")
     # Its radius is bounded at 0.1 and it has no frame, so its curve is rounder than the truth.
@@ -83,12 +108,12 @@ def test_the_center_stays_inside_the_image() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("preset", ["fast", "paper"])
+@pytest.mark.parametrize("preset", list(PRESETS))
 def test_progress_is_told(planted: Planted, preset: str) -> None:
     told: list[tuple[int, int]] = []
     short = replace(PRESETS[preset], steps=3)
     optimise(planted.perturbation, planted.objective(), short, progress=lambda *a: told.append(a))
-    most = 3 + short.model_steps
+    most = short.most_steps
     assert {steps for _, steps in told} == {most}
     assert told[-1] == (most, most)
     assert all(1 <= done <= most for done, _ in told)

@@ -89,7 +89,7 @@ def test_the_paper_departs_as_the_paper_says() -> None:
 @pytest.mark.parametrize(
     ("choices", "words"),
     [
-        ({"preset": "slow"}, "fast, paper"),
+        ({"preset": "slow"}, "fast, thorough, paper"),
         ({"background": "black"}, "auto, blur"),
         ({"contours": 9}, "1 to 8"),
         ({"contours": 2, "area": 0.1}, "one contour"),

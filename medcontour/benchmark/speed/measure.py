@@ -70,6 +70,13 @@ class Record:
     seconds: float
     path: list[tuple[float, float]] = field(repr=False)
 
+    def objective_after(self, evaluations: float | None) -> float:
+        """Objective of the contour that so many give; of an empty one before the first."""
+        if evaluations is None:
+            return self.objective
+        values = [value for spent, value in self.path if spent <= evaluations]
+        return values[-1] if values else 1.0
+
 
 @dataclass(frozen=True)
 class Speed:
@@ -104,11 +111,18 @@ class Speed:
         some = [r for r in self.records if (r.workload, r.preset) == (workload, preset)]
         return sorted(some, key=lambda record: record.image)
 
-    def level(self, workload: str) -> list[bool]:
-        """For each image whether fast is at least level (within 0.01) with paper."""
-        paper, fast = (self.of(workload, preset) for preset in ("paper", "fast"))
-        pairs = zip(paper, fast, strict=True)
-        return [f.objective <= p.objective + SPEED.level for p, f in pairs]
+    def level(
+        self, workload: str, preset: str = "fast", evaluations: float | None = None
+    ) -> list[bool]:
+        """For each image whether a preset is at least level (within 0.01) with paper.
+
+        After so many evaluations, with the best contour that it had then; None: at its end.
+        """
+        pairs = zip(self.of(workload, "paper"), self.of(workload, preset), strict=True)
+        return [
+            own.objective_after(evaluations) <= paper.objective + SPEED.level
+            for paper, own in pairs
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """The figures as plain numbers, for JSON."""
@@ -129,6 +143,11 @@ class Speed:
             "images": len(fast),
             "presets": {name: _figures(self.of(workload, name)) for name in PRESETS},
             "level_share": fmean(self.level(workload)),
+            **{
+                f"level_share_{budget:.0f}": fmean(self.level(workload, evaluations=budget))
+                for budget in SPEED.budgets
+            },
+            "level_share_thorough": fmean(self.level(workload, "thorough")),
             "new_failures": sum(
                 f.failed and not p.failed for p, f in zip(paper, fast, strict=True)
             ),
@@ -274,7 +293,9 @@ def _contours(workload: Workload, which: slice, preset: Preset, keys: list[str])
 
 
 def _most_evaluations(preset: Preset) -> float:
-    return preset.steps if not preset.model_steps else SPEED.fast_evaluations
+    if not preset.model_steps:
+        return preset.steps
+    return SPEED.fast_evaluations + (preset.polish.steps if preset.polish else 0)
 
 
 def _judged(

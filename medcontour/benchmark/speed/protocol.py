@@ -24,6 +24,8 @@ class SpeedProtocol:
     shares
         Of a preset's most evaluations: where the contour on the way is judged as well, closer
         together at the start, where most is gained.
+    budgets
+        Evaluations after which the fast preset is held against the paper's as well.
     fast_evaluations
         The most that the fast preset spends on an image: both of its searches and the discs.
     step_pairs, steps
@@ -39,6 +41,7 @@ class SpeedProtocol:
     shares: tuple[float, ...] = (
         0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0,
     )  # fmt: skip
+    budgets: tuple[float, ...] = (25.0, 50.0)
     fast_evaluations: float = 50.0
     step_pairs: int = 9
     steps: int = 4

@@ -13,15 +13,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from medcontour.benchmark.metrics.intervals import mean_interval
-from medcontour.benchmark.speed.measure import Record, Speed
+from medcontour.benchmark.speed.measure import Speed
 from medcontour.benchmark.speed.protocol import SPEED
 from medcontour.explain import PRESETS
 from medcontour.files import replacing
 
 __all__ = ["table", "write_speed"]
 
-BUDGETS = (25.0, 50.0)
-COLORS = {"paper": "#555555", "fast": "#c0392b"}
+COLORS = {"paper": "#555555", "fast": "#c0392b", "thorough": "#2c6fbb"}
 
 
 def write_speed(speed: Speed, out: Path) -> list[str]:
@@ -65,11 +64,11 @@ def table(speed: Speed) -> str:
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for workload in speed.workloads:
-        level = speed.level(workload)
         for name in PRESETS:
             own = speed.of(workload, name)
+            level = speed.level(workload, name)
             low, high = mean_interval([float(hit) for hit in level])[1:]
-            share = f"{fmean(level):.2f} ({low:.2f} to {high:.2f})" if name == "fast" else ""
+            share = f"{fmean(level):.2f} ({low:.2f} to {high:.2f})" if name != "paper" else ""
             lines.append(
                 f"| {workload} | {len(own)} | {name} | {fmean(r.evaluations for r in own):.1f} "
                 f"| {_mean([r.objective for r in own])} "
@@ -77,10 +76,11 @@ def table(speed: Speed) -> str:
                 f"| {fmean(r.area_fraction for r in own):.3f} | {sum(r.failed for r in own)} "
                 f"| {fmean(r.seconds for r in own):.2f} | {share} |"
             )
-    lines += ["", "| workload | " + " | ".join(f"level at {b:.0f}" for b in BUDGETS) + " |"]
-    lines += ["|---" * (1 + len(BUDGETS)) + "|"]
+    budgets = SPEED.budgets
+    lines += ["", "| workload | " + " | ".join(f"level at {b:.0f}" for b in budgets) + " |"]
+    lines += ["|---" * (1 + len(budgets)) + "|"]
     for workload in speed.workloads:
-        shares = [_level_at(speed, workload, budget) for budget in BUDGETS]
+        shares = [fmean(speed.level(workload, evaluations=budget)) for budget in budgets]
         lines.append(f"| {workload} | " + " | ".join(f"{share:.2f}" for share in shares) + " |")
     lines += ["", *_notes(speed)]
     return "\n".join(lines) + "\n"
@@ -89,7 +89,7 @@ def table(speed: Speed) -> str:
 def _notes(speed: Speed) -> Iterator[str]:
     yield (
         "- Objective: `deleted - preserved + area_weight * area` of the hard mask (tau = 100), the "
-        "same background and weight for both presets; lower is better, -1 is all of the score in "
+        "same background and weight for all presets; lower is better, -1 is all of the score in "
         "no area. Means with 95 % bootstrap intervals."
     )
     yield (
@@ -97,9 +97,9 @@ def _notes(speed: Speed) -> Iterator[str]:
         "the background's."
     )
     yield (
-        "- Level with paper: share of images on which fast is within 0.01 of paper's objective, or "
-        "better. The second table stops fast at so many evaluations, with the best contour that it "
-        "had then."
+        "- Level with paper: share of images on which a preset is within 0.01 of paper's "
+        "objective, or better. The second table stops fast at so many evaluations, with the best "
+        "contour that it had then."
     )
     yield (
         "- Failures: contours whose preserved and deleted similarity differ by under 0.1, or that "
@@ -107,7 +107,7 @@ def _notes(speed: Speed) -> Iterator[str]:
     )
     yield (
         f"- Seconds: of this machine, batches of {SPEED.batch}, one after the other; compare "
-        "within a row pair."
+        "within a workload."
     )
     steps = "; ".join(
         f"{workload} {', '.join(f'{name} {ratio:.2f}' for name, ratio in own.items())}"
@@ -128,17 +128,6 @@ def _notes(speed: Speed) -> Iterator[str]:
         yield f"- Peak memory of the process: {speed.peak_memory_mb} MB."
 
 
-def _level_at(speed: Speed, workload: str, budget: float) -> float:
-    pairs = zip(speed.of(workload, "paper"), speed.of(workload, "fast"), strict=True)
-    return fmean(_value_at(fast, budget) <= paper.objective + SPEED.level for paper, fast in pairs)
-
-
-def _value_at(record: Record, budget: float) -> float:
-    """Objective of the contour that `budget` evaluations give; an empty one before the first."""
-    values = [value for evaluations, value in record.path if evaluations <= budget]
-    return values[-1] if values else 1.0
-
-
 def _mean(values: list[float]) -> str:
     low, high = mean_interval(values)[1:]
     return f"{fmean(values):.3f} ({low:.3f} to {high:.3f})"
@@ -156,7 +145,7 @@ def _figure(speed: Speed, file: Path) -> None:
             first = max(record.path[0][0] for record in own)
             marks = sorted({evaluations for record in own for evaluations, _ in record.path})
             marks = [mark for mark in marks if mark >= first]
-            curve = [fmean(_value_at(record, mark) for record in own) for mark in marks]
+            curve = [fmean(record.objective_after(mark) for record in own) for mark in marks]
             axis.plot(marks, curve, color=COLORS[name], marker=".", label=name)
         axis.set_xscale("log")
         axis.set_title(f"{workload} ({len(speed.of(workload, 'fast'))} images)", fontsize=10)

@@ -143,7 +143,7 @@ def optimise(
         if len(rows := everyone[found.loss > preset.second_above]):
             found = _better(found, rows, search.by_the_image(rows, found.evaluations[rows])[0])
     if progress:
-        progress(search.most, search.most)
+        progress(preset.most_steps, preset.most_steps)
     return Fit(
         contours=found.contours,
         preserved=found.preserved,
@@ -246,12 +246,30 @@ class _Search:
             history = told if len(some) == len(self.perturbation) else {}
         if len(some := places[~compact & (found.loss > self.preset.second_above)]):
             found = _better(found, some, follow(some))
+        if self.preset.polish is not None:
+            found = _better(found, places, self._polished(rows, found, spent(places)))
         return found, history
 
-    @property
-    def most(self) -> int:
-        """Steps at most, for progress."""
-        return self.preset.steps + self.preset.model_steps
+    def _polished(self, rows: Tensor, found: Found, spent: Tensor) -> Found:
+        """Search softly from what was found, at small rates: it is finished, not begun anew."""
+        polish = self.preset.polish
+        assert polish is not None
+        preset = replace(
+            self.preset,
+            steps=polish.steps,
+            rates=polish.rates,
+            sharpness=polish.sharpness,
+            first_area_share=1.0,
+        )
+        return soft_search(
+            self.perturbation,
+            self.objective,
+            rows,
+            found.contours,
+            preset,
+            area=self.area,
+            callback=self._tell(spent),
+        )[0]
 
     @property
     def _price(self) -> float:
@@ -285,7 +303,9 @@ class _Search:
         def told(evaluations: Tensor, which: Tensor, curves: FourierContour) -> None:
             so_far = spent + evaluations
             if self.progress:
-                self.progress(min(int(so_far.max()), self.most), self.most)
+                self.progress(
+                    min(int(so_far.max()), self.preset.most_steps), self.preset.most_steps
+                )
             if self.callback:
                 self.callback(so_far, which, curves)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from medcontour.contour import Parametrisation
 from medcontour.explain.choices import AREA_WEIGHT
 
-__all__ = ["PRESETS", "JointSearch", "Preset"]
+__all__ = ["PRESETS", "JointSearch", "Polish", "Preset"]
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,32 @@ class JointSearch:
 
 
 @dataclass(frozen=True)
+class Polish:
+    """A soft search from what was found, at small rates and with the whole price of area.
+
+    Attributes
+    ----------
+    steps
+        One evaluation each.
+    rates
+        Learning rates of center, size, harmonics and frame, raised and let fall again.
+    sharpness
+        tau at the first step, annealed to 100.
+    """
+
+    steps: int
+    rates: dict[str, float]
+    sharpness: float
+
+
+@dataclass(frozen=True)
 class Preset:
     """How contours are searched.
 
     Attributes
     ----------
     name
-        ``"paper"`` or ``"fast"``.
+        ``"paper"``, ``"fast"`` or ``"thorough"``.
     steps
         Steps of the soft search (`soft_search`), one evaluation each.
     model_steps
@@ -80,6 +99,8 @@ class Preset:
         contour around all of them has a low one.
     several
         The search for several contours at once (Eq. 11).
+    polish
+        What follows the searches by the image, from the better contour; None: nothing.
     """
 
     name: str
@@ -99,6 +120,13 @@ class Preset:
     normalise: bool
     second_above: float
     several: JointSearch
+    polish: Polish | None = None
+
+    @property
+    def most_steps(self) -> int:
+        """Steps of all its searches together: an image takes so many at most."""
+        polish = 0 if self.polish is None else self.polish.steps
+        return self.steps + self.model_steps + polish
 
 
 PRESETS: dict[str, Preset] = {
@@ -156,3 +184,12 @@ PRESETS: dict[str, Preset] = {
         ),
     ),
 }
+PRESETS["thorough"] = replace(
+    PRESETS["fast"],
+    name="thorough",
+    polish=Polish(
+        steps=60,
+        rates={"center": 0.03, "size": 0.06, "harmonics": 0.05, "frame": 0.05},
+        sharpness=20.0,
+    ),
+)
