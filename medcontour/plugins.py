@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TypeVar
 
@@ -26,7 +28,13 @@ Kind = TypeVar("Kind")
 
 def found(group: str) -> dict[str, EntryPoint]:
     """All entry points of a group, by name; none of them is loaded."""
-    return {each.name: each for each in sorted(entry_points(group=group), key=lambda e: e.name)}
+    return {each.name: each for each in _points(group, tuple(sys.path))}
+
+
+@lru_cache(maxsize=64)
+def _points(group: str, _path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """Read them once for a path: the files of all installed packages are many."""
+    return tuple(sorted(entry_points(group=group), key=lambda each: each.name))
 
 
 def find(group: str, name: str, kind: type[Kind], what: str) -> Kind:

@@ -53,8 +53,10 @@ def images_at_once(classifier: Classifier, image: Tensor) -> int:
     kept: dict[int, Tensor] = {}
 
     def keep(tensor: Tensor) -> Tensor:
-        kept[tensor.untyped_storage().data_ptr()] = tensor
-        return tensor
+        # Without its graph: a graph that keeps what is of itself is never freed.
+        alone = tensor.detach()
+        kept[alone.untyped_storage().data_ptr()] = alone
+        return alone
 
     most = _MOST.get()
     if most == 1:  # nothing to work out, and it may be that not even this fits

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from medcontour.report import words
@@ -11,10 +13,12 @@ from medcontour.results.numbering import slice_numbers
 __all__ = ["page_templates"]
 
 
+@cache
 def page_templates(*rooms: str) -> Environment:
     """Give the templates of some rooms and of the report, with the words for figures as filters.
 
-    What a template names and is not given is an error; what it shows is escaped.
+    What a template names and is not given is an error; what it shows is escaped. A template is
+    compiled once.
 
     Examples
     --------

@@ -42,6 +42,7 @@ _DPI = 100
 _GAP = 6  # pixels between the slice and the enlarged part
 _LINE = 18  # pixels a line of the caption
 _NARROWEST = 400  # pixels; a narrower slice has the caption wider than itself
+_COMPRESSION = 4  # half the time of the usual 6, and a tenth more bytes
 _FONT = "DejaVu Sans"  # comes with matplotlib
 _HALO = [patheffects.withStroke(linewidth=3.0, foreground="black", alpha=0.6)]
 
@@ -96,7 +97,7 @@ def write_overlays(suggestion: Suggestion, scan: Scan, folder: Path) -> list[Pat
         path = folder / f"slice_{part.slice + 1:03d}{further}.png"
         picture = _draw(part, caption(finding, part, suggestion), scan)
         with replacing(path) as temporary:
-            Image.fromarray(picture).save(temporary, "PNG")
+            Image.fromarray(picture).save(temporary, "PNG", compress_level=_COMPRESSION)
         written.append(path)
     for stale in set(folder.glob("slice_*.png")) - set(written):  # of an earlier run
         stale.unlink()

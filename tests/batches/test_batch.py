@@ -17,6 +17,7 @@ import PIL.Image
 import pytest
 import torch
 from archives import PICTURES, SPOTS, results, state, write_picture
+from pyarrow import parquet
 from small_files import plane
 
 import medcontour as mc
@@ -60,6 +61,22 @@ def test_each_series_once_and_the_same_as_by_itself(
         *(path.name for path in (tmp_path / "alone").iterdir()),
         "study.json",
     }
+
+
+def test_the_parquet_table_says_what_the_csv_says(
+    archive: Path, bundle: Path, tmp_path: Path
+) -> None:
+    made = mc.batch(archive, bundle, tmp_path / "out", formats=FAST)
+    found = parquet.read_table(made.folder / "summary.parquet").to_pylist()
+    for row, plain in zip(found, table(made.folder), strict=True):
+        for name, value in row.items():
+            kind = str if value is None else type(value)
+            assert kind(plain[name]) == ("" if value is None else value)
+    (failed,) = (row for row in found if row["state"] == "failed")
+    assert failed["findings"] is None
+    done = [row for row in found if row["state"] == "done"]
+    assert {type(row["findings"]) for row in done} == {int}
+    assert {type(row["score"]) for row in done} == {float}
 
 
 def test_the_same_again_does_nothing_and_takes_up_what_is_new(

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 from archives import PICTURES
+from networks import LABELS, Loud
 from small_files import BIRTH, FAMILY, GIVEN, NUMBER, Answer
+
+import medcontour as mc
 
 Run = Callable[..., Answer]
 MARKED = (FAMILY, GIVEN, NUMBER, BIRTH, "1931-04-05", "101112")
@@ -55,6 +58,20 @@ def test_it_counts_names_the_summary_and_no_patient(
     assert len(mine) == PICTURES + 4
     assert all(path.exists() for path in mine.values())
     assert {path.name for path in out.glob("run-*/*") if path.is_dir()} < set(mine)
+
+
+@pytest.mark.slow
+def test_several_workers_name_no_patient_either(
+    archive: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Not in what they write, nor on the screen, where an error that nobody foresaw does."""
+    out = tmp_path / FAMILY / "out"
+    made = mc.batch(archive, Loud(), out, labels=LABELS, workers=2)
+    assert made.done
+    assert any("not foreseen (RuntimeError, networks.py" in why for why in made.failed.values())
+    said = capfd.readouterr()
+    assert not told(said.out + said.err + repr(made.failed) + repr(made.notes))
+    assert not told(everything(out))
 
 
 def test_what_cannot_be_begun_ends_with_one(

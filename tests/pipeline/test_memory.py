@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
 import torch
@@ -85,3 +87,18 @@ def test_what_an_image_costs_grows_with_it() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MEDCONTOUR_MEMORY", "1")
         assert images_at_once(asked, torch.rand(1, 40, 40)) == 1
+
+
+def test_what_is_counted_is_let_go_again() -> None:
+    """Over an archive of thousands of scans nothing of a count may stay."""
+    counted, image = classifier(Spots()), torch.rand(1, 48, 64)
+
+    def tensors() -> int:
+        gc.collect()
+        return sum(issubclass(type(each), Tensor) for each in gc.get_objects())
+
+    images_at_once(counted, image)
+    before = tensors()
+    for _ in range(3):
+        images_at_once(counted, image)
+    assert tensors() == before
