@@ -10,7 +10,7 @@ COPY deploy/container /src/deploy/container
 RUN sh /src/deploy/container/packages && sh /src/deploy/container/install /src /opt/medcontour / && rm -r /src
 
 ENV PATH=/opt/medcontour/bin:$PATH \
-    HOME=/tmp \
+    HOME=/tmp USER=medcontour \
     HOLOSCAN_INPUT_PATH=/input \
     HOLOSCAN_OUTPUT_PATH=/output \
     HOLOSCAN_MODEL_PATH=/classifier
@@ -25,6 +25,5 @@ LABEL org.opencontainers.image.title="medcontour" \
 
 # By number, so that Kubernetes sees that it is not root; any other works as well.
 USER 10001:10001
-VOLUME ["/input", "/classifier", "/output"]
 WORKDIR /output
 ENTRYPOINT ["/opt/holoscan/app/batch"]
