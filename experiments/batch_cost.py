@@ -1,6 +1,7 @@
 """What a batch costs: beside a plain loop, in memory over many series, and for its worklist alone.
 
     python experiments/batch_cost.py speed --out DIR --series 40 --workers 2
+    python experiments/batch_cost.py threads --out DIR --series 2
     python experiments/batch_cost.py memory --out DIR --series 200
     python experiments/batch_cost.py worklist --out DIR --series 100000
 
@@ -140,6 +141,25 @@ def speed(out: Path, series: int, workers: int) -> dict[str, Any]:
     }
 
 
+def threads(out: Path, series: int, workers: int) -> dict[str, Any]:
+    """The plain loop with one thread of PyTorch and with several, in turn."""
+    root = write_archive(out / f"archive{series}", series)
+    classifier = mc.load_classifier(CLASSIFIER)
+
+    def plainly() -> None:
+        for folder in sorted(root.iterdir()):
+            mc.suggest(mc.read_scan(folder), classifier).save(out / "threads" / folder.name)
+
+    rounds: list[dict[str, Any]] = []
+    for _ in range(ROUNDS):
+        took = {}
+        for count in (1, workers):
+            torch.set_num_threads(count)
+            took[f"{count} threads"] = timed(plainly)
+        rounds.append(took)
+    return {"series": series, "rounds": rounds}
+
+
 def apart() -> mc.Classifier:
     """Load the classifier; a worker leaves this program's session, which the loop has to itself.
 
@@ -210,7 +230,7 @@ def worklist(out: Path, series: int, workers: int) -> dict[str, Any]:
     return took
 
 
-MEASURES = {"speed": speed, "memory": memory, "worklist": worklist}
+MEASURES = {"speed": speed, "threads": threads, "memory": memory, "worklist": worklist}
 
 
 def main() -> None:
