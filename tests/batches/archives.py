@@ -9,10 +9,23 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pydicom
-from small_files import FAMILY, GIVEN, plane, write_series
+from small_files import BIRTH, FAMILY, GIVEN, NUMBER, plane, write_series
+
+import medcontour as mc
+from medcontour import batches
+from medcontour.batches.source import Study
 
 PICTURES, SPOTS = 3, 1
 TIMES = re.compile(r'<tr><th scope="row">(created|seconds|peak memory mb)</th>.*')
+
+
+class Loud(batches.FolderSource):
+    """A folder with a DICOM series whose reading raises an error that says who the patient is."""
+
+    def read(self, study: Study) -> mc.Scan:
+        if study.uid is not None:
+            raise KeyError(f"{FAMILY}^{GIVEN} {NUMBER} {BIRTH}")
+        return super().read(study)
 
 
 def write_picture(path: Path, *, spot: bool, seed: int = 0) -> Path:

@@ -6,14 +6,16 @@ import csv
 import gzip
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
-from archives import PICTURES
-from networks import LABELS, Loud
+from archives import PICTURES, Loud
 from small_files import BIRTH, FAMILY, GIVEN, NUMBER, Answer
 
 import medcontour as mc
+from medcontour import batches
+from medcontour.pipeline.settings import Settings
 
 Run = Callable[..., Answer]
 MARKED = (FAMILY, GIVEN, NUMBER, BIRTH, "1931-04-05", "101112")
@@ -62,13 +64,14 @@ def test_it_counts_names_the_summary_and_no_patient(
 
 @pytest.mark.slow
 def test_several_workers_name_no_patient_either(
-    archive: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    archive: Path, bundle: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Not in what they write, nor on the screen, where an error that nobody foresaw does."""
     out = tmp_path / FAMILY / "out"
-    made = mc.batch(archive, Loud(), out, labels=LABELS, workers=2)
-    assert made.done
-    assert any("not foreseen (RuntimeError, networks.py" in why for why in made.failed.values())
+    run = partial(batches.run_of, partial(mc.load_classifier, bundle), Settings())
+    made = batches.batch_with(Loud(archive, out), run, out, workers=2)
+    assert made.done == PICTURES
+    assert any("not foreseen (KeyError, archives.py" in why for why in made.failed.values())
     said = capfd.readouterr()
     assert not told(said.out + said.err + repr(made.failed) + repr(made.notes))
     assert not told(everything(out))
