@@ -33,6 +33,10 @@ class Perturbation:
         The source plane, which holds the contours.
     most
         How many images may go through the network at once; more go in pieces. None is no limit.
+    filled
+        Whether a lone image is evaluated beside a copy of itself: convolutions of two images (a
+        preserved and a deleted one) are rounded otherwise than those of four and more, so that a
+        contour would depend on what shares its batch.
     """
 
     images: Tensor
@@ -40,6 +44,7 @@ class Perturbation:
     points: Tensor
     plane: PlaneGeometry
     most: int | None = None
+    filled: bool = False
     _kept: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
@@ -51,7 +56,8 @@ class Perturbation:
     ) -> Perturbation:
         """Perturb plain image tensors: their own pixels, of the given spacing, are the plane."""
         plane = PlaneGeometry(images.shape[-2], images.shape[-1], pixel_spacing)
-        return cls(images, background, plane.pixel_centres().to(images.device), plane)
+        points = plane.pixel_centres().to(images.device)
+        return cls(images, background, points, plane, filled=len(images) > 1)
 
     @cached_property
     def difference(self) -> Tensor:
@@ -97,6 +103,16 @@ class Perturbation:
         In one batch, or in pieces of `most` images whose gradients are then worked out anew, so
         that a piece at a time is held.
         """
+        if self.filled and len(which) == 1 and (self.most is None or self.most >= 4):
+            if self._kept.get("lone") is not which:
+                self._kept["lone"], self._kept["twice"] = which, which.repeat(2)
+            twice = self._similarities(objective, mask.repeat(2, 1, 1), self._kept["twice"])
+            return twice[0][:1], twice[1][:1]
+        return self._similarities(objective, mask, which)
+
+    def _similarities(
+        self, objective: Objective, mask: Tensor, which: Tensor
+    ) -> tuple[Tensor, Tensor]:
         base, change = self._both(which)
         both = torch.addcmul(base, mask.repeat(2, 1, 1).unsqueeze(1), change)
         size, names = self.most or len(both), which.repeat(2)

@@ -276,7 +276,10 @@ class Explainer:
         """What the classifier is to explain, the backgrounds' names and what choosing them cost."""
         background, names, cost = self.backgrounds(batch)
         geometry = plane_geometry(self.scan)
-        perturbation = Perturbation(batch.inputs, background, batch.points, geometry, batch.most)
+        filled = self.scan.slices > 1  # a slice's contour is the same whoever shares its batch
+        perturbation = Perturbation(
+            batch.inputs, background, batch.points, geometry, batch.most, filled
+        )
         of_target = TargetObjective(self.classifier.score, batch.inputs, background, self.target)
         return perturbation, of_target, names, cost
 

@@ -49,7 +49,9 @@ from medcontour.scan import Scan
 
 __all__ = ["settings_record", "suggest", "suggest_with", "uncalibrated"]
 
-BATCH = 8
+BATCH = 7
+"""Slices searched together. Their fourteen preserved and deleted images stay under the sixteen from
+which PyTorch computes some convolutions otherwise on one thread: contours would depend on it."""
 
 
 def suggest(

@@ -84,8 +84,7 @@ def plane_batches(
 
     Preprocessing that depends on the content (cropping to the foreground) gives slices of
     different geometry: they come in different batches. A batch is smaller where memory does not
-    hold a search of `size` slices, each of which takes two images. That moves a slice's result by
-    no more than a batch of another size moves the network's own sums: in their last digits.
+    hold a search of `size` slices, each of which takes two images.
     """
     check_memory(
         _EACH * scan.rows * scan.columns,

@@ -186,7 +186,11 @@ def test_a_region_is_the_mean_of_softmax_log_odds() -> None:
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(2, 4, 40, 64, generator=generator)
     images = scene().expand(2, -1, -1, -1)
-    objective = RegionObjective(lambda _: {"out": logits}, images, images, inside(RIGHT), target=2)
+
+    def network(inputs: Tensor) -> dict[str, Tensor]:
+        return {"out": logits.repeat(len(inputs) // len(logits), 1, 1, 1)}
+
+    objective = RegionObjective(network, images, images, inside(RIGHT), target=2)
     probability = logits.softmax(1)[:, 2]
     expected = probability.logit()[:, inside(RIGHT)].mean(1)
     assert torch.allclose(objective.original_score, expected, atol=1e-4)

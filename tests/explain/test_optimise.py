@@ -70,7 +70,7 @@ def test_batched_equals_one_by_one(planted: Planted) -> None:
         alone.perturbation = planted.perturbation.pick(torch.tensor([index]))
         fit = optimise(alone.perturbation, alone.objective(), "fast")
         for name, value in fit.contours.tensors().items():
-            assert torch.allclose(value[0], together.contours.tensors()[name][index], atol=2e-3), (
+            assert torch.allclose(value[0], together.contours.tensors()[name][index], atol=1e-5), (
                 name
             )
 

@@ -317,6 +317,25 @@ def test_no_patient_data_is_written_but_in_dicom(
 
 
 @pytest.mark.slow
+def test_a_slice_alone_has_the_contour_that_it_has_among_others(sample_run: SampleRun) -> None:
+    """To half a pixel: rounding, which a search makes larger, does not come from the batch."""
+    scan, k = sample_run.scan, 19
+    one, other = (
+        [
+            contour
+            for part in mc.suggest(
+                scan, sample_run.classifier, slices=slices, outline="none"
+            ).slices
+            for contour in part.evidence_contours
+            if part.slice == k
+        ]
+        for slices in (str(k), f"{k - 2}:{k + 1}")
+    )
+    alone, among = (Polygon(scan.to_index(c.polygon_lps_mm, k)) for [c] in (one, other))
+    assert alone.exterior.hausdorff_distance(among.exterior) < 0.5
+
+
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_files(sample_run: SampleRun, tmp_path: Path) -> None:
     scores = sample_run.suggestion.slice_scores
     surest = max(scores, key=lambda k: scores[k])

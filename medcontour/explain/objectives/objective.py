@@ -125,10 +125,9 @@ class EmbeddingObjective:
     ) -> None:
         self._embed = embed
         with torch.no_grad():
-            self._original = embed(images).float()
-            self.background_similarity = F.cosine_similarity(
-                embed(background).float(), self._original, eps=1e-6
-            )
+            both = embed(torch.cat([images, background])).float()  # as in `ScoreObjective`
+            self._original, ground = both.chunk(2)
+            self.background_similarity = F.cosine_similarity(ground, self._original, eps=1e-6)
         floor = (
             self.background_similarity
             if normalise
@@ -181,8 +180,11 @@ class ScoreObjective:
     ) -> None:
         self._score = score
         which = torch.arange(len(images), device=images.device)
+        # Both in one batch, as a search evaluates pairs: convolutions of a single image are rounded
+        # otherwise, and its contour would depend on whether others share its batch.
         with torch.no_grad():
-            original, ground = self.score(images, which), self.score(background, which)
+            both = self.score(torch.cat([images, background]), which.repeat(2))
+        original, ground = both.chunk(2)
         size = torch.maximum(original.abs(), ground.abs())
         self.scale = ScoreScale(
             original, ground, (1e-3 * size).clamp_min(1e-6) if least_span is None else least_span
