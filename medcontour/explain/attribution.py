@@ -311,16 +311,19 @@ class _WithArguments:
         self._arguments: tuple[Any, ...] = (
             () if arguments is None else arguments if isinstance(arguments, tuple) else (arguments,)
         )
-        self.which: Tensor | None = None  # (M,) originals of the next images; None: all, in order
+        # (M,) originals of the next images; None: all, in order, once or several times over.
+        self.which: Tensor | None = None
 
     def __call__(self, inputs: Tensor) -> Tensor:
-        arguments = [self._for_these(argument) for argument in self._arguments]
+        times = max(1, len(inputs) // self._count)
+        arguments = [self._for_these(argument, times) for argument in self._arguments]
         outputs: Tensor = self._model(inputs, *arguments)
         return outputs.reshape(len(inputs), -1)
 
-    def _for_these(self, argument: Any) -> Any:
-        own = isinstance(argument, Tensor) and argument.ndim and len(argument) == self._count
-        return argument[self.which] if own and self.which is not None else argument
+    def _for_these(self, argument: Any, times: int) -> Any:
+        if not (isinstance(argument, Tensor) and argument.ndim and len(argument) == self._count):
+            return argument
+        return torch.cat([argument] * times) if self.which is None else argument[self.which]
 
 
 @dataclass(frozen=True)
