@@ -29,6 +29,8 @@ class Bounds:
         Until the body of any other request has come.
     upload_seconds
         Until an upload has come.
+    head_seconds
+        Until the head of a request has come, from the connection on.
     silence_seconds
         Between two parts of a body.
     waiting_jobs
@@ -60,6 +62,7 @@ class Bounds:
     body_bytes: int = 16 * 2**20
     body_seconds: float = 30.0
     upload_seconds: float = 900.0
+    head_seconds: float = 15.0
     silence_seconds: float = 15.0
     waiting_jobs: int = 100
     kept_jobs: int = 1000

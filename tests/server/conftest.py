@@ -7,26 +7,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
-import planted
 import pytest
-from planted_studies import write_spot_and_quiet
+from planted_studies import setup, studies
 from server_thread import serving
 
-import medcontour as mc
 from medcontour.server import ServerOptions
 from medcontour.workspace import Setup
 
-
-@pytest.fixture(scope="session")
-def setup() -> Setup:
-    return Setup(planted.classifier(planted.Spots()), mc.Settings())
-
-
-@pytest.fixture(scope="session")
-def studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("studies")
-    write_spot_and_quiet(folder)
-    return folder
+__all__ = ["setup", "studies"]
 
 
 @pytest.fixture(scope="session")

@@ -151,6 +151,7 @@ def bounded(serve: Serve, studies: Path, tmp_path: Path) -> httpx.Client:
         body_seconds=1.5,
         upload_seconds=2.0,
         silence_seconds=0.5,
+        head_seconds=1.0,
     )
     return serve(ServerOptions(tmp_path / "out", studies, port=0, bounds=bounds))
 
@@ -196,6 +197,32 @@ def test_a_slow_body_is_not_waited_for(bounded: httpx.Client) -> None:
     reply, seconds = trickle("/api/studies", 0.2, 40)  # never silent, never done
     assert reply.split()[1] == b"408"
     assert seconds < 5
+    assert bounded.get("/api/info").status_code == 200
+
+
+@pytest.mark.parametrize("before", ["nothing", "a request"])
+def test_a_slow_head_is_not_waited_for(bounded: httpx.Client, before: str) -> None:
+    base = bounded.base_url
+    head = f"GET /api/info HTTP/1.1\r\nHost: {base.host}:{base.port}\r\n\r\n".encode()
+    for trickle in (False, True):
+        with socket.create_connection((base.host, base.port), timeout=10) as raw:
+            if before == "a request":
+                raw.sendall(head)
+                assert raw.recv(65536).startswith(b"HTTP/1.1 200")
+                raw.sendall(head[:5])
+            begun = time.monotonic()
+            raw.settimeout(0.1)
+            while time.monotonic() - begun < 10:
+                try:
+                    if trickle:
+                        raw.sendall(b"G")
+                    if raw.recv(65536) == b"":
+                        break
+                except TimeoutError:
+                    continue
+                except ConnectionError:
+                    break
+            assert time.monotonic() - begun < 6
     assert bounded.get("/api/info").status_code == 200
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
+from page_hand import handle, outline
 from playwright.sync_api import expect
 from server_process import ROOT, Running, running
 
@@ -51,27 +52,6 @@ def page(server: Running, chromium: Any) -> Iterator[Any]:
     context.close()
 
 
-def _handle(page: Any, number: int = 3) -> tuple[float, float]:
-    """Where a control point of the chosen outline is on the screen."""
-    return page.evaluate(
-        """async (number) => {
-            const { now, view } = await import('./state.js');
-            const corner = now.outline.polygon[now.handles[number]];
-            const ratio = window.devicePixelRatio || 1;
-            const box = view.canvas.getBoundingClientRect();
-            const [x, y] = view.fit().to(corner);
-            return [box.left + x / ratio, box.top + y / ratio];
-        }""",
-        number,
-    )
-
-
-def _outline(page: Any) -> np.ndarray:
-    """The chosen outline as the page has it, LPS mm."""
-    found = page.evaluate("import('./state.js').then(({ now, lpsOf }) => lpsOf(now.outline))")
-    return np.asarray(found, dtype=float)
-
-
 def test_a_study_is_opened_edited_and_exported(page: Any, server: Running) -> None:
     page.select_option("#studies", label="2: ct_study")
     page.click("#open")
@@ -79,14 +59,14 @@ def test_a_study_is_opened_edited_and_exported(page: Any, server: Running) -> No
     page.click("#suggest")
     page.wait_for_selector("#findings button", timeout=180_000)
     expect(page.locator("#place")).to_have_text("slice 14 of 40")
-    before = _outline(page)
+    before = outline(page)
 
-    x, y = _handle(page)
+    x, y = handle(page)
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x + 12, y + 4, steps=4)
     page.mouse.up()
-    after = _outline(page)
+    after = outline(page)
     moved = np.linalg.norm(after - before, axis=1)
     assert moved.max() > 2
     assert (moved < 1e-9).sum() > len(moved) / 2  # the other side stays where it is
@@ -120,14 +100,14 @@ def test_the_keyboard_does_everything(page: Any) -> None:
     page.keyboard.press("ArrowDown")
     expect(page.locator("#place")).not_to_have_text(place)
     page.keyboard.press("ArrowUp")
-    before = _outline(page)
+    before = outline(page)
     page.keyboard.press("Tab")
     begun = time.monotonic()
     page.keyboard.press("Shift+ArrowRight")
-    assert np.abs(_outline(page) - before).max() > 0.3
+    assert np.abs(outline(page) - before).max() > 0.3
     assert time.monotonic() - begun < 1  # two round trips to the browser as well
     page.keyboard.press("u")
-    assert np.array_equal(_outline(page), before)
+    assert np.array_equal(outline(page), before)
     page.keyboard.press("r")
     assert page.locator("#findings .rejected").count() == 1
     page.keyboard.press("u")
@@ -149,7 +129,7 @@ def test_an_outline_is_drawn_and_snapped(page: Any) -> None:
     page.keyboard.press("n")
     expect(page.locator("#place")).to_have_text("slice 14 of 40")
     count = page.locator("#findings button").count()
-    middle = np.mean([_handle(page, n) for n in range(12)], axis=0)
+    middle = np.mean([handle(page, n) for n in range(12)], axis=0)
     page.keyboard.press("d")
     around = [middle + 25 * np.array([np.cos(a), np.sin(a)]) for a in np.linspace(0, 6, 20)]
     page.mouse.move(*around[0])
@@ -158,15 +138,27 @@ def test_an_outline_is_drawn_and_snapped(page: Any) -> None:
         page.mouse.move(*point)
     page.mouse.up()
     assert page.locator("#findings button").count() == count + 1
-    drawn = _outline(page)
+    drawn = outline(page)
     page.keyboard.press("s")
     expect(page.locator("#cancel")).to_be_visible(timeout=30_000)
     expect(page.locator("#cancel")).to_be_hidden(timeout=60_000)
-    assert len(_outline(page)) != len(drawn)
+    assert len(outline(page)) != len(drawn)
     page.keyboard.press("Control+z")
-    assert np.array_equal(_outline(page), drawn)
+    assert np.array_equal(outline(page), drawn)
     page.keyboard.press("Control+z")
     assert page.locator("#findings button").count() == count
+    assert not page.faults
+
+
+def test_work_is_cancelled(page: Any) -> None:
+    page.focus("#view")
+    page.keyboard.press("n")
+    before = outline(page)
+    page.keyboard.press("s")
+    page.click("#cancel", timeout=30_000)
+    expect(page.locator("#said")).to_have_text("The job is cancelled.", timeout=60_000)
+    expect(page.locator("#cancel")).to_be_hidden()
+    assert np.array_equal(outline(page), before)
     assert not page.faults
 
 

@@ -12,13 +12,12 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
-import planted
 import pytest
 import slicerio
 import vtk
 from MedcontourLib.curves import Curve, handles_of, outline_of, to_ras
 from MedcontourLib.desk import Desk
-from planted_studies import write_spot_and_quiet
+from planted_studies import setup, studies
 from server_process import ROOT
 from server_thread import serving
 from vtk.util.numpy_support import vtk_to_numpy
@@ -28,29 +27,22 @@ from medcontour.contour.polygons import deviation_mm
 from medcontour.server import ServerOptions
 from medcontour.workspace import Setup
 
+__all__ = ["setup", "studies"]
+
 MODULE = ROOT / "plugins" / "slicer"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A study on a turned, flipped grid with unequal spacings."""
-    made = tmp_path_factory.mktemp("studies")
-    write_spot_and_quiet(made)
-    return made
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    setup = Setup(planted.classifier(planted.Spots()), mc.Settings())
+def address(setup: Setup, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with serving(setup, ServerOptions(tmp_path_factory.mktemp("served"), port=0)) as client:
         yield str(client.base_url)
 
 
 @pytest.fixture
-def desk(address: str, folder: Path) -> Iterator[Desk]:
+def desk(address: str, studies: Path) -> Iterator[Desk]:
     """With the scan open, and its findings."""
     made = Desk(address)
-    made.open(folder / "spot.nii.gz")
+    made.open(studies / "spot.nii.gz")
     made.finish(made.begin())
     yield made
     made.close()
@@ -81,12 +73,12 @@ def test_a_connection_is_tested(address: str) -> None:
         Desk("http://127.0.0.1:9").test()
 
 
-def test_curves_are_where_the_findings_are(desk: Desk, folder: Path) -> None:
+def test_curves_are_where_the_findings_are(desk: Desk, studies: Path) -> None:
     [curve] = outlines(desk)
     assert (curve.slice, curve.label, curve.name) == (1, "spot", "spot 1, slice 2")
     assert any(each.kind == "evidence" for each in desk.curves())
     # RAS, as nibabel has it: the middle of the handles is the bright spot's voxel.
-    image = nibabel.load(folder / "spot.nii.gz")
+    image = nibabel.load(studies / "spot.nii.gz")
     i, j, k = nibabel.affines.apply_affine(
         np.linalg.inv(image.affine), curve.handles_ras_mm.mean(0)
     )
@@ -109,9 +101,9 @@ def test_untouched_curves_come_back_exactly(desk: Desk) -> None:
 
 
 def test_a_dragged_curve_and_a_new_one_are_measured_and_undone(
-    desk: Desk, folder: Path, tmp_path: Path
+    desk: Desk, studies: Path, tmp_path: Path
 ) -> None:
-    scan = mc.read_scan(folder / "spot.nii.gz")
+    scan = mc.read_scan(studies / "spot.nii.gz")
     [curve] = outlines(desk)
     handles = curve.handles_ras_mm.copy()
     out = handles[0] - handles.mean(0)
@@ -128,7 +120,7 @@ def test_a_dragged_curve_and_a_new_one_are_measured_and_undone(
     assert [part["change"] for part in report["slices"]] == ["moved", "new"]
     desk.export("labelmap", tmp_path / "labelmap.nii.gz")
     label = nibabel.load(tmp_path / "labelmap.nii.gz")
-    assert np.allclose(label.affine, nibabel.load(folder / "spot.nii.gz").affine, atol=1e-4)
+    assert np.allclose(label.affine, nibabel.load(studies / "spot.nii.gz").affine, atol=1e-4)
 
     desk.save_curves([fresh])  # the suggested one is removed
     assert [each.slice for each in outlines(desk)] == [2]

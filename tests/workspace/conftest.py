@@ -4,25 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import planted
 import pytest
-from planted_studies import write_spot_and_quiet
+from planted_studies import setup, studies
 
 import medcontour as mc
 from medcontour.workspace import Setup, Workspace
 
-
-@pytest.fixture(scope="session")
-def setup() -> Setup:
-    return Setup(planted.classifier(planted.Spots()), mc.Settings())
-
-
-@pytest.fixture(scope="session")
-def studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``spot.nii.gz``, with one on the second of three slices, and ``quiet.nii.gz`` without."""
-    folder = tmp_path_factory.mktemp("studies")
-    write_spot_and_quiet(folder)
-    return folder
+__all__ = ["setup", "studies"]
 
 
 @pytest.fixture

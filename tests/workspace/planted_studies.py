@@ -7,6 +7,10 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import planted
+import pytest
+
+import medcontour as mc
+from medcontour.workspace import Setup
 
 
 def affine() -> np.ndarray:
@@ -21,6 +25,20 @@ def affine() -> np.ndarray:
 def write_study(path: Path, *planes: np.ndarray) -> None:
     volume = np.stack(planes, -1).transpose(1, 0, 2)
     nibabel.save(nibabel.Nifti1Image(volume.astype(np.float32), affine()), path)
+
+
+@pytest.fixture(scope="session")
+def setup() -> Setup:
+    """What finds the spot."""
+    return Setup(planted.classifier(planted.Spots()), mc.Settings())
+
+
+@pytest.fixture(scope="session")
+def studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of both studies."""
+    folder = tmp_path_factory.mktemp("studies")
+    write_spot_and_quiet(folder)
+    return folder
 
 
 def write_spot_and_quiet(folder: Path) -> None:

@@ -19,7 +19,6 @@ from medcontour_napari.geometry import study_of
 
 if TYPE_CHECKING:
     import medcontour as mc
-    from medcontour.results import Suggestion
 
 __all__ = ["Local"]
 
@@ -105,9 +104,12 @@ class Local:
 
     def evidence(self, study: AnyStudy, slice: int, corners: npt.ArrayLike) -> dict[str, Any]:
         """Judge a curve as it is, (n, 3) LPS mm: a finding with evidence, status and trust."""
-        from medcontour.results.document import finding_to_dict
+        from medcontour.workspace import nothing_suggested
 
-        return finding_to_dict(self._workspace.judge(self._scan(study), slice, corners))
+        scan = self._scan(study)
+        judged = self._workspace.judge(scan, slice, corners)
+        [found] = _document(replace(nothing_suggested(scan), findings=(judged,)))["findings"]
+        return dict(found)
 
     def edit(self, study: AnyStudy, outlines: Sequence[Outline]) -> dict[str, Any]:
         """Take over all outlines that stay, and give the edit report."""
@@ -145,7 +147,7 @@ def _id(study: AnyStudy) -> str:
     return study.id if isinstance(study, Study) else study
 
 
-def _document(suggestion: Suggestion) -> dict[str, Any]:
+def _document(suggestion: mc.Suggestion) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(suggestion.to_json())
     return document
 

@@ -20,7 +20,6 @@ from medcontour_napari.layers import (
 
 if TYPE_CHECKING:
     import medcontour as mc
-    from medcontour.results import Suggestion
 
 __all__ = ["get_reader", "open_sample", "sample_place"]
 
@@ -99,19 +98,21 @@ def _of_object(path: str | list[str]) -> list[LayerData]:
     return _with_image(scan, found.suggestion, str(file.parent))
 
 
-def _with_image(scan: mc.Scan, suggestion: Suggestion, place: str | None = None) -> list[LayerData]:
+def _with_image(
+    scan: mc.Scan, suggestion: mc.Suggestion, place: str | None = None
+) -> list[LayerData]:
     place = place or suggestion.scan_path
     image = image_layer(scan.voxels, Shown(study_of(scan), "image", place=place))
     return [image, *_layers(scan, place, suggestion)]
 
 
-def _layers(scan: mc.Scan, place: str | None, suggestion: Suggestion) -> list[LayerData]:
+def _layers(scan: mc.Scan, place: str | None, suggestion: mc.Suggestion) -> list[LayerData]:
     document = json.loads(replace(suggestion, source=scan).to_json())
     shown = Shown(study_of(scan), "outlines", document, place)
     return [evidence_layer(shown, document), outline_layer(shown, document)]
 
 
-def _open_scan(suggestion: Suggestion) -> tuple[mc.Scan, str] | None:
+def _open_scan(suggestion: mc.Suggestion) -> tuple[mc.Scan, str] | None:
     for scan, place in _open_scans():
         if (
             tuple(suggestion.scan.shape) == scan.voxels.shape[:3]

@@ -11,7 +11,6 @@ from medcontour_napari.layers import METADATA, OUTLINES, Shown, outlines_of
 
 if TYPE_CHECKING:
     import medcontour as mc
-    from medcontour.results import Suggestion
 
 __all__ = ["write_rtstruct", "write_seg", "write_suggestion"]
 
@@ -41,7 +40,7 @@ def _write(path: str, data: Any, attributes: dict[str, Any], format: str) -> lis
     return [path]
 
 
-def _edited(data: Any, attributes: dict[str, Any]) -> tuple[Suggestion, mc.Scan]:
+def _edited(data: Any, attributes: dict[str, Any]) -> tuple[mc.Suggestion, mc.Scan]:
     """The suggestion that the layer began as, with the reader's curves taken over."""
     import medcontour as mc
     from medcontour.workspace import Curve, edited_curves
