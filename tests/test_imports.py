@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
 from pathlib import Path
@@ -131,3 +132,16 @@ def test_it_works_where_modules_and_calls_of_posix_alone_are_missing(tmp_path: P
     done = python_without((), WORK, " ".join(POSIX), " ".join(_modules()), tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "result" / "labelmap.nii.gz").exists()
+
+
+def test_plugins_use_the_public_api_and_the_workspace_alone() -> None:
+    plugins = Path(__file__).resolve().parents[1] / "plugins"
+    for file in plugins.rglob("*.py"):
+        if "tests" in file.parts:
+            continue
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = [str(node.module)]
+            ours = {name for name in names if name.split(".")[0] == "medcontour"}
+            assert ours <= {"medcontour", "medcontour.workspace"}, (file, ours)

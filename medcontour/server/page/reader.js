@@ -16,6 +16,7 @@ export function choose(finding) {
   pick(largest ?? null);
   const evidence = now.edit.findings.find((each) => each.id === finding)?.evidence[0];
   const slice = largest?.slice ?? evidence?.slice;
+  if (view.zoom && largest) view.zoom = { ...view.zoom, middle: middle(largest.polygon) };
   if (slice !== undefined) go(slice, "slice");
 }
 

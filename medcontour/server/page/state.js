@@ -17,7 +17,10 @@ export const plainly = (work) => async (...given) => {
   try {
     return await work(...given);
   } catch (error) {
-    if (error instanceof Refused && error.status === 401) $("ask").showModal();
+    if (error instanceof Refused && error.status === 401) {
+      $("ask").showModal();
+      if (!$("key").value) return say("");
+    }
     say(error instanceof Refused ? error.message : `The page failed (${error.name}).`);
     if (!(error instanceof Refused)) console.error(error);
   }

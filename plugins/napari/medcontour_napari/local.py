@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -51,6 +52,7 @@ class Local:
     """
 
     def __init__(self, classifier: str, settings: dict[str, str]) -> None:
+        _leave_triton_out()
         import medcontour as mc
         from medcontour.workspace import Setup, Workspace
 
@@ -141,6 +143,16 @@ class Local:
 
     def _scan(self, study: AnyStudy) -> mc.Scan:
         return self._scans[_id(study)]
+
+
+def _leave_triton_out() -> None:
+    """Keep PyTorch from loading Triton beside a viewer; nothing here is compiled by it.
+
+    Mesa's drivers of OpenGL and Triton bring an LLVM each: with the first loaded, as it is once a
+    viewer is open, the second ends the process with a segmentation fault.
+    """
+    if "triton" not in sys.modules:
+        sys.modules["triton"] = None  # type: ignore[assignment]
 
 
 def _id(study: AnyStudy) -> str:

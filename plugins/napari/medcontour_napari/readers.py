@@ -68,13 +68,15 @@ def _scan_layers(path: str, classifier: str | None = None) -> list[LayerData]:
 def _of_suggestion(path: str | list[str]) -> list[LayerData]:
     """Outlines and evidence, with the scan where it still is where it was."""
     import medcontour as mc
-    from medcontour.edits import scan_of
 
     suggestion = mc.Suggestion.read_json(_first(path))
     opened = _open_scan(suggestion)
     if opened is not None:
         return _layers(opened[0], opened[1], suggestion)
-    return _with_image(scan_of(suggestion), suggestion)
+    place = suggestion.scan_path
+    if place is None or not Path(place).exists():
+        raise mc.MedcontourError("The scan of these findings is not where it was; open it first.")
+    return _with_image(mc.read_scan(place), suggestion)
 
 
 def _of_object(path: str | list[str]) -> list[LayerData]:
