@@ -6,7 +6,6 @@ second argument: ``python tests/server/pictures.py /tmp/narrow 800``.
 
 from __future__ import annotations
 
-import io
 import sys
 import tempfile
 from collections.abc import Callable
@@ -14,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 for room in (".", "ohif", "server"):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / room))
@@ -89,13 +87,7 @@ def main(folder: Path, width: int) -> None:
         running_chromium() as browser,
     ):
         page = browser.new_page(viewport={"width": width, "height": 720})
-        _record(page, server.url, lambda name: _shoot(page, folder / f"{name}.png"))
-
-
-def _shoot(page: Any, file: Path) -> None:
-    """Few colours: the pictures are small files."""
-    shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    shot.quantize(96, dither=Image.Dither.NONE).save(file, optimize=True)
+        _record(page, server.url, lambda name: page.screenshot(path=folder / f"{name}.png"))
 
 
 if __name__ == "__main__":

@@ -196,3 +196,4 @@ def test_nothing_is_cut_off(page: Any, width: int) -> None:
     box = page.locator("#view").bounding_box()
     assert box["width"] > 400
     assert box["height"] > 250
+    assert page.locator("#accept").bounding_box()["y"] < 720 - 20  # without scrolling
