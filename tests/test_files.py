@@ -9,9 +9,11 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import typer
 from edits import AXIAL, smooth_suggestion, with_slices, write_series
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +21,8 @@ from PIL import Image
 from small_files import call
 
 import medcontour as mc
+import medcontour.cli
+from medcontour.cli.app import SEVERAL, app
 from medcontour.errors import MedcontourError
 from medcontour.files import file_stem, make_folder, one_line, replacing, replacing_folder
 from medcontour.formats.reader import read_edited
@@ -171,6 +175,30 @@ def test_group_15_an_empty_value_on_the_command_line(
     assert answer.code == 1
     assert "is empty; give it" in answer.err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "twice", [["--export", "seg", "--export", "sr"], ["--out=a", "--out", "b"]]
+)
+def test_an_option_given_twice_on_the_command_line(
+    twice: list[str], tmp_path: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = call(["suggest", "scan.nii.gz", "--classifier", "bundle", *twice], capsys)
+    assert answer.code == 1
+    assert "is given twice; give it once" in answer.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_options_that_may_be_given_several_times_are_known() -> None:
+    """`SEVERAL` names those whose commands take a list, and no others."""
+    commands = typer.main.get_command(app).commands.values()  # type: ignore[attr-defined]
+    parameters = [p for c in commands for p in (*c.params, *_below(c)) if getattr(p, "multiple", 0)]
+    assert {option for p in parameters for option in p.opts} == set(SEVERAL)
+
+
+def _below(command: Any) -> list[Any]:
+    return [p for c in getattr(command, "commands", {}).values() for p in c.params]
 
 
 TALKATIVE = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from itertools import takewhile
 from pathlib import Path
 
 import typer
@@ -25,6 +26,9 @@ app = typer.Typer(
 
 PATHS = ("--classifier", "--out", "--scan")
 """Options that take a path."""
+
+SEVERAL = ("--archive", "--name")
+"""Options that may be given several times."""
 
 
 @app.callback()
@@ -51,6 +55,23 @@ def _refuse_empty(arguments: list[str]) -> None:
         sys.exit(1)
 
 
+def _refuse_twice(arguments: list[str]) -> None:
+    """Say which option is given twice: of two values one would be passed over in silence."""
+    given = [
+        argument.partition("=")[0]
+        for argument in takewhile(lambda argument: argument != "--", arguments)
+        if argument.startswith("--")
+    ]
+    for option in given:
+        if given.count(option) > 1 and option not in SEVERAL:
+            print(
+                f"{option} is given twice; give it once (where it takes several values, with "
+                "commas between).",
+                file=sys.stderr,
+            )
+            sys.exit(1)
+
+
 def _exists(argument: str) -> bool:
     try:
         return Path(argument).exists()
@@ -62,6 +83,7 @@ def main() -> None:
     """Run the command line."""
     warnings.simplefilter("ignore")
     _refuse_empty(sys.argv[1:])
+    _refuse_twice(sys.argv[1:])
     for argument in sys.argv[1:]:
         if "://" not in argument:  # which is an archive's address
             for path in (argument, *argument.split(":")):  # learned:FILE
