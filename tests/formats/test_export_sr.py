@@ -102,7 +102,7 @@ def test_polygons_and_volume_are_those_of_the_other_objects(case: Case, tmp_path
         for n, e in zip(counts, LARGE, strict=True)
     )
     assert volume == pytest.approx(by_voxels, rel=0.005)
-    [counted] = [m.value for m in group.get_measurements() if m.method == BY_VOXELS]
+    [counted] = [m.value for m in group.get_measurements() if m.method and m.method == BY_VOXELS]
     assert counted == pytest.approx(by_voxels, rel=1e-5)
     # Half axes are those that the ellipses were made with.
     assert measured(group)["Long axis"] == (pytest.approx(2 * 21.4, rel=1e-3), "mm")
