@@ -17,7 +17,6 @@ With ``--learned FILE``, what `medcontour learn` wrote, its outlines make one mo
 from __future__ import annotations
 
 import argparse
-import csv
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -41,7 +40,7 @@ from localisation import (
     write_results,
 )
 from PIL import Image
-from presence_network import present
+from presence_network import shown_by_part
 
 import medcontour as mc
 from medcontour.classifier import Classifier, target_index
@@ -288,12 +287,8 @@ def main() -> None:
     torch.set_num_threads(1)
     begun = time.perf_counter()
     classifier = mc.load_classifier(args.classifier)
-    with (args.classifier / "docs" / "split.csv").open(newline="", encoding="utf-8") as table:
-        split = {row["file"]: row["split"] for row in csv.DictReader(table)}
-    with (args.data / "labels.csv").open(newline="", encoding="utf-8") as table:
-        shown = [row for row in csv.DictReader(table) if present(row)]
-    rows = [row for row in shown if split.get(row["file"]) == args.part]
-    chosen_on = [row for row in shown if split.get(row["file"]) == CHOSEN_ON]
+    shown = shown_by_part(args.data, args.classifier)
+    rows, chosen_on = shown[args.part], shown[CHOSEN_ON]
     cam = grad_cam_masks(args.data, chosen_on, classifier)
     order = np.random.default_rng(0).permutation(len(rows))[: args.images]
     rows = [rows[n] for n in sorted(order.tolist())]

@@ -62,6 +62,24 @@ def rows_of(data: Path) -> list[dict[str, str]]:
     return [{**row, "part": part[row.get("group", row["file"])]} for row in rows]
 
 
+def write_labels(data: Path, rows: list[dict[str, Any]]) -> None:
+    """Write a folder's ``labels.csv``: `rows` with ``file``, ``label`` and ``group``."""
+    with (data / "labels.csv").open("w", newline="", encoding="utf-8") as table:
+        writer = csv.DictWriter(table, ("file", "label", "group"))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def shown_by_part(data: Path, network: Path) -> dict[str, list[dict[str, str]]]:
+    """Give the rows of images that show the finding, by their part in a network's split."""
+    with (network / "docs" / "split.csv").open(newline="", encoding="utf-8") as table:
+        split = {row["file"]: row["split"] for row in csv.DictReader(table)}
+    with (data / "labels.csv").open(newline="", encoding="utf-8") as table:
+        rows = [row for row in csv.DictReader(table) if present(row) and row["file"] in split]
+    parts = dict.fromkeys(split.values())
+    return {part: [row for row in rows if split[row["file"]] == part] for part in parts}
+
+
 def present(row: dict[str, str]) -> bool:
     """Whether something is to be found on an image."""
     return row["label"] not in NOTHING

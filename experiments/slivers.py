@@ -10,7 +10,6 @@ the finding and that the network calls is searched with each variant of the pres
 from __future__ import annotations
 
 import argparse
-import csv
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,7 @@ import numpy as np
 import torch
 from judged_outlines import truth_of
 from localisation import Mask, dice, intervals, pixels_inside, run_record, say, write_results
-from presence_network import present
+from presence_network import shown_by_part
 from scipy import ndimage
 from skimage.measure import regionprops
 
@@ -140,10 +139,7 @@ def main() -> None:
     torch.set_num_threads(1)
     begun = time.perf_counter()
     classifier = mc.load_classifier(args.classifier)
-    with (args.classifier / "docs" / "split.csv").open(newline="", encoding="utf-8") as table:
-        part = {row["file"]: row["split"] for row in csv.DictReader(table)}
-    with (args.data / "labels.csv").open(newline="", encoding="utf-8") as table:
-        rows = [r for r in csv.DictReader(table) if part.get(r["file"]) == args.part and present(r)]
+    rows = shown_by_part(args.data, args.classifier)[args.part]
     rows = [rows[k] for k in np.random.default_rng(0).permutation(len(rows))][: args.most]
     records: list[dict[str, Any]] = []
     for done, row in enumerate(rows, start=1):

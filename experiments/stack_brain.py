@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from localisation import run_record, say, write_results
 from PIL import Image
-from presence_network import make
+from presence_network import make, write_labels
 from skimage.draw import polygon2mask
 from stack_heads import figures, picture
 from volumes import finding_rows, in_words
@@ -80,10 +80,7 @@ def cut(data: Path, out: Path) -> None:
             name = f"{place:04}_{label}.png"
             Image.fromarray(whole).resize((256, 256)).save(out / "images" / name)
             rows.append({"file": name, "label": label, "group": f"block{place // BLOCK:03}"})
-    with (out / "labels.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, ["file", "label", "group"])
-        writer.writeheader()
-        writer.writerows(rows)
+    write_labels(out, rows)
     print(f"{len(rows)} pictures from {len(listed)} slices", flush=True)
 
 

@@ -14,7 +14,6 @@ that may not be shown: they stay where they are written.
 from __future__ import annotations
 
 import argparse
-import csv
 import time
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from localisation import Mask, boundary, dice, intervals, run_record, say, write_results
 from PIL import Image
-from presence_network import make, rows_of
+from presence_network import make, rows_of, write_labels
 from volumes import best_fit, slice_fit
 
 import medcontour as mc
@@ -68,10 +67,7 @@ def cut(data: Path, out: Path) -> None:
                 # Columns along x and rows along y, as a slice of the scan has them.
                 Image.fromarray(values[..., k].T).save(out / "images" / name)
                 rows.append({"file": name, "label": int(size > 0), "group": row["group"]})
-    with (out / "labels.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(rows)
+    write_labels(out, rows)
 
 
 def held_out(data: Path, slices: Path) -> list[str]:

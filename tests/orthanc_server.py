@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import urllib.request
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -39,6 +40,11 @@ class Orthanc:
     dicomweb: str
     rest: str
     port: int
+
+    def store(self, path: Path) -> None:
+        """Send a DICOM file."""
+        request = urllib.request.Request(f"{self.rest}/instances", path.read_bytes())
+        urllib.request.urlopen(request, timeout=60).close()
 
 
 def _executable() -> str | None:

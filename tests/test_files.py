@@ -166,27 +166,23 @@ def test_group_15_nothing_is_written_without_a_name(
     assert (tmp_path / "x" / "y").read_text() == "z"
 
 
-@pytest.mark.parametrize("empty", [["--out", ""], ["--out="], [""]])
-def test_group_15_an_empty_value_on_the_command_line(
-    empty: list[str], tmp_path: Path, monkeypatch, capsys
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    answer = call(["suggest", "scan.nii.gz", "--classifier", "bundle", *empty], capsys)
-    assert answer.code == 1
-    assert "is empty; give it" in answer.err
-    assert not list(tmp_path.iterdir())
-
-
 @pytest.mark.parametrize(
-    "twice", [["--export", "seg", "--export", "sr"], ["--out=a", "--out", "b"]]
+    ("more", "words"),
+    [
+        (["--out", ""], "is empty; give it"),
+        (["--out="], "is empty; give it"),
+        ([""], "is empty; give it"),
+        (["--export", "seg", "--export", "sr"], "is given twice; give it once"),
+        (["--out=a", "--out", "b"], "is given twice; give it once"),
+    ],
 )
-def test_an_option_given_twice_on_the_command_line(
-    twice: list[str], tmp_path: Path, monkeypatch, capsys
+def test_group_15_an_empty_value_and_an_option_given_twice(
+    more: list[str], words: str, tmp_path: Path, monkeypatch, capsys
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    answer = call(["suggest", "scan.nii.gz", "--classifier", "bundle", *twice], capsys)
+    answer = call(["suggest", "scan.nii.gz", "--classifier", "bundle", *more], capsys)
     assert answer.code == 1
-    assert "is given twice; give it once" in answer.err
+    assert words in answer.err
     assert not list(tmp_path.iterdir())
 
 

@@ -104,14 +104,14 @@ def link(
     >>> link([Extent(k, scan.to_lps(square + shift, k)) for k, shift in [(2, 1), (0, 0)]], scan)
     [(1, 0)]
     """
-    lie = _Lie(extents, scan, linking)
+    layout = _Layout(extents, scan, linking)
     objects = [{i} for i in range(len(extents))]
-    for i, j in lie.pairs():
+    for i, j in layout.pairs():
         joined = objects[i] | objects[j]
         if len({extents[n].slice for n in joined}) < len(joined):
             continue
         through_evidence = extents[i].stands_in or extents[j].stands_in
-        if through_evidence and not lie.hang_together(objects[i], objects[j]):
+        if through_evidence and not layout.hang_together(objects[i], objects[j]):
             continue
         for n in joined:
             objects[n] = joined
@@ -119,7 +119,7 @@ def link(
     return sorted(by_slice, key=lambda own: (extents[own[0]].slice, own))
 
 
-class _Lie:
+class _Layout:
     """How contours lie to each other, seen along the slices' normal from their true places."""
 
     def __init__(self, extents: Sequence[Extent], scan: Scan, linking: Linking) -> None:

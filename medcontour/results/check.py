@@ -79,7 +79,7 @@ def _validate() -> Callable[[Any], object]:
 
 def schema_fault(error: fastjsonschema.JsonSchemaValueException) -> str:
     """Say what a schema's validator found: the place, or the key it lacks; never the value."""
-    # Early versions of the validator name an entry of a list by a placeholder that stays as it is.
+    # fastjsonschema 2.16 leaves a placeholder where the number of a list's entry belongs.
     name = re.sub(r"\[\{\w+\}\]", "", error.name)
     place = name.removeprefix("data").removeprefix(".") or "the document"
     if error.rule == "required":

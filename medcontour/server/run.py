@@ -10,8 +10,8 @@ import uvicorn
 
 from medcontour.errors import MedcontourError
 from medcontour.server.app import make_app
+from medcontour.server.head_timeout import protocol_with_timeout
 from medcontour.server.options import ServerOptions
-from medcontour.server.prompt import prompt_protocol
 from medcontour.server.service import Service, open_service
 from medcontour.workspace import Setup
 
@@ -76,7 +76,7 @@ class Server(uvicorn.Server):
     def __init__(self, service: Service, told: Callable[[str], None] | None, address: str) -> None:
         config = uvicorn.Config(
             make_app(service),
-            http=prompt_protocol(service.options.bounds.head_seconds),
+            http=protocol_with_timeout(service.options.bounds.head_seconds),
             log_level=logging.WARNING,
             access_log=False,  # what is looked at is nobody's business
             server_header=False,

@@ -23,8 +23,7 @@ def test_suggestions_for_an_archive_and_the_edit_back_in_it(
 ) -> None:
     headers = []
     for name in FILES:
-        content = (sample_data / "ct_study" / name).read_bytes()
-        requests.post(f"{orthanc.rest}/instances", data=content, timeout=60).raise_for_status()
+        orthanc.store(sample_data / "ct_study" / name)
         headers.append(pydicom.dcmread(sample_data / "ct_study" / name))
     series = str(headers[0].SeriesInstanceUID)
     conf = ["classifier", str(sample_data / "nodule_classifier"), "most_seconds", "none"]

@@ -52,8 +52,7 @@ def running_ohif(folder: Path, studies: dict[Path, Path]) -> Iterator[str]:
     with running_orthanc(folder / "orthanc") as orthanc:
         for study, results in studies.items():
             for path in study.glob("*.dcm"):
-                request = urllib.request.Request(f"{orthanc.rest}/instances", path.read_bytes())
-                urllib.request.urlopen(request, timeout=30).close()
+                orthanc.store(path)
             assert mc.push(results, f"dicomweb+{orthanc.dicomweb}")
         with _running_nginx(folder, orthanc) as address:
             yield address

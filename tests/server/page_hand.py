@@ -22,6 +22,15 @@ def handle(page: Any, number: int = 3) -> tuple[float, float]:
     )
 
 
+def drag(page: Any, across: float, down: float, steps: int = 4) -> None:
+    """Drag a control point of the chosen outline, in pixels of the screen."""
+    x, y = handle(page)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + across, y + down, steps=steps)
+    page.mouse.up()
+
+
 def outline(page: Any) -> np.ndarray:
     """The chosen outline as the page has it, LPS mm."""
     found = page.evaluate("import('./state.js').then(({ now, lpsOf }) => lpsOf(now.outline))")

@@ -18,7 +18,7 @@ for room in (".", "ohif", "server"):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / room))
 
 from ohif_viewer import running_chromium  # noqa: E402
-from page_hand import handle, outline  # noqa: E402
+from page_hand import drag, outline  # noqa: E402
 from playwright.sync_api import expect  # noqa: E402
 from server_process import ROOT, running  # noqa: E402
 
@@ -49,11 +49,7 @@ def _record(page: Any, url: str, shoot: Callable[[str], None]) -> None:
     page.wait_for_timeout(500)
     shoot("5-outline")
     before = outline(page)
-    x, y = handle(page)
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x + 45, y + 10, steps=6)
-    page.mouse.up()
+    drag(page, 45, 10, steps=6)
     assert np.abs(outline(page) - before).max() > 1
     expect(page.locator("#figures")).to_contain_text("the curve as it is", timeout=SECONDS)
     shoot("6-dragged")

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import requests
 from orthanc_server import Orthanc
 from server_thread import serving
 from small_files import write_bundle, write_series
@@ -24,7 +23,7 @@ def test_a_series_is_opened_from_an_archive(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder = write_series(tmp_path / "series")
     for file in sorted(folder.glob("*.dcm")):
-        requests.post(f"{orthanc.rest}/instances", data=file.read_bytes(), timeout=60)
+        orthanc.store(file)
     here = mc.read_scan(folder)
     setup = Setup(mc.load_classifier(write_bundle(tmp_path / "bundle")), mc.Settings())
     archive = f"dicomweb+{orthanc.dicomweb}"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
-from page_hand import handle, outline
+from page_hand import drag, handle, outline
 from playwright.sync_api import expect
 from server_process import ROOT, Running, running
 
@@ -61,11 +61,7 @@ def test_a_study_is_opened_edited_and_exported(page: Any, server: Running) -> No
     expect(page.locator("#place")).to_have_text("slice 14 of 40")
     before = outline(page)
 
-    x, y = handle(page)
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x + 12, y + 4, steps=4)
-    page.mouse.up()
+    drag(page, 12, 4)
     after = outline(page)
     moved = np.linalg.norm(after - before, axis=1)
     assert moved.max() > 2

@@ -8,22 +8,8 @@ from typing import Any
 
 import numpy as np
 from medcontour_client import Client, Outline
-from qtpy.QtWidgets import (
-    QComboBox,
-    QFileDialog,
-    QGridLayout,
-    QHBoxLayout,
-    QLabel,
-    QLineEdit,
-    QProgressBar,
-    QPushButton,
-    QStackedWidget,
-    QTabWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QFileDialog
 
-from medcontour_napari.forms import HereForm, ServerForm
 from medcontour_napari.geometry import corners, vertices
 from medcontour_napari.layers import (
     EVIDENCE,
@@ -38,16 +24,14 @@ from medcontour_napari.layers import (
     shown_in,
 )
 from medcontour_napari.live import Live
-from medcontour_napari.tables import FindingsTable, ReportTable
+from medcontour_napari.panel import FORMATS, Panel
 from medcontour_napari.tasks import Progress, Task
 
 __all__ = ["FindingsWidget"]
 
-FORMATS = {"rtstruct": "rtstruct.dcm", "seg": "seg.dcm", "labelmap": "labelmap.nii.gz"}
 
-
-class FindingsWidget(QWidget):
-    """The panel.
+class FindingsWidget(Panel):
+    """The panel at work.
 
     Parameters
     ----------
@@ -63,10 +47,21 @@ class FindingsWidget(QWidget):
         self._engine: tuple[tuple[str, ...], Any] | None = None
         self._opened: tuple[tuple[str, ...], str, Shown] | None = None
         self._live: dict[int, Live] = {}
-        self._make()
-        self.task.stepped.connect(self._step)
+        for button, action in (
+            (self.test, self.test_connection),
+            (self.stop, self.task.cancel),
+            (self.buttons["suggest"], self.suggest),
+            (self.buttons["snap"], self.snap),
+            (self.buttons["judge"], self.judge),
+            (self.buttons["map"], self.map),
+            (self.buttons["save"], self.save_edit),
+            (self.buttons["export"], self.export),
+        ):
+            button.clicked.connect(lambda *_, action=action: action())
+        self.findings.cellClicked.connect(lambda row, _: self._go_to(row))
+        self.task.stepped.connect(self.show_step)
         self.task.failed.connect(self.said.setText)
-        self.task.ended.connect(lambda: self._set_busy(False))
+        self.task.ended.connect(lambda: self.set_busy(False))
         self.viewer.layers.events.inserted.connect(lambda event: self._meet(event.value))
         for layer in list(self.viewer.layers):
             self._meet(layer)
@@ -190,7 +185,7 @@ class FindingsWidget(QWidget):
 
     def _start(self, work: Callable[[Progress], Any], then: Callable[[Any], None]) -> None:
         if not self.task.running:
-            self._set_busy(True)
+            self.set_busy(True)
         self.task.start(work, then)
 
     def _with_scan(
@@ -334,88 +329,3 @@ class FindingsWidget(QWidget):
             and own.study.shape == shown.study.shape
             and np.allclose(own.study.affines_lps, shown.study.affines_lps)
         )
-
-    # The panel itself.
-
-    def _make(self) -> None:
-        self.where = QComboBox()
-        self.where.addItems(["in this process", "on a server"])
-        self.here, self.server = HereForm(), ServerForm()
-        forms = QStackedWidget()
-        forms.addWidget(self.here)
-        forms.addWidget(self.server)
-        self.where.currentIndexChanged.connect(forms.setCurrentIndex)
-        self.test = _button("Test connection", self.test_connection)
-        self.where.currentIndexChanged.connect(lambda n: self.test.setVisible(n == 1))
-        self.test.setVisible(False)
-        self.place = QLineEdit()
-        self.place.setPlaceholderText("a scan: folder, file, or a path on the server")
-        browse = _button("Folder…", self._browse)
-        self.said = QLabel("")
-        self.said.setWordWrap(True)
-        self.bar = QProgressBar()
-        self.bar.setVisible(False)
-        self.stop = _button("Cancel", self.task.cancel)
-        self.stop.setVisible(False)
-        self.buttons = {
-            "suggest": _button("Suggest", self.suggest),
-            "snap": _button("Snap to evidence", self.snap),
-            "judge": _button("Judge as it is", self.judge),
-            "map": _button("Contour map", self.map),
-            "save": _button("Save edit", self.save_edit),
-            "export": _button("Export…", self.export),
-        }
-        self.format = QComboBox()
-        self.format.addItems(list(FORMATS))
-        self.findings, self.report = FindingsTable(), ReportTable()
-        self.findings.cellClicked.connect(lambda row, _: self._go_to(row))
-        self.tabs = QTabWidget()
-        self.tabs.addTab(self.findings, "Findings")
-        self.tabs.addTab(self.report, "Edit report")
-        self._lay_out(forms, browse)
-
-    def _lay_out(self, forms: QWidget, browse: QPushButton) -> None:
-        self.setMinimumWidth(360)
-        rows = QVBoxLayout(self)
-        rows.addWidget(self.where)
-        rows.addWidget(forms)
-        rows.addWidget(self.test)
-        scan = QHBoxLayout()
-        scan.addWidget(self.place)
-        scan.addWidget(browse)
-        rows.addLayout(scan)
-        grid = QGridLayout()
-        for n, name in enumerate(("suggest", "map", "snap", "judge", "save")):
-            grid.addWidget(self.buttons[name], n // 2, n % 2)
-        grid.addWidget(self.format, 2, 1)
-        grid.addWidget(self.buttons["export"], 3, 1)
-        rows.addLayout(grid)
-        going = QHBoxLayout()
-        going.addWidget(self.bar)
-        going.addWidget(self.stop)
-        rows.addLayout(going)
-        rows.addWidget(self.said)
-        rows.addWidget(self.tabs, stretch=1)
-
-    def _browse(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Scan")
-        if folder:
-            self.place.setText(folder)
-
-    def _set_busy(self, busy: bool) -> None:
-        self.bar.setRange(0, 0)
-        self.bar.setVisible(busy)
-        self.stop.setVisible(busy)
-        for button in (*self.buttons.values(), self.test):
-            button.setEnabled(not busy)
-
-    def _step(self, what: str, done: int, most: int) -> None:
-        self.bar.setRange(0, max(most, 1))
-        self.bar.setValue(done)
-        self.bar.setFormat(f"{what} %v of %m")
-
-
-def _button(text: str, does: Callable[[], None]) -> QPushButton:
-    button = QPushButton(text)
-    button.clicked.connect(lambda: does())
-    return button

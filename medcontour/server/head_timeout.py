@@ -1,4 +1,4 @@
-"""Connections that send no whole head of a request in time are closed: uvicorn waits for ever."""
+"""A timeout for the head of a request: uvicorn waits for ever for it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import asyncio
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-__all__ = ["prompt_protocol"]
+__all__ = ["protocol_with_timeout"]
 
 
-def prompt_protocol(seconds: float) -> type[asyncio.Protocol]:
+def protocol_with_timeout(seconds: float) -> type[asyncio.Protocol]:
     """Give HTTP/1.1 as uvicorn speaks it, with a time limit.
 
     Parameters
@@ -18,7 +18,7 @@ def prompt_protocol(seconds: float) -> type[asyncio.Protocol]:
         From the connection, or from the first byte of a later request, until a head has come.
     """
 
-    class Prompt(H11Protocol):
+    class WithTimeout(H11Protocol):
         _limit: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -45,4 +45,4 @@ def prompt_protocol(seconds: float) -> type[asyncio.Protocol]:
                 self._limit.cancel()
                 self._limit = None
 
-    return Prompt
+    return WithTimeout
