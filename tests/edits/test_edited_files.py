@@ -15,6 +15,7 @@ import SimpleITK as sitk
 import slicerio
 from edits import AXIAL, smooth_suggestion, write_series, written
 from PIL import Image, ImageDraw
+from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 
 import medcontour as mc
 from medcontour.contour.polygons import deviation_mm, mask_polygons, region
@@ -180,8 +181,17 @@ def test_segmentation_edited_and_cut_as_slicer_saves_it(axial, space: str, tmp_p
     np.testing.assert_array_equal(pixel_mask(outline.polygon_lps_mm, scan, 3), after[3] > 0)
 
 
-@pytest.mark.parametrize("kind", ["BINARY", "FRACTIONAL", "LABELMAP"])
-def test_dicom_seg_written_by_highdicom(axial, kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "syntax"),
+    [
+        ("BINARY", ExplicitVRLittleEndian),
+        ("FRACTIONAL", ExplicitVRLittleEndian),
+        ("LABELMAP", ExplicitVRLittleEndian),
+        ("FRACTIONAL", RLELossless),
+        ("LABELMAP", RLELossless),
+    ],
+)
+def test_dicom_seg_written_by_highdicom(axial, kind: str, syntax: str, tmp_path: Path) -> None:
     scan, suggestion = axial
     _, after = painted(scan, suggestion)
     source = highdicom.seg.segread(written(suggestion, scan, "seg", tmp_path))
@@ -206,9 +216,32 @@ def test_dicom_seg_written_by_highdicom(axial, kind: str, tmp_path: Path) -> Non
         "b",
         "c",
         "d",
+        transfer_syntax_uid=syntax,
     )
     made.save_as(tmp_path / "edited.dcm")
     assert_painted(mc.refine(suggestion, tmp_path / "edited.dcm", scan), after, scan)
+
+
+def test_dicom_seg_without_a_spacing_has_that_of_the_images_it_names(axial, tmp_path) -> None:
+    """OHIF stores it so."""
+    scan, suggestion = axial
+    dataset = pydicom.dcmread(written(suggestion, scan, "seg", tmp_path))
+    pixels = dataset.pixel_array
+    [shared] = dataset.SharedFunctionalGroupsSequence
+    shared.PixelMeasuresSequence = [pydicom.Dataset()]
+    dataset.save_as(tmp_path / "edited.dcm")
+    unchanged = mc.refine(suggestion, tmp_path / "edited.dcm", scan)
+    assert not unchanged.suggestion.edited
+    # Of more pixels than the image, or of no image that is known: where it lies is not known.
+    dataset.Rows, dataset.Columns = dataset.Columns, dataset.Rows
+    dataset.save_as(tmp_path / "turned.dcm")
+    dataset.Rows, dataset.Columns = pixels.shape[1:]
+    for group in dataset.PerFrameFunctionalGroupsSequence:
+        del group.DerivationImageSequence
+    dataset.save_as(tmp_path / "nameless.dcm")
+    for name in ("turned.dcm", "nameless.dcm"):
+        with pytest.raises(mc.MedcontourError, match="another grid"):
+            mc.refine(suggestion, tmp_path / name, scan)
 
 
 def test_fractional_boundary_lies_between_pixels() -> None:

@@ -123,10 +123,10 @@ def running_chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def opened(
-    browser: Browser, address: str, study: str, modality: str, width: int, height: int
+def entered(
+    browser: Browser, address: str, study: str, mode: str, width: int, height: int
 ) -> Iterator[tuple[Page, list[str]]]:
-    """Open the study's series of this modality as a reader does; give what was asked for too."""
+    """Enter the study in a mode (a part of the address); give what was asked for too."""
     context = browser.new_context(viewport={"width": width, "height": height})
     context.set_default_timeout(120_000)
     context.add_init_script("localStorage.setItem('shownTours', '[\"basicViewerTour\"]')")
@@ -134,11 +134,21 @@ def opened(
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     try:
-        page.goto(f"{address}/viewer?StudyInstanceUIDs={study}")
+        page.goto(f"{address}/{mode}?StudyInstanceUIDs={study}")
         page.get_by_text("Confirm and hide").click()  # "for investigational use only"
         settled(page)  # a double click while the viewport is being filled breaks OHIF's page
-        listed = page.locator("[data-cy=study-browser-thumbnail-no-image]")
-        listed = listed.filter(has_text=modality)
+        yield page, asked
+    finally:
+        context.close()
+
+
+@contextmanager
+def opened(
+    browser: Browser, address: str, study: str, modality: str, width: int, height: int
+) -> Iterator[tuple[Page, list[str]]]:
+    """Open the study's series of this modality as a reader does; give what was asked for too."""
+    with entered(browser, address, study, "viewer", width, height) as (page, asked):
+        listed = listing(page, modality)
         if modality == "SR":
             _until_shown(page, listed, page.locator("svg text", has_text="Long axis"))
         else:
@@ -148,8 +158,11 @@ def opened(
             page.locator("[data-cy=panelSegmentation-btn]").click()
             page.get_by_text("Segmentations", exact=True).wait_for()
         yield page, asked
-    finally:
-        context.close()
+
+
+def listing(page: Page, modality: str) -> Locator:
+    """Give the study's entries of a modality that has no images."""
+    return page.locator("[data-cy=study-browser-thumbnail-no-image]").filter(has_text=modality)
 
 
 def _until_shown(page: Page, entry: Locator, words: Locator) -> None:

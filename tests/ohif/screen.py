@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pydicom
+import SimpleITK as sitk
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 from scipy.optimize import least_squares
@@ -112,3 +114,25 @@ def shift(
     tree = KDTree(dense)
     found = least_squares(lambda d: tree.query(points - d)[0], [0.0, 0.0], diff_step=0.05)
     return found.x, float(np.percentile(tree.query(points - found.x)[0], 95))
+
+
+def at_pixel_centres(drawn: NDArray[np.bool_], mapping: Mapping, like: NDArray) -> NDArray:
+    """What of a screen mask lies at each image pixel's centre: (rows, columns) of the image."""
+    row, column = np.indices(like.shape)
+    screen = np.rint(mapping.to_screen(np.stack([column, row], -1))).astype(int)
+    inside = ((screen >= 0) & (screen < drawn.shape[::-1])).all(-1)
+    x, y = np.where(inside[..., None], screen, 0).transpose(2, 0, 1)
+    return drawn[y, x] & inside
+
+
+def labelled(label_map: Path, image: pydicom.Dataset) -> NDArray[np.bool_]:
+    """(rows, columns) of an axial image, read from a label map's file point by point in LPS mm."""
+    volume = sitk.ReadImage(str(label_map))
+    x0, y0, z = map(float, image.ImagePositionPatient)
+    down, across = map(float, image.PixelSpacing)
+    found = np.zeros((image.Rows, image.Columns), bool)
+    for row, column in np.ndindex(found.shape):
+        place = (x0 + column * across, y0 + row * down, z)
+        found[row, column] = volume[volume.TransformPhysicalPointToIndex(place)] != 0
+    assert found.sum() > 30
+    return found

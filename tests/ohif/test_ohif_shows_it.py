@@ -10,11 +10,18 @@ from urllib.parse import urlsplit
 import numpy as np
 import pydicom
 import pytest
-import SimpleITK as sitk
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, binary_erosion, binary_fill_holes
 from scipy.spatial import KDTree
-from screen import Mapping, drawn_points, fitted_image, near_colour, shift
+from screen import (
+    Mapping,
+    at_pixel_centres,
+    drawn_points,
+    fitted_image,
+    labelled,
+    near_colour,
+    shift,
+)
 
 pytestmark = pytest.mark.ohif
 
@@ -82,33 +89,8 @@ def curves(results: Path, images: dict[int, pydicom.Dataset]) -> dict[tuple[str,
     return found
 
 
-@pytest.fixture(scope="module")
-def label_maps(results: Path, images: dict[int, pydicom.Dataset]) -> dict[int, NDArray[np.bool_]]:
-    """(rows, columns) for each slice, asked of the label map's file point by point in LPS mm."""
-    volume = sitk.ReadImage(str(results / "labelmap.nii.gz"))
-    found = {}
-    for k, image in images.items():
-        x0, y0, z = map(float, image.ImagePositionPatient)
-        down, across = map(float, image.PixelSpacing)
-        found[k] = np.zeros((image.Rows, image.Columns), bool)
-        for row, column in np.ndindex(found[k].shape):
-            place = (x0 + column * across, y0 + row * down, z)
-            found[k][row, column] = volume[volume.TransformPhysicalPointToIndex(place)] != 0
-        assert found[k].sum() > 30
-    return found
-
-
 def overlap(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
     return float((a & b).sum() / (a | b).sum())
-
-
-def at_pixel_centres(drawn: NDArray[np.bool_], mapping: Mapping, like: NDArray) -> NDArray:
-    """What of a screen mask lies at each image pixel's centre: (rows, columns) of the image."""
-    row, column = np.indices(like.shape)
-    screen = np.rint(mapping.to_screen(np.stack([column, row], -1))).astype(int)
-    inside = ((screen >= 0) & (screen < drawn.shape[::-1])).all(-1)
-    x, y = np.where(inside[..., None], screen, 0).transpose(2, 0, 1)
-    return drawn[y, x] & inside
 
 
 def test_the_picture_is_the_scan_itself(
@@ -128,9 +110,10 @@ def test_the_segment_fills_the_label_maps_pixels(
     k: int,
     shown: dict[str, Shown],
     mappings: dict[tuple[str, int], Mapping],
-    label_maps: dict[int, NDArray[np.bool_]],
+    results: Path,
+    images: dict[int, pydicom.Dataset],
 ) -> None:
-    mapping, said = mappings["SEG", k], label_maps[k]
+    mapping, said = mappings["SEG", k], labelled(results / "labelmap.nii.gz", images[k])
     drawn = near_colour(shown["SEG"].shots[k], ORANGE)
     filled = at_pixel_centres(drawn, mapping, said)
     assert np.array_equal(filled, said)
@@ -146,13 +129,14 @@ def test_the_drawn_outline_encloses_the_label_maps_pixels(
     k: int,
     shown: dict[str, Shown],
     mappings: dict[tuple[str, int], Mapping],
-    label_maps: dict[int, NDArray[np.bool_]],
+    results: Path,
+    images: dict[int, pydicom.Dataset],
 ) -> None:
     line = near_colour(shown["RTSTRUCT"].shots[k], ORANGE)
     # Where the other curve crosses it, the line has gaps: closed while what it encloses is filled.
     closed = binary_dilation(line, iterations=4)
     enclosed = binary_erosion(binary_fill_holes(closed), iterations=4)
-    mapping, said = mappings["RTSTRUCT", k], label_maps[k]
+    mapping, said = mappings["RTSTRUCT", k], labelled(results / "labelmap.nii.gz", images[k])
     filled, on_line = (
         at_pixel_centres(enclosed, mapping, said),
         at_pixel_centres(line, mapping, said),

@@ -85,7 +85,7 @@ def _masks(
         frame = decoded(dataset, str(path), number)
         if not frame.any():
             continue
-        affine = _affine(dataset, number)
+        affine = _affine(dataset, number, scan)
         if affine is None and scan.slices == 1 and frame.shape == (scan.rows, scan.columns):
             placed: tuple[int, npt.NDArray[Any], float] | None = (0, frame, 0.0)
         else:
@@ -135,19 +135,36 @@ def _segment(dataset: Dataset, number: int) -> int:
     return 1 if item is None else int(item.ReferencedSegmentNumber)
 
 
-def _affine(dataset: Dataset, number: int) -> FloatArray | None:
+def _affine(dataset: Dataset, number: int, scan: Scan) -> FloatArray | None:
     """(4, 4): index (column, row, 0) of a frame to LPS mm (PS3.3 C.7.6.2.1-1)."""
     place = _macro(dataset, number, "PlanePositionSequence")
     turn = _macro(dataset, number, "PlaneOrientationSequence")
-    measures = _macro(dataset, number, "PixelMeasuresSequence")
-    if place is None or turn is None or measures is None:
+    spacing = _spacing(dataset, number, scan)
+    if place is None or turn is None or spacing is None:
         return None
     cosines = np.asarray(turn.ImageOrientationPatient, dtype=np.float64)
-    row, column = (float(value) for value in measures.PixelSpacing)
+    row, column = spacing
     affine = np.eye(4)
     affine[:3, 0], affine[:3, 1] = cosines[:3] * column, cosines[3:] * row
     affine[:3, 3] = np.asarray(place.ImagePositionPatient, dtype=np.float64)
     return affine
+
+
+def _spacing(dataset: Dataset, number: int, scan: Scan) -> tuple[float, float] | None:
+    """Give the mm between a frame's rows and between its columns; None where that is not known.
+
+    OHIF leaves it out: a frame of as many pixels as the scan's image that it was drawn on has that
+    image's.
+    """
+    measures = _macro(dataset, number, "PixelMeasuresSequence")
+    said = None if measures is None else measures.get("PixelSpacing")
+    if said:
+        row, column = (float(value) for value in said)
+        return row, column
+    source = _macro(dataset, number, "DerivationImageSequence")
+    of_scan = source is not None and names_scan([source], scan)
+    same = (dataset.Rows, dataset.Columns) == (scan.rows, scan.columns)
+    return scan.pixel_spacing if of_scan and same else None
 
 
 reader = Reader("seg", "a DICOM SEG", recognises, read)
