@@ -44,7 +44,7 @@ from presence_network import shown_by_part
 
 import medcontour as mc
 from medcontour.classifier import Classifier, target_index
-from medcontour.contour import Shape
+from medcontour.contour import PlaneShape
 from medcontour.outline import outliner
 from medcontour.pipeline.explainer import Explained, Explainer
 from medcontour.pipeline.found import POSITIVE
@@ -183,7 +183,9 @@ def other_outline(
     return mask
 
 
-def clearest_boundary(explainer: Explainer, batch: PlaneBatch, evidence: Shape) -> Shape | None:
+def clearest_boundary(
+    explainer: Explainer, batch: PlaneBatch, evidence: PlaneShape
+) -> PlaneShape | None:
     """What image and classifier speak least against, whatever its size."""
     perturbation, of_target, _, _ = explainer.problem(batch)
     images, measured = grey_planes(explainer.scan, [0])

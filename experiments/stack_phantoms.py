@@ -25,7 +25,7 @@ from volumes import best_fit, object_figures, slice_fit
 
 import medcontour as mc
 from medcontour.classifier import Classifier, target_index
-from medcontour.contour import Shape
+from medcontour.contour import PlaneShape
 from medcontour.pipeline.explainer import Explainer
 from medcontour.pipeline.found import POSITIVE
 from medcontour.pipeline.link import Extent, link
@@ -64,7 +64,7 @@ NOTES = (
 )
 FIGURES = ("Dice", "size ratio", "distance mm", "APL mm", "boundary mm")
 Labels = npt.NDArray[np.uint8]
-Placed = tuple[int, Shape]
+Placed = tuple[int, PlaneShape]
 
 
 @dataclass(frozen=True)

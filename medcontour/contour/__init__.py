@@ -1,4 +1,4 @@
-"""Star-convex curves: parameters to radius, soft mask, area and vertices, and back by fitting."""
+"""Star-convex curves and surfaces: radius, soft mask, area or volume, vertices, fits, cuts."""
 
 import lazy_loader
 

@@ -1,13 +1,23 @@
+from .cut import cut
 from .fit import fit_mask, fit_polygon
-from .fourier import FourierContour, Parametrisation
+from .fit_surface import fit_volume
+from .fourier import FourierContour
+from .link import Parametrisation
 from .plane import PlaneGeometry
-from .shape import Shape
+from .shape import PlaneShape, Shape
+from .surface import HarmonicSurface
+from .volume import VolumeGeometry
 
 __all__ = [
     "FourierContour",
+    "HarmonicSurface",
     "Parametrisation",
     "PlaneGeometry",
+    "PlaneShape",
     "Shape",
+    "VolumeGeometry",
+    "cut",
     "fit_mask",
     "fit_polygon",
+    "fit_volume",
 ]

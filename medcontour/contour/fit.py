@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from scipy import optimize
 from skimage import measure
 from torch import Tensor
 
-from medcontour.contour.fourier import FourierContour, Parametrisation
+from medcontour.contour.fourier import FourierContour
+from medcontour.contour.least_squares import fit_points, solve_along_rays
+from medcontour.contour.link import Parametrisation
 from medcontour.contour.parts import largest_part
 from medcontour.contour.plane import PlaneGeometry
 
 __all__ = ["fit_mask", "fit_polygon"]
 
 FINEST = 32
-RIDGE = 1e-3
-STEP = 1e-6
 TOLERANCE = 1e-6
-TRIES = 40
 
 
 def fit_polygon(
@@ -83,8 +78,9 @@ def fit_polygon(
     starts = [circle]
     if frame:
         starts.append(replace(circle, frame=_frame_of(covariance)[None]))
+    free = [name for name in circle.tensors() if frame or name != "frame"]
     fits = [
-        _least_squares(_along_rays(start, points, weights), frame, points, weights)
+        fit_points(_along_rays(start, points, weights), free, points, weights, TOLERANCE)
         for start in starts
     ]
     return min(fits, key=lambda fit: fit[1])[0]
@@ -137,11 +133,7 @@ def fit_mask(
 
 
 def _along_rays(start: FourierContour, points: Tensor, weights: Tensor) -> FourierContour:
-    """Harmonics (and size, where it is logarithmic) that come nearest to points along their rays.
-
-    The series u is linear in its coefficients. A ridge that grows with k holds those of
-    directions in which few points lie.
-    """
+    """Harmonics (and size, where it is in logarithms) that come nearest along the points' rays."""
     offsets = (points - start.center) @ start.frame_matrix(-1.0)[0]
     rho = offsets.norm(dim=-1).clamp_min(1e-6)
     theta = torch.atan2(offsets[:, 1], offsets[:, 0])
@@ -149,65 +141,8 @@ def _along_rays(start: FourierContour, points: Tensor, weights: Tensor) -> Fouri
     order = torch.arange(1, count + 1, dtype=points.dtype)
     waves = theta.unsqueeze(1) * order
     columns = torch.cat([waves.cos(), waves.sin()], 1)
-    ridge = RIDGE * order.repeat(2)
-    if start.parametrisation == "log":
-        wanted = rho.log()
-        columns = torch.cat([columns, torch.ones_like(columns[:, :1])], 1)
-        ridge = torch.cat([ridge, ridge.new_zeros(1)])
-    else:
-        # tanh takes u to 1 only far out: 0.95 of the way is near enough to start from.
-        wanted = torch.atanh(((rho - start.mean_radius) / start.reach).clamp(-0.95, 0.95))
-    if not columns.shape[1]:
-        return start
-    system = torch.cat([columns * weights.unsqueeze(1), ridge.diag()])
-    right = torch.cat([wanted * weights, torch.zeros_like(ridge)])
-    solved = torch.linalg.lstsq(system, right.unsqueeze(1)).solution[:, 0]
-    harmonics = solved[: 2 * count].view(2, count).mT.unsqueeze(0)
-    size = solved[2 * count :] if start.parametrisation == "log" else start.size
-    return replace(start, harmonics=harmonics, size=size)
-
-
-def _least_squares(
-    start: FourierContour, frame: bool, points: Tensor, weights: Tensor
-) -> tuple[FourierContour, float]:
-    """Find the curve of least distance to the points, and half its mean squared distance."""
-    free = {n: t for n, t in start.tensors().items() if frame or n != "frame"}
-    lengths = [tensor.numel() for tensor in free.values()]
-
-    def curves(numbers: Tensor) -> FourierContour:
-        parts = torch.split(numbers, lengths, -1)
-        named = zip(free.items(), parts, strict=True)
-        tensors = {
-            name: part.reshape(len(numbers), *tensor.shape[1:]) for (name, tensor), part in named
-        }
-        fixed = {n: t.expand(len(numbers), *t.shape[1:]) for n, t in start.tensors().items()}
-        return FourierContour(**(fixed | tensors), parametrisation=start.parametrisation)
-
-    def residuals(numbers: Tensor) -> Tensor:
-        return curves(numbers[None]).distance(points)[0] * weights
-
-    def jacobian(numbers: Tensor) -> Tensor:
-        # Central differences, all of them as one batch of curves: exact to STEP squared, and
-        # several times faster than forward derivatives of one curve.
-        steps = STEP * torch.eye(len(numbers), dtype=numbers.dtype)
-        both = curves(torch.cat([numbers + steps, numbers - steps])).distance(points) * weights
-        ahead, behind = both.chunk(2)
-        return (ahead - behind).mT / (2 * STEP)
-
-    def in_numpy(function: Callable[[Tensor], Tensor]) -> Callable[[Any], npt.NDArray[np.float64]]:
-        return lambda numbers: function(torch.from_numpy(numbers)).numpy()
-
-    found = optimize.least_squares(
-        in_numpy(residuals),
-        torch.cat([tensor.flatten() for tensor in free.values()]).numpy(),
-        in_numpy(jacobian),
-        method="lm",
-        ftol=TOLERANCE,
-        xtol=1e-10,
-        gtol=1e-15,
-        max_nfev=TRIES,
-    )
-    return curves(torch.from_numpy(found.x)[None]), float(found.cost)
+    solved, size = solve_along_rays(start, rho, columns, order.repeat(2), weights)
+    return replace(start, harmonics=solved.view(2, count).mT.unsqueeze(0), size=size)
 
 
 def _moments(vertices: Tensor) -> tuple[float, Tensor, Tensor]:

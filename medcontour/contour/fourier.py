@@ -5,19 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from medcontour.contour.link import (
+    Parametrisation,
+    mean_radius,
+    radius_and_slope,
+    reach,
+    size_of,
+)
 from medcontour.contour.plane import PlaneGeometry
-from medcontour.contour.radial import GUARD, LOG_REACH, radial_gap
+from medcontour.contour.radial import GUARD, radial_gap
 
-__all__ = ["FourierContour", "Parametrisation"]
+__all__ = ["FourierContour"]
 
-Parametrisation = Literal["bounded", "log"]
-
-SMALLEST, LARGEST = 0.1, 1.0  # R_min and R_max of Eq. 12
 ANGLES = 128
 
 
@@ -81,15 +85,14 @@ class FourierContour:
 
         With the ``bounded`` parametrisation radii are brought into what it can hold, (0.1, 1).
         """
-        if parametrisation == "log":
-            size = radius.log()
-        else:
-            share = ((radius - SMALLEST) / (LARGEST - SMALLEST)).clamp(1e-3, 1 - 1e-3)
-            size = torch.logit(share)
         count = len(center)
         zeros = center.new_zeros
         return cls(
-            center.clone(), size, zeros(count, harmonics, 2), zeros(count, 2), parametrisation
+            center.clone(),
+            size_of(radius, parametrisation),
+            zeros(count, harmonics, 2),
+            zeros(count, 2),
+            parametrisation,
         )
 
     def __len__(self) -> int:
@@ -97,7 +100,7 @@ class FourierContour:
 
     def __getitem__(self, which: Tensor | slice | list[int]) -> FourierContour:
         """Pick curves of the batch; an int gives no batch of one, so use ``[k:k + 1]``."""
-        return self._with({name: value[which] for name, value in self.tensors().items()})
+        return self.with_tensors({name: value[which] for name, value in self.tensors().items()})
 
     def tensors(self) -> dict[str, Tensor]:
         """The four parameter tensors by name."""
@@ -110,33 +113,31 @@ class FourierContour:
 
     def detach(self) -> FourierContour:
         """Make a copy outside the graph."""
-        return self._with({name: t.detach().clone() for name, t in self.tensors().items()})
+        return self.with_tensors({name: t.detach().clone() for name, t in self.tensors().items()})
 
     def to(self, *args: Any) -> FourierContour:
         """Move or convert all tensors, as `torch.Tensor.to`."""
-        return self._with({name: t.to(*args) for name, t in self.tensors().items()})
+        return self.with_tensors({name: t.to(*args) for name, t in self.tensors().items()})
 
-    def _with(self, tensors: dict[str, Tensor]) -> FourierContour:
+    def with_tensors(self, tensors: dict[str, Tensor]) -> FourierContour:
+        """Curves of the same parametrisation with these parameters."""
         return FourierContour(**tensors, parametrisation=self.parametrisation)
 
     @staticmethod
     def cat(curves: Sequence[FourierContour]) -> FourierContour:
         """Concatenate batches of one parametrisation and number of harmonics."""
         batches = [curve.tensors() for curve in curves]
-        return curves[0]._with({n: torch.cat([b[n] for b in batches]) for n in batches[0]})
+        return curves[0].with_tensors({n: torch.cat([b[n] for b in batches]) for n in batches[0]})
 
     @property
     def mean_radius(self) -> Tensor:
         """(N,): r0 in plane coordinates."""
-        if self.parametrisation == "log":
-            return self.size.exp()
-        return SMALLEST + (LARGEST - SMALLEST) * self.size.sigmoid()
+        return mean_radius(self.size, self.parametrisation)
 
     @property
     def reach(self) -> Tensor:
         """(N,): s of Eq. 12, the most that ``bounded`` radii differ from r0."""
-        r0 = self.mean_radius
-        return torch.minimum(r0 - SMALLEST, LARGEST - r0)
+        return reach(self.mean_radius)
 
     def radius(self, cosine: Tensor, sine: Tensor) -> Tensor:
         """(N, ...) radii in the frame for directions given by their cosine and sine (N, ...).
@@ -158,13 +159,8 @@ class FourierContour:
             slope = slope + (k + 1) * (b_k * cos_k - a_k * sin_k)
             cos_k, cos_before = 2 * cosine * cos_k - cos_before, cos_k
             sin_k, sin_before = 2 * cosine * sin_k - sin_before, sin_k
-        if self.parametrisation == "log":
-            total = self.size.view(-1, *rest) + total
-            radius = torch.exp(total.clamp(-LOG_REACH, LOG_REACH))
-            return radius, slope * radius * (total.abs() <= LOG_REACH)
-        reach, share = self.reach.view(-1, *rest), torch.tanh(total)
-        radius = self.mean_radius.view(-1, *rest) + reach * share
-        return radius, slope * reach * (1 - share * share)
+        radius, per_series = radius_and_slope(self.size, total, self.parametrisation)
+        return radius, slope * per_series
 
     def frame_matrix(self, sign: float = 1.0) -> Tensor:
         """(N, 2, 2): the matrix exponential of the frame, or its inverse for ``sign=-1``."""
@@ -300,6 +296,14 @@ class FourierContour:
         x, y = self.polygon_inside(plane, vertices).unbind(-1)
         following_x, following_y = x.roll(-1, -1), y.roll(-1, -1)
         return 0.5 * (x * following_y - y * following_x).sum(-1).abs()
+
+    def share(self, plane: PlaneGeometry) -> Tensor:
+        """(N,) areas as shares of the plane's, not clipped to it: Eq. 7."""
+        return self.area() / plane.area
+
+    def share_inside(self, plane: PlaneGeometry) -> Tensor:
+        """(N,) shares of the plane that lie within the curves."""
+        return self.area_inside(plane) / plane.area
 
     def _directions(self, count: int) -> tuple[Tensor, Tensor]:
         theta = torch.arange(count, device=self.center.device, dtype=self.center.dtype)

@@ -12,12 +12,12 @@ Mask = npt.NDArray[np.bool_]
 
 
 def largest_part(mask: Mask) -> Mask:
-    """Give the largest part of a mask that hangs together by its edges, its holes filled.
+    """Give the largest part of a mask that hangs together by its edges or faces, holes filled.
 
     Parameters
     ----------
     mask
-        (rows, columns) bool; without a part, nothing is given.
+        (rows, columns) or (slices, rows, columns) bool; without a part, nothing is given.
 
     Examples
     --------

@@ -6,7 +6,6 @@ one buffer holds ``cos k theta`` and ``sin k theta``, and the gradients are sums
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,13 +13,12 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-__all__ = ["GUARD", "LOG_REACH", "radial_gap"]
+from medcontour.contour.link import LOG_REACH
+
+__all__ = ["GUARD", "radial_gap"]
 
 GUARD = 1e-12
 """Added to rho^2, so that gradients are finite at a point on the center."""
-
-LOG_REACH = math.log(1e4)
-"""Largest ``|log r|`` of ``log``: nothing overflows, and float32 vertices stay apart."""
 
 
 def radial_gap(

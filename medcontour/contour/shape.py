@@ -9,7 +9,7 @@ from torch import Tensor
 
 from medcontour.contour.plane import PlaneGeometry
 
-__all__ = ["Shape"]
+__all__ = ["PlaneShape", "Shape"]
 
 Own = TypeVar("Own", bound="Shape")
 
@@ -17,13 +17,14 @@ Own = TypeVar("Own", bound="Shape")
 class Shape(Protocol):
     """N closed shapes, each star-convex about its center, batched and differentiable.
 
-    All coordinates are plane coordinates (see `PlaneGeometry`). `FourierContour` is one;
-    `fit_polygon` and `fit_mask` give one of those for vertices and for a mask.
+    A curve in a plane (n = 2, `FourierContour`) or a surface in a volume (n = 3,
+    `HarmonicSurface`). All coordinates are those of its *space*, a `PlaneGeometry` or a
+    `VolumeGeometry`.
     """
 
     @property
     def center(self) -> Tensor:
-        """(N, 2): what each shape is star-convex about."""
+        """(N, n): what each shape is star-convex about."""
 
     @property
     def mean_radius(self) -> Tensor:
@@ -38,6 +39,9 @@ class Shape(Protocol):
     def tensors(self) -> dict[str, Tensor]:
         """The parameters by name: what a search moves."""
 
+    def with_tensors(self: Own, tensors: dict[str, Tensor]) -> Own:
+        """Shapes of the same kind with these parameters."""
+
     def detach(self: Own) -> Own:
         """Make a copy outside the graph."""
 
@@ -45,17 +49,33 @@ class Shape(Protocol):
         """Move or convert all parameters, as `torch.Tensor.to`."""
 
     @staticmethod
-    def cat(curves: Sequence[Any]) -> Any:
+    def cat(shapes: Sequence[Any], /) -> Any:
         """Concatenate batches of one kind."""
 
     def gap(self, points: Tensor) -> Tensor:
-        """(N, ...): how far inside the boundary points (..., 2) lie along their rays."""
+        """(N, ...): how far inside the boundary points (..., n) lie along their rays."""
 
     def mask(self, points: Tensor, tau: float | Tensor = 100.0) -> Tensor:
-        """(N, H, W) soft masks at points (H, W, 2), 1 inside, of sharpness `tau`."""
+        """(N, ...) soft masks at points (..., n), 1 inside, of sharpness `tau`."""
 
     def contains(self, points: Tensor) -> Tensor:
-        """(N, ...) whether points (..., 2) lie inside."""
+        """(N, ...) whether points (..., n) lie inside."""
+
+    def share(self, space: Any, /) -> Tensor:
+        """(N,) areas or volumes as shares of the space's, not clipped to it."""
+
+    def share_inside(self, space: Any, /) -> Tensor:
+        """(N,) shares of the space within the shapes."""
+
+    def spectral_energy(self) -> Tensor:
+        """(N,): Eq. 9, or what it is on the sphere."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Parameters of a single shape as plain numbers, for JSON."""
+
+
+class PlaneShape(Shape, Protocol):
+    """N closed curves in a plane."""
 
     def area(self) -> Tensor:
         """(N,) areas, not clipped to the plane."""
@@ -68,6 +88,3 @@ class Shape(Protocol):
 
     def polygon_inside(self, plane: PlaneGeometry) -> Tensor:
         """`polygon` with what lies outside the plane drawn in to its edge along the ray."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Parameters of a single shape as plain numbers, for JSON."""

@@ -9,7 +9,7 @@ from scipy import ndimage
 from skimage import measure
 from torch import Tensor
 
-from medcontour.contour import Shape, fit_polygon
+from medcontour.contour import PlaneShape, fit_polygon
 from medcontour.contour.parts import largest_part
 from medcontour.outline.outliner import Outline
 
@@ -24,7 +24,7 @@ HELD = 0.95
 Mask = npt.NDArray[np.bool_]
 
 
-def drawn_outline(drawn: Tensor, points: Tensor, near: Shape, energy: float) -> Outline | None:
+def drawn_outline(drawn: Tensor, points: Tensor, near: PlaneShape, energy: float) -> Outline | None:
     """Give the outline of a map's part that a contour lies on, else of its largest.
 
     Parameters
@@ -74,7 +74,7 @@ def soft_dice(one: Tensor, other: Tensor) -> Tensor:
     return both / (one + other).sum((1, 2)).clamp_min(1e-6)
 
 
-def _part_of(drawn: Tensor, points: Tensor, near: Shape) -> Mask | None:
+def _part_of(drawn: Tensor, points: Tensor, near: PlaneShape) -> Mask | None:
     """(H, W) a map's part that a contour lies on, else its largest; None where none is."""
     numbers = drawn.numpy()
     parts, _ = ndimage.label(numbers > 0.5)

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from medcontour.contour import PlaneGeometry, Shape
+from medcontour.contour import PlaneGeometry, PlaneShape
 from medcontour.outline.drawn import drawn_outline, soft_dice
 from medcontour.outline.outliner import Outline
 from medcontour.outline.region import boundary_quality, outline_candidates
@@ -124,7 +124,7 @@ class LearnedOutliner:
         self,
         images: Tensor,
         plane: PlaneGeometry,
-        evidence: Shape,
+        evidence: PlaneShape,
         polarity: Tensor | None = None,
         *,
         most: int,

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
-from medcontour.contour import PlaneGeometry, Shape
+from medcontour.contour import PlaneGeometry, PlaneShape
 from medcontour.plugins import OUTLINERS, find
 
 __all__ = ["Outline", "Outliner", "outliner"]
@@ -34,7 +34,7 @@ class Outline:
         holds that too badly: a star-convex curve has no bays and no branches.
     """
 
-    contour: Shape
+    contour: PlaneShape
     energy: float
     clear: bool
     quality: Mapping[str, float | str] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class Outliner(Protocol):
         self,
         images: Tensor,
         plane: PlaneGeometry,
-        evidence: Shape,
+        evidence: PlaneShape,
         polarity: Tensor | None = None,
         *,
         most: int,

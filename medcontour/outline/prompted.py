@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from medcontour.contour import PlaneGeometry, Shape
+from medcontour.contour import PlaneGeometry, PlaneShape
 from medcontour.errors import MedcontourError
 from medcontour.outline.drawn import drawn_outline
 from medcontour.outline.outliner import Outline
@@ -105,7 +105,7 @@ class Redrawn:
         return found
 
     def _drawn(
-        self, picture: npt.NDArray[np.uint8], plane: PlaneGeometry, around: Shape
+        self, picture: npt.NDArray[np.uint8], plane: PlaneGeometry, around: PlaneShape
     ) -> npt.NDArray[np.float32]:
         """(rows, columns) probabilities, as the network draws them."""
         contour = plane.to_index(around.polygon()[0].detach().double()).numpy()

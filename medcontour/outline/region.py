@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor
 
-from medcontour.contour import FourierContour, PlaneGeometry, Shape
+from medcontour.contour import FourierContour, PlaneGeometry, PlaneShape
 from medcontour.outline.outliner import Outline
 
 __all__ = ["boundary_quality", "follow_region", "outline_candidates"]
@@ -193,7 +193,7 @@ def _moments(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
 def follow_region(
     images: Tensor,
     plane: PlaneGeometry,
-    evidence: Shape,
+    evidence: PlaneShape,
     polarity: Tensor | None = None,
 ) -> list[Outline | None]:
     """Follow each image from its evidence contour to the boundary around it.
@@ -212,7 +212,7 @@ def follow_region(
 def outline_candidates(
     images: Tensor,
     plane: PlaneGeometry,
-    evidence: Shape,
+    evidence: PlaneShape,
     polarity: Tensor | None = None,
     *,
     most: int,
@@ -315,7 +315,7 @@ def outline_candidates(
 
 @torch.no_grad()
 def boundary_quality(
-    image: Tensor, plane: PlaneGeometry, curve: Shape, measured: Tensor | None = None
+    image: Tensor, plane: PlaneGeometry, curve: PlaneShape, measured: Tensor | None = None
 ) -> dict[str, float]:
     """Contrast and edge of the image along any one curve, as `outline_candidates` says them.
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from shapely import MultiPolygon
 from torch import Tensor
 
-from medcontour.contour import Shape, fit_polygon
+from medcontour.contour import PlaneShape, fit_polygon
 from medcontour.contour.polygons import region
 from medcontour.outline import Outline
 from medcontour.pipeline.link import in_plane
@@ -85,7 +85,11 @@ class Images(Protocol):
     """What the outlines of a stack need of its images and of the classifier."""
 
     def boundaries(
-        self, slices: Sequence[int], curves: Sequence[Shape], polarity: Sequence[float], most: int
+        self,
+        slices: Sequence[int],
+        curves: Sequence[PlaneShape],
+        polarity: Sequence[float],
+        most: int,
     ) -> list[list[Outline]]:
         """Clear boundaries near a curve on each of some slices; no classifier is run."""
 
@@ -130,7 +134,7 @@ def boundaries_from(
     return kept
 
 
-def carried(curve: Shape, scan: Scan, k: int, to: int) -> Shape:
+def carried(curve: PlaneShape, scan: Scan, k: int, to: int) -> PlaneShape:
     """Carry a curve of slice `k` along the slices' normal to the plane of slice `to`.
 
     Where slices are shifted against each other it takes other plane coordinates there.
@@ -143,12 +147,12 @@ def carried(curve: Shape, scan: Scan, k: int, to: int) -> Shape:
     return moved
 
 
-def place_mm(curve: Shape, scan: Scan, k: int) -> MultiPolygon:
+def place_mm(curve: PlaneShape, scan: Scan, k: int) -> MultiPolygon:
     """What a curve of slice `k` encloses, in mm, as seen along the slices' normal."""
     return region(in_plane(polygon_lps(curve, scan, k), scan))
 
 
-def step_across(curve: Shape, scan: Scan, k: int, carrying: Carrying = CARRYING) -> float:
+def step_across(curve: PlaneShape, scan: Scan, k: int, carrying: Carrying = CARRYING) -> float:
     """Mean of slice `k` inside a curve, less the median of what surrounds it; in its own values."""
     inside = torch.linspace(*carrying.inside)
     values, rays = _read(curve, scan, k, inside, carrying.directions)
@@ -158,8 +162,8 @@ def step_across(curve: Shape, scan: Scan, k: int, carrying: Carrying = CARRYING)
 
 
 def drawn_in(
-    curve: Shape, scan: Scan, k: int, step: float, carrying: Carrying = CARRYING
-) -> tuple[Shape | None, float]:
+    curve: PlaneShape, scan: Scan, k: int, step: float, carrying: Carrying = CARRYING
+) -> tuple[PlaneShape | None, float]:
     """A curve drawn in to where slice `k` is halfway between what surrounds it and the object.
 
     An object that fills only part of a slice's thickness shows there with a part of its step, and
@@ -192,14 +196,14 @@ def drawn_in(
     return fit_polygon(curve.center[0].detach().cpu() + share * rays).to(torch.float32), share
 
 
-def _around(curve: Shape, scan: Scan, k: int, carrying: Carrying) -> float:
+def _around(curve: PlaneShape, scan: Scan, k: int, carrying: Carrying) -> float:
     """The median of what surrounds a curve."""
     outside = torch.linspace(*carrying.outside)
     return float(_read(curve, scan, k, outside, carrying.directions)[0].median())
 
 
 def _read(
-    curve: Shape, scan: Scan, k: int, shares: Tensor, directions: int
+    curve: PlaneShape, scan: Scan, k: int, shares: Tensor, directions: int
 ) -> tuple[Tensor, Tensor]:
     """(shares, directions) values at shares of the radius, and (directions, 2) the radii."""
     plane = plane_geometry(scan)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from medcontour.classifier import Classifier
-from medcontour.contour import FourierContour, Shape
+from medcontour.contour import FourierContour, PlaneShape
 from medcontour.explain import (
     AUTOMATIC,
     BACKGROUNDS,
@@ -352,7 +352,7 @@ class Explainer:
         body = self.body(perturbation, k)
         return network.placed(perturbation, index, curves, body, self.settings.seed + k)
 
-    def _shortcut(self, curves: Shape, k: int, score: float) -> ShortcutCheck:
+    def _shortcut(self, curves: PlaneShape, k: int, score: float) -> ShortcutCheck:
         points = plane_geometry(self.scan).pixel_centres()
         region = curves.to("cpu").contains(points).any(0).numpy()
         return check_shortcut(self.scan, self.classifier, self.target, k, region, score)
@@ -374,6 +374,6 @@ class Explainer:
         return points[seen] if bool(seen.any()) else points
 
 
-def _holds(outline: Outline, evidence: Shape) -> bool:
+def _holds(outline: Outline, evidence: PlaneShape) -> bool:
     """Whether an outline lies round the center of an evidence contour."""
     return bool(outline.contour.contains(evidence.center.to("cpu")).any())

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from medcontour.contour import PlaneGeometry, Shape
+from medcontour.contour import PlaneGeometry, PlaneShape
 from medcontour.explain import (
     POLARITY_EVALUATIONS,
     Perturbation,
@@ -107,7 +107,7 @@ def offer_outlines(
     of_target: TargetObjective,
     images: Tensor,
     plane: PlaneGeometry,
-    evidence: Shape,
+    evidence: PlaneShape,
     which: Tensor,
     body_areas: Sequence[float],
     measured: Tensor | None = None,
@@ -223,7 +223,7 @@ def passing(outlines: Sequence[Outline], body_area: float) -> list[Outline]:
 
 
 def against_size(
-    outlines: Sequence[Outline], energies: Sequence[float], evidence: Shape
+    outlines: Sequence[Outline], energies: Sequence[float], evidence: PlaneShape
 ) -> list[float]:
     """Energies of some outlines, with what those larger than their one evidence contour cost."""
     area = float(evidence.area())
@@ -234,7 +234,7 @@ def against_size(
 
 
 def evidence_as_outline(
-    image: Tensor, plane: PlaneGeometry, evidence: Shape, measured: Tensor | None = None
+    image: Tensor, plane: PlaneGeometry, evidence: PlaneShape, measured: Tensor | None = None
 ) -> Outline:
     """Give the outline of an evidence contour where no boundary of the image passes: a copy.
 
@@ -257,7 +257,7 @@ def far_larger(one: float, other: float) -> bool:
 
 
 def outline_notes(
-    evidence: Sequence[Shape], outlines: Sequence[Outline], *, in_stack: bool
+    evidence: Sequence[PlaneShape], outlines: Sequence[Outline], *, in_stack: bool
 ) -> Iterator[str]:
     """What a reader should know of the outlines of some evidence contours that are one result.
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from medcontour.contour import Shape
+from medcontour.contour import PlaneShape
 from medcontour.explain import Perturbation, TargetObjective
 from medcontour.outline import Outline
 from medcontour.pipeline.planes import plane_geometry
@@ -20,7 +20,7 @@ __all__ = ["placed", "placed_outline", "polygon_lps"]
 
 
 def placed(
-    curve: Shape,
+    curve: PlaneShape,
     kind: Literal["evidence", "outline"],
     k: int,
     quality: dict[str, Any],
@@ -63,7 +63,7 @@ def placed_outline(
     return replace(curve_placed, exact_polygon_lps_mm=scan.to_lps(exact, k))
 
 
-def polygon_lps(curve: Shape, scan: Scan, k: int) -> npt.NDArray[np.float64]:
+def polygon_lps(curve: PlaneShape, scan: Scan, k: int) -> npt.NDArray[np.float64]:
     """(n, 3) corners of a curve of slice `k`, LPS mm, drawn in to the image where it leaves it."""
     geometry = plane_geometry(scan)
     exact = curve.detach().to("cpu").to(torch.float64)

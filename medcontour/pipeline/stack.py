@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from shapely import MultiPolygon
 
-from medcontour.contour import Shape
+from medcontour.contour import PlaneShape
 from medcontour.contour.polygons import overlap
 from medcontour.outline import Outline
 from medcontour.outline.stack import Candidate, choose_together, disagreement
@@ -131,7 +131,7 @@ class _Contour:
     """One contour while its outline is chosen; without evidence on a slice that was taken in."""
 
     slice: int
-    evidence: Shape | None
+    evidence: PlaneShape | None
     polarity: float
     outline: Outline | None
     own: Outline | None = None  # the best that its slice offers

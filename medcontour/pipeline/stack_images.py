@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from medcontour.contour import Shape
+from medcontour.contour import PlaneShape
 from medcontour.outline import Outline
 from medcontour.pipeline.explainer import Explainer
 from medcontour.pipeline.outlines import passing, with_classifier
@@ -27,7 +27,11 @@ class StackImages:
     explainer: Explainer
 
     def boundaries(
-        self, slices: Sequence[int], curves: Sequence[Shape], polarity: Sequence[float], most: int
+        self,
+        slices: Sequence[int],
+        curves: Sequence[PlaneShape],
+        polarity: Sequence[float],
+        most: int,
     ) -> list[list[Outline]]:
         """Clear boundaries near a curve on each of some slices; no classifier is run."""
         found: list[list[Outline]] = [[] for _ in slices]

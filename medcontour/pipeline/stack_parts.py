@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from medcontour.contour import Shape
+from medcontour.contour import PlaneShape
 from medcontour.outline import Outline
 from medcontour.pipeline.outlines import Offer
 
@@ -19,7 +19,7 @@ class Traced:
     """
 
     slice: int
-    evidence: Shape
+    evidence: PlaneShape
     offer: Offer
     suggested: bool = True
 

@@ -8,7 +8,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from medcontour.contour import Shape
+from medcontour.contour import PlaneShape
 from medcontour.explain import SHARP, Perturbation
 from medcontour.pipeline.planes import PlaneBatch
 from medcontour.results import Views
@@ -19,7 +19,7 @@ __all__ = ["views_of"]
 
 @torch.no_grad()
 def views_of(
-    scan: Scan, batch: PlaneBatch, perturbation: Perturbation, curves: Shape, index: int
+    scan: Scan, batch: PlaneBatch, perturbation: Perturbation, curves: PlaneShape, index: int
 ) -> Views:
     """The image at `index` of a batch, as it is, preserved and deleted under the hard mask."""
     which = torch.tensor([index], device=perturbation.images.device)

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import medcontour as mc
-from medcontour.contour import FourierContour, PlaneGeometry, Shape
+from medcontour.contour import FourierContour, PlaneGeometry, PlaneShape
 from medcontour.explain import Perturbation, TargetObjective
 from medcontour.outline import Outline, outline_candidates
 from medcontour.pipeline.outlines import (
@@ -95,7 +95,12 @@ class Nothing:
     """An outliner that finds no boundary."""
 
     def __call__(
-        self, images: torch.Tensor, plane: PlaneGeometry, evidence: Shape, *_: object, **__: object
+        self,
+        images: torch.Tensor,
+        plane: PlaneGeometry,
+        evidence: PlaneShape,
+        *_: object,
+        **__: object,
     ) -> list[list[Outline]]:
         return [[] for _ in images]
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from medcontour import Scan
-from medcontour.contour import FourierContour, Shape
+from medcontour.contour import FourierContour, PlaneShape
 from medcontour.outline import Outline, outline_candidates
 from medcontour.pipeline.carry import carried, drawn_in, place_mm, step_across
 from medcontour.pipeline.outlines import Offer
@@ -56,7 +56,11 @@ class OnlyImages:
     scan: Scan
 
     def boundaries(
-        self, slices: Sequence[int], curves: Sequence[Shape], polarity: Sequence[float], most: int
+        self,
+        slices: Sequence[int],
+        curves: Sequence[PlaneShape],
+        polarity: Sequence[float],
+        most: int,
     ) -> list[list[Outline]]:
         if not slices:
             return []

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from medcontour.contour import FourierContour, Shape
+from medcontour.contour import FourierContour, PlaneShape
 from medcontour.errors import MedcontourError
 from medcontour.explain.choices import MOST_HARMONICS
 from medcontour.explain.objectives.objective import Objective
@@ -207,7 +207,7 @@ def spectral_sweep(
 
 def agreement(
     perturbation: Perturbation,
-    curves: Shape,
+    curves: PlaneShape,
     preserved: Tensor,
     deleted: Tensor,
     area_weight: float,
