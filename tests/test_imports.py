@@ -32,7 +32,21 @@ COMPUTE = (
 )
 """Rooms that work with networks."""
 
-CURVES = ("fit", "fourier", "plane", "radial", "shape")
+CURVES = (
+    "cut",
+    "fit",
+    "fit_surface",
+    "fourier",
+    "least_squares",
+    "link",
+    "plane",
+    "radial",
+    "shape",
+    "sphere",
+    "spherical",
+    "surface",
+    "volume",
+)
 """Modules of `contour` that compute with tensors, and of `edits` that fit with them."""
 
 FITS = ("fitted", "resume")
