@@ -58,7 +58,7 @@ def test_a_study_is_opened_edited_and_exported(page: Any, server: Running) -> No
     page.wait_for_selector("#suggest:not([disabled])")
     page.click("#suggest")
     page.wait_for_selector("#findings button", timeout=180_000)
-    expect(page.locator("#place")).to_have_text("slice 14 of 40")
+    expect(page.locator("#place")).to_have_text("axial, slice 14 of 40")
     before = outline(page)
 
     drag(page, 12, 4)
@@ -108,7 +108,7 @@ def test_the_keyboard_does_everything(page: Any) -> None:
     assert page.locator("#findings .rejected").count() == 1
     page.keyboard.press("u")
     assert page.locator("#findings .rejected").count() == 0
-    for name in ("row", "column", "slice"):
+    for name in ("coronal, row", "sagittal, column", "axial, slice"):
         page.keyboard.press("v")
         expect(page.locator("#place")).to_contain_text(name)
     page.keyboard.press("z")
@@ -123,7 +123,7 @@ def test_the_keyboard_does_everything(page: Any) -> None:
 def test_an_outline_is_drawn_and_snapped(page: Any) -> None:
     page.focus("#view")
     page.keyboard.press("n")
-    expect(page.locator("#place")).to_have_text("slice 14 of 40")
+    expect(page.locator("#place")).to_have_text("axial, slice 14 of 40")
     count = page.locator("#findings button").count()
     middle = np.mean([handle(page, n) for n in range(12)], axis=0)
     page.keyboard.press("d")
@@ -143,6 +143,57 @@ def test_an_outline_is_drawn_and_snapped(page: Any) -> None:
     assert np.array_equal(outline(page), drawn)
     page.keyboard.press("Control+z")
     assert page.locator("#findings button").count() == count
+    assert not page.faults
+
+
+def test_an_outline_is_drawn_by_keys(page: Any) -> None:
+    page.focus("#view")
+    page.keyboard.press("n")
+    count = page.locator("#findings button").count()
+    start = page.evaluate("import('./state.js').then(({ view }) => [view.at.column, view.at.row])")
+    page.keyboard.press("d")
+    for way in ("ArrowRight", "ArrowDown", "ArrowLeft", "ArrowUp"):
+        page.keyboard.press(" ")
+        for key in (f"Shift+{way}", way):  # five pixels and one
+            page.keyboard.press(key)
+    page.keyboard.press("Enter")
+    assert page.locator("#findings button").count() == count + 1
+    polygon = page.evaluate("import('./state.js').then(({ now }) => now.outline.polygon)")
+    inside = np.subtract(polygon, start)
+    assert inside.min(0).tolist() == [0, 0]
+    assert inside.max(0).tolist() == [6, 6]
+    page.keyboard.press("u")
+    page.keyboard.press("d")
+    page.keyboard.press("Escape")
+    expect(page.locator("#draw")).to_have_attribute("aria-pressed", "false")
+    assert page.locator("#findings button").count() == count
+    assert not page.faults
+
+
+def test_fingers_scroll_and_change_the_window(page: Any) -> None:
+    page.focus("#view")
+    page.keyboard.press("n")
+    before, window = page.inner_text("#place"), page.inner_text("#values")
+    box = page.locator("#view").bounding_box()
+    x, y = box["x"] + 30, box["y"] + 200
+    hand = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *points: tuple[float, float]) -> None:
+        fingers = [{"x": a, "y": b, "id": number} for number, (a, b) in enumerate(points)]
+        hand.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})
+
+    touch("touchStart", (x, y))
+    touch("touchMove", (x, y + 24))
+    expect(page.locator("#place")).to_have_text("axial, slice 17 of 40")
+    assert page.inner_text("#values") == window
+    touch("touchMove", (x, y))
+    expect(page.locator("#place")).to_have_text(before)
+    touch("touchStart", (x, y), (x + 60, y))
+    touch("touchMove", (x, y), (x + 120, y + 40))
+    touch("touchEnd")
+    assert page.inner_text("#values") != window
+    expect(page.locator("#place")).to_have_text(before)
+    hand.detach()
     assert not page.faults
 
 
@@ -200,4 +251,6 @@ def test_nothing_is_cut_off(page: Any, width: int) -> None:
     box = page.locator("#view").bounding_box()
     assert box["width"] > 400
     assert box["height"] > 250
-    assert page.locator("#accept").bounding_box()["y"] < 720 - 20  # without scrolling
+    for name in ("#accept", "#save", "#figures tr:last-child"):  # without scrolling
+        last = page.locator(name).bounding_box()
+        assert last["y"] + last["height"] <= 720

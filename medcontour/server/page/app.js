@@ -2,8 +2,8 @@
 
 import { call, useKey } from "./api.js";
 import "./pointer.js";
-import { contrast, cycle, go, mark, next, nudge, step, toggleDrawing, toggleEvidence, undo, zoom }
-  from "./reader.js";
+import { contrast, cycle, finishDrawing, go, leaveCorner, mark, movePen, next, nudge, step,
+  toggleDrawing, toggleEvidence, undo, zoom } from "./reader.js";
 import { begin, download, giveBack, open, save, snap, suggest } from "./saving.js";
 import { $, now, plainly, say, view } from "./state.js";
 
@@ -14,6 +14,8 @@ const KEYS = { a: () => mark("accepted"), r: () => mark("rejected"), n: next, u:
   "[": () => contrast(-0.1, 0), "]": () => contrast(0.1, 0), "-": () => contrast(0, -0.05),
   "=": () => contrast(0, 0.05) };
 
+const PEN = { " ": leaveCorner, Enter: finishDrawing, Escape: () => toggleDrawing(false) };
+
 document.addEventListener("keydown", (event) => {
   const { key, target } = event;
   if (["INPUT", "SELECT"].includes(target.tagName) || document.querySelector("dialog[open]")) return;
@@ -21,6 +23,8 @@ document.addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && key === "s") save();
   else if ((event.ctrlKey || event.metaKey) && key === "z") undo();
   else if (event.ctrlKey || event.metaKey || event.altKey) return;
+  else if (now.drawn && ARROWS[key]) movePen(ARROWS[key], event.shiftKey ? 5 : 1);
+  else if (now.drawn && PEN[key] && target === $("view")) PEN[key]();
   else if (key === "Tab" && target === $("view") && now.handles.length) step(event.shiftKey);
   else if (ARROWS[key] && event.shiftKey) nudge(...ARROWS[key]);
   else if (key === "ArrowUp" || key === "ArrowDown") go(view.at[view.axis] + ARROWS[key][1]);

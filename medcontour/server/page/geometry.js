@@ -110,4 +110,7 @@ export function direction(step) {
   return SIDES[axis][step[axis] > 0 ? 0 : 1];
 }
 
+// The planes across these directions.
+export const PLANES = { L: "sagittal", R: "sagittal", A: "coronal", P: "coronal", H: "axial", F: "axial" };
+
 export const opposite = { L: "R", R: "L", P: "A", A: "P", H: "F", F: "H" };

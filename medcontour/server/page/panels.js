@@ -48,12 +48,12 @@ export function figures(table, now) {
   if (outline && !outline.lps && !judged) rows.push(["evidence", "is measured"]);
   else {
     const of = judged ?? finding;
+    rows.push(["trust", percent(of.trust)]);
     rows.push(["judged", judged ? "the curve as it is" : "as suggested"], ["status", of.status]);
     if (evidence) {
       rows.push(["inside alone", percent(evidence.preserved)], ["taken away", percent(evidence.deleted)]);
       rows.push(["views held", `${evidence.views_held ?? "–"} of ${evidence.views_tested ?? "–"}`]);
     }
-    rows.push(["trust", percent(of.trust)]);
   }
   table.append(...rows.map(([name, value]) => line(name, value)));
 }

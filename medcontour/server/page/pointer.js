@@ -5,31 +5,41 @@ import { change, contrast, draw, finishDrawing, go, judge, pick, zoom } from "./
 import { $, now, view } from "./state.js";
 
 const NEAR = 14; // screen pixels
+const SLICE = 8; // screen pixels that the stack is dragged by for one slice
 
 let drag = null;
 $("view").addEventListener("pointerdown", (event) => {
   if (!view.picture) return;
-  $("view").setPointerCapture(event.pointerId);
+  const { pointerId: pointer, clientX: x, clientY: y } = event;
+  const stack = { kind: "stack", pointer, y, from: view.at[view.axis] };
+  // A second finger turns scrolling into window and level.
+  if (drag && drag.kind !== "stack") return;
+  $("view").setPointerCapture(pointer);
+  if (drag || event.button === 2) return (drag = { kind: "contrast", pointer, x, y });
+  if (view.axis !== "slice" || !now.edit) return (drag = stack);
   const at = view.pointed(event);
-  if (event.button === 2) return (drag = { kind: "contrast", x: event.clientX, y: event.clientY });
-  if (view.axis !== "slice" || !now.edit) return;
   if (now.drawn) {
     now.drawn = [at];
-    return (drag = { kind: "draw" });
+    return (drag = { kind: "draw", pointer });
   }
   const handle = nearest(at);
   if (handle !== null) {
     now.handle = handle;
     now.edit.remember();
-    drag = { kind: "corner", from: at, polygon: now.outline.polygon };
+    drag = { kind: "corner", pointer, from: at, polygon: now.outline.polygon };
     return draw();
   }
   const here = now.edit.outlines.filter((each) => each.slice === view.at.slice);
   const hit = here.find((each) => contains(each.polygon, at));
   if (hit) pick(hit);
+  else drag = stack;
 });
 $("view").addEventListener("pointermove", (event) => {
-  if (!drag) return;
+  if (event.pointerId !== drag?.pointer) return;
+  if (drag.kind === "stack") {
+    const index = drag.from + Math.round((event.clientY - drag.y) / SLICE);
+    return index !== view.at[view.axis] && go(index);
+  }
   if (drag.kind === "contrast") {
     contrast((event.clientX - drag.x) / 300, (event.clientY - drag.y) / 300);
     return Object.assign(drag, { x: event.clientX, y: event.clientY });
@@ -42,7 +52,8 @@ $("view").addEventListener("pointermove", (event) => {
   const step = [at[0] - drag.from[0], at[1] - drag.from[1]];
   change(dragged(drag.polygon, now.handle, step));
 });
-$("view").addEventListener("pointerup", () => {
+$("view").addEventListener("pointerup", (event) => {
+  if (event.pointerId !== drag?.pointer) return;
   const ended = drag;
   drag = null;
   if (ended?.kind === "draw") finishDrawing();

@@ -55,7 +55,8 @@ export function draw() {
 function label() {
   if (!view.study) return;
   const { axis, at, most, window: shown } = view;
-  $("place").textContent = `${axis} ${at[axis] + 1} of ${most}`;
+  const plane = view.plane && `${view.plane}, `;
+  $("place").textContent = `${plane}${axis} ${at[axis] + 1} of ${most}`;
   const [low, high] = shown;
   $("values").textContent = `window ${Math.round(high - low)}, level ${Math.round((low + high) / 2)}`;
 }
@@ -119,8 +120,22 @@ export function undo() {
 export function toggleDrawing(on = !now.drawn) {
   if (!now.edit) return say("Suggest first.");
   now.drawn = on ? [] : null;
+  now.pen = on ? [view.at.column, view.at.row] : null;
+  $("view").focus();
   $("draw").setAttribute("aria-pressed", String(on));
   if (on) go(view.at.slice, "slice");
+  else draw();
+}
+
+// Drawing by keys: the pen goes its way, and leaves corners.
+export function movePen([dx, dy], far) {
+  now.pen = [now.pen[0] + dx * far, now.pen[1] + dy * far];
+  draw();
+}
+
+export function leaveCorner() {
+  now.drawn.push(now.pen);
+  draw();
 }
 
 export function finishDrawing() {
@@ -155,7 +170,9 @@ export function nudge(dx, dy) {
   judge();
 }
 
+// A single slice has no other two views.
 export function cycle() {
+  if (view.study.shape[0] < 2) return say("The scan is a single slice.");
   const axis = AXES[(AXES.indexOf(view.axis) + 1) % AXES.length];
   go(view.at[axis], axis);
 }

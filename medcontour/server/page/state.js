@@ -7,7 +7,7 @@ import { View } from "./view.js";
 export const $ = (id) => document.getElementById(id);
 const corners = Object.fromEntries(["left", "right", "top", "bottom"].map((id) => [id, $(id)]));
 export const view = new View($("view"), $("picture"), corners);
-export const now = { edit: null, finding: null, outline: null, handles: [], handle: null, drawn: null,
+export const now = { edit: null, finding: null, outline: null, handles: [], handle: null, drawn: null, pen: null,
   evidence: true, judged: new Map(), info: null, job: null, lease: null, known: new Set() };
 
 export const say = (sentence) => ($("said").textContent = sentence);

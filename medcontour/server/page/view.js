@@ -1,6 +1,6 @@
 // The picture: a plane of the scan in its window, with outlines and evidence over it.
 
-import { crossings, direction, opposite } from "./geometry.js";
+import { PLANES, crossings, direction, opposite } from "./geometry.js";
 import { plane } from "./api.js";
 
 export const AXES = ["slice", "row", "column"];
@@ -31,6 +31,22 @@ export class View {
 
   get most() {
     return this.study.shape[AXES.indexOf(this.axis)];
+  }
+
+  // What the plane in view is called; an image without a place in the patient has no such name.
+  get plane() {
+    if (this.study.units !== "mm") return "";
+    return PLANES[direction(this.steps()[this.axis])];
+  }
+
+  // Directions in LPS mm in which slices, rows and columns follow each other.
+  steps() {
+    const affines = this.study.slice_affines_lps;
+    const [column, row, origin] = [0, 1, 3].map((n) => [0, 1, 2].map((m) => affines[0][m][n]));
+    const [a, b] = [column, row];
+    const slice = affines.length > 1 ? [0, 1, 2].map((m) => affines.at(-1)[m][3] - origin[m])
+      : [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
+    return { slice, row, column };
   }
 
   // Sizes of a pixel along the picture's x and y, in mm.
@@ -162,6 +178,16 @@ export class View {
       line(each.polygon, rejected ? COLOURS.rejected : colour, rejected ? [2, 4] : []);
     }
     if (scene.drawn?.length > 1) line(scene.drawn, COLOURS.chosen, [3, 3]);
+    if (scene.pen) {
+      const [x, y] = to(scene.pen);
+      pen.setLineDash([]);
+      pen.beginPath();
+      for (const [u, v] of [[9, 0], [0, 9]].map((arm) => arm.map((length) => length * ratio))) {
+        pen.moveTo(x - u, y - v);
+        pen.lineTo(x + u, y + v);
+      }
+      pen.stroke();
+    }
     if (scene.outline?.slice === k) {
       pen.setLineDash([]);
       for (const corner of scene.handles) {
@@ -196,13 +222,8 @@ export class View {
   }
 
   sides() {
-    const affine = this.study.slice_affines_lps[0];
-    const step = (n) => [0, 1, 2].map((m) => affine[m][n]);
-    const slices = this.study.slice_affines_lps;
-    const through = [0, 1, 2].map((m) => slices.at(-1)[m][3] - slices[0][m][3]);
-    const [x, y] = { slice: [step(0), step(1)], row: [step(0), through], column: [step(1), through] }[
-      this.axis
-    ];
+    const { slice, row, column } = this.steps();
+    const [x, y] = { slice: [column, row], row: [column, slice], column: [row, slice] }[this.axis];
     const none = this.study.units !== "mm";
     const right = none ? "" : direction(x);
     let bottom = none ? "" : direction(y);
