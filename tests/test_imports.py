@@ -41,6 +41,7 @@ CURVES = (
     "link",
     "plane",
     "radial",
+    "round",
     "shape",
     "sphere",
     "spherical",

@@ -4,6 +4,7 @@ from .fit_surface import fit_volume
 from .fourier import FourierContour
 from .link import Parametrisation
 from .plane import PlaneGeometry
+from .round import Space, round_shapes, unit_share
 from .shape import PlaneShape, Shape
 from .surface import HarmonicSurface
 from .volume import VolumeGeometry
@@ -15,9 +16,12 @@ __all__ = [
     "PlaneGeometry",
     "PlaneShape",
     "Shape",
+    "Space",
     "VolumeGeometry",
     "cut",
     "fit_mask",
     "fit_polygon",
     "fit_volume",
+    "round_shapes",
+    "unit_share",
 ]

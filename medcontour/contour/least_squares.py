@@ -11,7 +11,7 @@ import torch
 from scipy import optimize
 from torch import Tensor
 
-from medcontour.contour.link import Parametrisation, reach
+from medcontour.contour.link import reach
 from medcontour.contour.shape import Shape
 
 __all__ = ["fit_points", "solve_along_rays"]
@@ -24,14 +24,6 @@ TRIES = 40
 
 class Measured(Shape, Protocol):
     """A shape that knows how far points are from its boundary."""
-
-    @property
-    def size(self) -> Tensor:
-        """(N,): the radius by its link."""
-
-    @property
-    def parametrisation(self) -> Parametrisation:
-        """The link."""
 
     def distance(self, points: Tensor) -> Tensor:
         """(N, ...) signed distances of points (..., n), to first order."""

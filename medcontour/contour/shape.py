@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from torch import Tensor
 
+from medcontour.contour.link import Parametrisation
 from medcontour.contour.plane import PlaneGeometry
 
 __all__ = ["PlaneShape", "Shape"]
@@ -25,6 +26,14 @@ class Shape(Protocol):
     @property
     def center(self) -> Tensor:
         """(N, n): what each shape is star-convex about."""
+
+    @property
+    def size(self) -> Tensor:
+        """(N,): the radius by its link."""
+
+    @property
+    def parametrisation(self) -> Parametrisation:
+        """The link."""
 
     @property
     def mean_radius(self) -> Tensor:

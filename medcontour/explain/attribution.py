@@ -64,7 +64,10 @@ class ExtremalFit(Fit):
 
 
 class ExtremalContours:
-    """Star-convex extremal contours (Karimzadeh et al., NLDL 2026).
+    """Star-convex extremal contours (Karimzadeh et al., NLDL 2026), and surfaces in volumes.
+
+    Of an image one closed curve (`FourierContour`), of a volume one closed surface
+    (`HarmonicSurface`): the same search, the same loss, with volume in the place of area.
 
     Used as captum's attributions are. What the network is left with is what it came with: modes,
     running statistics, ``requires_grad``, gradients, hooks; torch's random state too, whatever
@@ -73,8 +76,8 @@ class ExtremalContours:
     Parameters
     ----------
     model
-        (B, C, H, W) to (B, classes) where a target class is explained, to an embedding (usually
-        the backbone without its last layer) where none is.
+        (B, C, H, W), or (B, C, D, H, W) of volumes, to (B, classes) where a target class is
+        explained, to an embedding (usually the backbone without its last layer) where none is.
     outputs
         What the model gives for its classes: ``"softmax"`` (logits of classes that exclude each
         other), ``"sigmoid"`` (logits of classes that do not, or of a single one) or
@@ -92,7 +95,7 @@ class ExtremalContours:
         What area costs, lambda_a of Eq. 5: with 10 a contour may grow by 1 % of the image for a
         tenth of the score. None: 10; the preset ``"paper"`` follows Eq. 8 and takes none.
     pixel_spacing
-        Millimetres between rows, then between columns.
+        Millimetres between rows, then between columns; of volumes between slices first. None: 1.
     objective
         Called with the images and their backgrounds to give what is to be kept and taken away,
         instead of a class or an embedding of `model`: a `BoxObjective`, a `RegionObjective`, a
@@ -132,7 +135,7 @@ class ExtremalContours:
         preset: PresetName = "fast",
         background: BackgroundName | Background | None = None,
         area_weight: float | None = None,
-        pixel_spacing: tuple[float, float] = (1.0, 1.0),
+        pixel_spacing: Sequence[float] | None = None,
         objective: ObjectiveFactory | None = None,
         precision: Precision = "float32",
     ) -> None:
@@ -148,7 +151,7 @@ class ExtremalContours:
                 f'There is no background "{background}"; choose from '
                 f"{list(get_args(BackgroundName))}."
             )
-        if min(pixel_spacing) <= 0:
+        if pixel_spacing is not None and not all(length > 0 for length in pixel_spacing):
             raise MedcontourError(
                 f"a pixel spacing of {pixel_spacing} is not positive; give millimetres between "
                 "rows and between columns."
@@ -177,7 +180,8 @@ class ExtremalContours:
         Parameters
         ----------
         images
-            (B, C, H, W), as the model takes them; neither they nor their gradient are changed.
+            (B, C, H, W) or volumes (B, C, D, H, W), as the model takes them; neither they nor
+            their gradient are changed.
         target
             The class whose log-odds are to be kept and taken away, or one for each image; None for
             the embedding (Eq. 6), or where there is an `objective`.
@@ -185,17 +189,23 @@ class ExtremalContours:
             What the model takes after the images: one thing or a tuple. Tensors whose first axis
             has the images' length go with their image; the rest is passed on as it is.
         area
-            Fraction of the image to cover (Eq. 10).
+            Fraction of the image, or of the volume, to cover (Eq. 10).
 
         Raises
         ------
         MedcontourError
-            For inputs that are not (B, C, H, W), a target that does not fit, or an area out of
-            reach.
+            For inputs that are neither (B, C, H, W) nor (B, C, D, H, W), a target or a pixel
+            spacing that does not fit, or an area out of reach.
         """
-        if images.ndim != 4 or not len(images):
+        if images.ndim not in (4, 5) or not len(images):
             raise MedcontourError(
-                f"the images have shape {tuple(images.shape)}; give a batch (B, C, H, W)."
+                f"the images have shape {tuple(images.shape)}; give a batch (B, C, H, W), or of "
+                "volumes (B, C, D, H, W)."
+            )
+        if self._pixel_spacing is not None and len(self._pixel_spacing) != images.ndim - 2:
+            raise MedcontourError(
+                f"a pixel spacing of {len(self._pixel_spacing)} numbers does not fit images of "
+                f"shape {tuple(images.shape)}; give one for each axis after the channels."
             )
         if self._objective is not None and not (target is None and additional_forward_args is None):
             raise MedcontourError(
@@ -281,7 +291,7 @@ class ExtremalContours:
         Returns
         -------
         Tensor
-            (B, 1, H, W) in 0 to 1.
+            (B, 1, H, W) in 0 to 1, of volumes (B, 1, D, H, W).
         """
         fit = self.fit(inputs, target, additional_forward_args=additional_forward_args, area=area)
         points = Perturbation.of_images(inputs, inputs, self._pixel_spacing).points

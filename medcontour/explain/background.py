@@ -28,63 +28,74 @@ RING = 16
 
 
 def gaussian_blur(
-    images: Tensor, sigma: tuple[float, float], kernel: tuple[int, int] | None = None
+    images: Tensor, sigma: Sequence[float], kernel: Sequence[int] | None = None
 ) -> Tensor:
     """Separable Gaussian with mirrored edges.
 
     Parameters
     ----------
     images
-        (B, C, H, W).
+        (B, C, H, W), or volumes (B, C, D, H, W).
     sigma
-        Standard deviation in pixels along H and W.
+        Standard deviation in pixels along H and W, or along D, H and W.
     kernel
-        Odd kernel sizes along H and W; by default wide enough to hold 3 sigma each side.
+        Odd kernel sizes along the same; by default wide enough to hold 3 sigma each side.
     """
-    for axis, (deviation, extent) in enumerate(zip(sigma, images.shape[-2:], strict=True)):
+    axes = images.ndim - 2
+    convolve = F.conv2d if axes == 2 else F.conv3d
+    for axis, (deviation, extent) in enumerate(zip(sigma, images.shape[2:], strict=True)):
         size = kernel[axis] if kernel else 2 * max(1, round(3 * deviation)) + 1
         half = min(size // 2, extent - 1)
         offsets = torch.arange(-half, half + 1, device=images.device, dtype=images.dtype)
         weights = torch.exp(-0.5 * (offsets / max(deviation, 1e-6)) ** 2)
         weights = weights / weights.sum()
         channels = images.shape[1]
-        shape = (1, 1, -1, 1) if axis == 0 else (1, 1, 1, -1)
-        padding = (0, 0, half, half) if axis == 0 else (half, half, 0, 0)
+        shape, padding = [1] * (axes + 2), [0] * (2 * axes)
+        shape[2 + axis], place = -1, 2 * (axes - 1 - axis)
+        padding[place : place + 2] = half, half
         padded = F.pad(images, padding, mode="reflect")
-        images = F.conv2d(padded, weights.view(shape).repeat(channels, 1, 1, 1), groups=channels)
+        each = weights.view(shape).expand(channels, *(-1,) * (axes + 1))
+        images = convolve(padded, each, groups=channels)
     return images
 
 
 def blur(images: Tensor) -> Tensor:
     """Give the paper's background: kernel 21, sigma 20 (nearly a box; effective sd 5.9 px)."""
-    return gaussian_blur(images, (20.0, 20.0), (21, 21))
+    axes = images.ndim - 2
+    return gaussian_blur(images, (20.0,) * axes, (21,) * axes)
 
 
 def gaussian(images: Tensor) -> Tensor:
     """Blur by a true Gaussian of a sixteenth of the image's side: removes most lesions."""
-    return gaussian_blur(images, (images.shape[-2] / 16, images.shape[-1] / 16))
+    return gaussian_blur(images, [side / 16 for side in images.shape[2:]])
 
 
 def wide(images: Tensor) -> Tensor:
     """Blur by a true Gaussian of an eighth of the image's side: removes large blobs too."""
-    return gaussian_blur(images, (images.shape[-2] / 8, images.shape[-1] / 8))
+    return gaussian_blur(images, [side / 8 for side in images.shape[2:]])
 
 
 def mean(images: Tensor) -> Tensor:
     """Give each image's own mean, per channel."""
-    return images.mean((-2, -1), keepdim=True).expand_as(images).contiguous()
+    return images.mean(_spatial(images), keepdim=True).expand_as(images).contiguous()
+
+
+def _spatial(images: Tensor) -> tuple[int, ...]:
+    """Axes of (B, C, H, W) or (B, C, D, H, W) that are places."""
+    return tuple(range(2, images.ndim))
 
 
 @dataclass(frozen=True)
 class GaussianBackground:
-    """Blur by a true Gaussian of a width in millimetres, the same in both directions.
+    """Blur by a true Gaussian of a width in millimetres, the same in all directions.
 
     Attributes
     ----------
     sigma_mm
         Standard deviation in millimetres. One half to one lesion diameter removes a lesion.
     pixel_spacing
-        Millimetres between rows, then between columns (DICOM PixelSpacing order).
+        Millimetres between rows, then between columns (DICOM PixelSpacing order); for volumes
+        between slices first.
 
     Examples
     --------
@@ -94,7 +105,7 @@ class GaussianBackground:
     """
 
     sigma_mm: float
-    pixel_spacing: tuple[float, float] = (1.0, 1.0)
+    pixel_spacing: tuple[float, ...] = (1.0, 1.0)
 
     def __post_init__(self) -> None:
         if self.sigma_mm <= 0 or min(self.pixel_spacing) <= 0:
@@ -104,9 +115,13 @@ class GaussianBackground:
             )
 
     def __call__(self, images: Tensor) -> Tensor:
-        """(B, C, H, W) blurred."""
-        row, column = self.pixel_spacing
-        return gaussian_blur(images, (self.sigma_mm / row, self.sigma_mm / column))
+        """(B, C, H, W) or (B, C, D, H, W) blurred."""
+        if len(self.pixel_spacing) != images.ndim - 2:
+            raise MedcontourError(
+                f"a pixel spacing of {self.pixel_spacing} does not fit images of shape "
+                f"{tuple(images.shape)}; give one number for each of their axes."
+            )
+        return gaussian_blur(images, [self.sigma_mm / spacing for spacing in self.pixel_spacing])
 
 
 @dataclass(frozen=True)
@@ -157,7 +172,17 @@ def ring_median(images: Tensor, size: tuple[float, float]) -> Tensor:
 
     The result is smooth on the scale of the rings: it is worked out on pixels of about a tenth of
     them. What lies outside the image is not counted.
+
+    Raises
+    ------
+    MedcontourError
+        For volumes, whose surroundings are no rings.
     """
+    if images.ndim != 4:
+        raise MedcontourError(
+            "a volume is not filled in from its surroundings; choose the background blur, "
+            "gaussian, wide, texture or mean."
+        )
     extent = images.shape[-2:]
     coarse = [
         max(1, min(length, math.ceil(10 * length / max(distance, 1e-6))))
@@ -211,20 +236,20 @@ class TexturedBackground:
     grain: float = 0.02
 
     def __call__(self, images: Tensor) -> Tensor:
-        """(B, C, H, W) smoothed, with grain."""
-        extent = (images.shape[-2], images.shape[-1])
-        sigma = (self.grain * extent[0], self.grain * extent[1])
+        """(B, C, H, W) or (B, C, D, H, W) smoothed, with grain."""
+        extent, places = images.shape[2:], _spatial(images)
+        sigma = [self.grain * side for side in extent]
         detail = images - gaussian_blur(images, sigma)
-        spread = gaussian_blur(detail.square(), (2 * sigma[0], 2 * sigma[1])).clamp_min(0).sqrt()
-        level = spread.mean((-1, -2), keepdim=True)
-        even = torch.fft.rfft2(detail / (spread + 0.05 * level).clamp_min(1e-6))
+        spread = gaussian_blur(detail.square(), [2 * s for s in sigma]).clamp_min(0).sqrt()
+        level = spread.mean(places, keepdim=True)
+        even = torch.fft.rfftn(detail / (spread + 0.05 * level).clamp_min(1e-6), dim=places)
         noise = torch.randn(extent, generator=torch.Generator().manual_seed(0), dtype=torch.float32)
-        drawn = torch.fft.rfft2(noise.to(images))
+        drawn = torch.fft.rfftn(noise.to(images))
         phases = drawn / drawn.abs().clamp_min(1e-6)
-        texture = torch.fft.irfft2(even.abs() * phases, s=extent)
-        texture = texture / texture.std((-1, -2), keepdim=True).clamp_min(1e-6)
+        texture = torch.fft.irfftn(even.abs() * phases, s=extent, dim=places)
+        texture = texture / texture.std(places, keepdim=True).clamp_min(1e-6)
         filled: Tensor = self.smooth(images) + texture * self.smooth(spread)
-        low, high = images.amin((-1, -2), keepdim=True), images.amax((-1, -2), keepdim=True)
+        low, high = images.amin(places, keepdim=True), images.amax(places, keepdim=True)
         return filled.clamp(low, high)
 
 
@@ -241,7 +266,8 @@ BACKGROUNDS: dict[str, Background] = {
     "texture": TexturedBackground(wide),
     "mean": mean,
 }
-"""Backgrounds by name, from the mildest to the strongest."""
+"""Backgrounds by name, from the mildest to the strongest; of images, and but for ``inpaint`` of
+volumes (B, C, D, H, W)."""
 
 AUTOMATIC = ("blur", "gaussian", "wide", "mean")
 """What is tried, in this order, where the background is to be chosen: each costs a quarter of an

@@ -122,14 +122,18 @@ def with_defaults(
     return area_weight, background
 
 
-def check_area(area: float, preset: str = "fast") -> None:
+LEAST_VOLUME, LARGEST_VOLUME, LEAST_VOLUME_PAPER = 0.0001, math.pi / 6, math.pi * 0.1**3 / 6
+"""The same fractions of a volume, of one closed surface."""
+
+
+def check_area(area: float, preset: str = "fast", axes: int = 2) -> None:
     """Refuse a fraction of the image that one contour of a preset does not reach.
 
     Raises
     ------
     MedcontourError
         Outside [0.001, 0.785], or for ``"paper"``, whose radius is 0.1 or more (Eq. 12), outside
-        [0.008, 0.785].
+        [0.008, 0.785]. For volumes (3 axes) outside [0.0001, 0.524], ``"paper"`` [0.0005, 0.524].
 
     Examples
     --------
@@ -139,7 +143,16 @@ def check_area(area: float, preset: str = "fast") -> None:
     medcontour.errors.MedcontourError: An area fraction of 0.9 is out of reach: one contour covers \
 from 0.001 to 0.785 of the image; ask for a fraction in that range.
     """
-    least = LEAST_AREA_PAPER if preset == "paper" else LEAST_AREA
+    paper = preset == "paper"
+    if axes == 3:
+        least, largest = LEAST_VOLUME_PAPER if paper else LEAST_VOLUME, LARGEST_VOLUME
+        if not least <= area <= largest:
+            raise MedcontourError(
+                f"A volume fraction of {area:g} is out of reach: one surface holds from "
+                f"{least:.4f} to {largest:.3f} of the volume; choose a fraction in that range."
+            )
+        return
+    least = LEAST_AREA_PAPER if paper else LEAST_AREA
     if not least <= area <= LARGEST_AREA:
         raise MedcontourError(
             f"An area fraction of {area:g} is out of reach: one contour covers from "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from medcontour.contour import PlaneGeometry, Shape
+from medcontour.contour import PlaneGeometry, Shape, Space, VolumeGeometry
 from medcontour.explain.objectives.objective import Objective
 
 __all__ = ["SHARP", "Perturbation"]
@@ -25,12 +26,13 @@ class Perturbation:
     Attributes
     ----------
     images, background
-        (B, C, H, W), as the network takes them.
+        (B, C, H, W), or volumes (B, C, D, H, W), as the network takes them.
     points
         (H, W, 2): plane coordinates of the network's input pixels. They need not be the source
-        plane's pixels: a resized, cropped or padded input carries its own points.
-    plane
-        The source plane, which holds the contours.
+        plane's pixels: a resized, cropped or padded input carries its own points. Of volumes
+        (D, H, W, 3), in volume coordinates.
+    space
+        The source plane, or volume, which holds the contours.
     most
         How many images may go through the network at once; more go in pieces. None is no limit.
     filled
@@ -42,7 +44,7 @@ class Perturbation:
     images: Tensor
     background: Tensor
     points: Tensor
-    plane: PlaneGeometry
+    space: Space
     most: int | None = None
     filled: bool = False
     _kept: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -52,12 +54,34 @@ class Perturbation:
         cls,
         images: Tensor,
         background: Tensor,
-        pixel_spacing: tuple[float, float] = (1.0, 1.0),
+        pixel_spacing: Sequence[float] | None = None,
     ) -> Perturbation:
-        """Perturb plain image tensors: their own pixels, of the given spacing, are the plane."""
-        plane = PlaneGeometry(images.shape[-2], images.shape[-1], pixel_spacing)
+        """Perturb plain image tensors: their own pixels, of the given spacing, are the plane.
+
+        The same of volumes, which go through the network a preserved and a deleted one at a time.
+        """
+        if images.ndim == 5:
+            deep, row, column = (1.0, 1.0, 1.0) if pixel_spacing is None else pixel_spacing
+            slices, rows, columns = images.shape[2:]
+            volume = VolumeGeometry(slices, rows, columns, (deep, row, column))
+            return cls(images, background, volume.voxel_centres().to(images.device), volume, most=2)
+        row, column = (1.0, 1.0) if pixel_spacing is None else pixel_spacing
+        plane = PlaneGeometry(images.shape[-2], images.shape[-1], (row, column))
         points = plane.pixel_centres().to(images.device)
         return cls(images, background, points, plane, filled=len(images) > 1)
+
+    @property
+    def plane(self) -> PlaneGeometry:
+        """The source plane, of images.
+
+        Raises
+        ------
+        TypeError
+            For volumes.
+        """
+        if not isinstance(self.space, PlaneGeometry):
+            raise TypeError("a volume has no one plane; what works on planes does not work on it")
+        return self.space
 
     @cached_property
     def difference(self) -> Tensor:
@@ -65,17 +89,21 @@ class Perturbation:
         return self.images - self.background
 
     @cached_property
-    def input_pixel(self) -> tuple[float, float]:
-        """Side of an input pixel along H and W, in plane coordinates."""
-        along_height = (self.points[1, 0] - self.points[0, 0]).norm().item()
-        along_width = (self.points[0, 1] - self.points[0, 0]).norm().item()
-        return along_height, along_width
+    def input_pixel(self) -> tuple[float, ...]:
+        """Side of an input pixel along H and W, or of a voxel along D, H and W."""
+        first = (0,) * (self.points.ndim - 1)
+        sides = []
+        for axis, count in enumerate(self.points.shape[:-1]):
+            following = tuple(min(1, count - 1) * (axis == other) for other in range(len(first)))
+            sides.append((self.points[following] - self.points[first]).norm().item())
+        # A single slice has no neighbour to be a step away from.
+        return tuple(side or max(sides) for side in sides)
 
     @cached_property
     def bounds(self) -> tuple[Tensor, Tensor]:
-        """Lowest and highest (x, y) that a center may take: inside the image and in sight."""
-        extent = self.points.new_tensor(self.plane.extent)
-        flat = self.points.reshape(-1, 2)
+        """Lowest and highest center: inside the image and in sight."""
+        extent = self.points.new_tensor(self.space.extent)
+        flat = self.points.flatten(0, -2)
         return torch.maximum(-extent, flat.amin(0)), torch.minimum(extent, flat.amax(0))
 
     def __len__(self) -> int:
@@ -86,11 +114,11 @@ class Perturbation:
         return replace(self, images=self.images[which], background=self.background[which])
 
     def preserved(self, mask: Tensor, which: Tensor) -> Tensor:
-        """Eq. 3 for (M, H, W) masks of the images `which` (M,)."""
+        """Eq. 3 for (M, H, W) or (M, D, H, W) masks of the images `which` (M,)."""
         return torch.addcmul(self.background[which], mask.unsqueeze(1), self.difference[which])
 
     def deleted(self, mask: Tensor, which: Tensor) -> Tensor:
-        """Eq. 4 for (M, H, W) masks of the images `which` (M,)."""
+        """Eq. 4 for (M, H, W) or (M, D, H, W) masks of the images `which` (M,)."""
         return torch.addcmul(
             self.images[which], mask.unsqueeze(1), self.difference[which], value=-1.0
         )
@@ -106,7 +134,7 @@ class Perturbation:
         if self.filled and len(which) == 1 and (self.most is None or self.most >= 4):
             if self._kept.get("lone") is not which:
                 self._kept["lone"], self._kept["twice"] = which, which.repeat(2)
-            twice = self._similarities(objective, mask.repeat(2, 1, 1), self._kept["twice"])
+            twice = self._similarities(objective, torch.cat([mask, mask]), self._kept["twice"])
             return twice[0][:1], twice[1][:1]
         return self._similarities(objective, mask, which)
 
@@ -114,7 +142,7 @@ class Perturbation:
         self, objective: Objective, mask: Tensor, which: Tensor
     ) -> tuple[Tensor, Tensor]:
         base, change = self._both(which)
-        both = torch.addcmul(base, mask.repeat(2, 1, 1).unsqueeze(1), change)
+        both = torch.addcmul(base, torch.cat([mask, mask]).unsqueeze(1), change)
         size, names = self.most or len(both), which.repeat(2)
         parts = [(both[n : n + size], names[n : n + size]) for n in range(0, len(both), size)]
         if len(parts) == 1:
@@ -135,10 +163,12 @@ class Perturbation:
         if self._kept.get("which") is not which:
             difference = self.difference[which]
             # Channels last: convolutions are faster so, on processors as well.
+            volumes = difference.ndim == 5
+            order = torch.channels_last_3d if volumes else torch.channels_last
             both = torch.cat([self.background[which], self.images[which]])
-            self._kept["base"] = both.to(memory_format=torch.channels_last)
+            self._kept["base"] = both.to(memory_format=order)
             change = torch.cat([difference, -difference])
-            self._kept["change"] = change.to(memory_format=torch.channels_last)
+            self._kept["change"] = change.to(memory_format=order)
             self._kept["which"] = which
         return self._kept["base"], self._kept["change"]
 

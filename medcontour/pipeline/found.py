@@ -93,7 +93,7 @@ def search(
     if settings.most_contours == 1:
         fit = optimise(perturbation, objective, preset, area=area, start=start, progress=step)
         return Found(
-            curves=tuple(fit.contours[k : k + 1] for k in range(count)),
+            curves=tuple(fit.curves[k : k + 1] for k in range(count)),
             gains=([],) * count,
             pruned=(0,) * count,
             preserved=fit.preserved,

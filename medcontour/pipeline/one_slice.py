@@ -254,13 +254,13 @@ def robustness(
         starts=tuple(starts),
         spectrum=tuple(spectrum),
         starts_agreement=_in_mm(
-            agreement(one.perturbation, nine.contours, nine.preserved, nine.deleted, area_weight),
+            agreement(one.perturbation, nine.curves, nine.preserved, nine.deleted, area_weight),
             one,
         ),
         spectrum_agreement=_in_mm(
             agreement(
                 one.perturbation,
-                FourierContour.cat([fit.contours for fit in fits]),
+                FourierContour.cat([fit.curves for fit in fits]),
                 torch.cat([fit.preserved for fit in fits]),
                 torch.cat([fit.deleted for fit in fits]),
                 area_weight,
@@ -279,7 +279,7 @@ def _run(
     return RobustnessRun(
         spectral_weight=weight,
         start=placed(start, "evidence", one.k, {}, one.job.scan) if start else None,
-        contour=placed(fit.contours[n : n + 1], "evidence", one.k, {}, one.job.scan),
+        contour=placed(fit.curves[n : n + 1], "evidence", one.k, {}, one.job.scan),
         preserved=one.probability(fit.preserved[n])[0],
         deleted=one.probability(fit.deleted[n])[0],
         evaluations=float(evaluations[n]),

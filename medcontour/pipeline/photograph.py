@@ -112,7 +112,7 @@ def explain_photograph(
         area_weight=settings.area_weight,
     )
     fit = explain.fit(images, index)
-    curve = fit.contours.detach()
+    curve = fit.curves.detach()
     evidence = _evidence(images, fit, measured, scores, index, settings)
     behind = settings.to_dict()["background"]
     if fit.background_names is not None:
@@ -150,7 +150,7 @@ def _evidence(
 ) -> PhotographEvidence:
     """What the contour keeps and takes away of the scores, beside what random places do."""
     perturbation = Perturbation.of_images(images, fit.background)
-    curve = fit.contours.detach()
+    curve = fit.curves.detach()
     objective: EmbeddingObjective | TargetObjective
     stable = True
     if index is None:

@@ -143,7 +143,7 @@ class RandomContour(Method):
         perturbation = Perturbation.of_images(images, images)
         plane = perturbation.plane
         if self.area is None:
-            found = self.like.fit(model, images, targets).contours.detach()
+            found = self.like.fit(model, images, targets).curves.detach()
             share = found.area_inside(plane) / plane.area
         else:
             share = torch.full((len(images),), self.area, device=images.device)

@@ -261,7 +261,7 @@ def _contours(workload: Workload, which: slice, preset: Preset, keys: list[str])
     seconds = (time.perf_counter() - begun) / len(keys)
     everyone = torch.arange(len(keys))
     objective, preserved, deleted, fraction = _judged(
-        workload, perturbation, judge, fit.contours, everyone
+        workload, perturbation, judge, fit.curves, everyone
     )
     pixels = fraction * perturbation.points[..., 0].numel()
     failed = (

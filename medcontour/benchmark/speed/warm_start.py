@@ -40,10 +40,10 @@ def measure_warm_start(runs: Sequence[Workload]) -> dict[str, float]:
             objective = run.objective(perturbation, which)
             alone = optimise(perturbation, objective, fast)
             if before is None:
-                before = alone.contours
+                before = alone.curves
                 continue
             fit = optimise(perturbation, objective, fast, start=before)
-            before = fit.contours
+            before = fit.curves
             losses = [
                 float(f.deleted - f.preserved + run.area_weight * f.area_fraction)
                 for f in (fit, alone)

@@ -160,7 +160,7 @@ def area_map(
     shape = (len(areas), count, circles)
     return AreaMap(
         areas=areas,
-        contours=tuple(fit.contours for fit in fits),
+        contours=tuple(fit.curves for fit in fits),
         area_fraction=torch.stack([fit.area_fraction for fit in fits]),
         preserved=torch.stack([fit.preserved for fit in fits]),
         deleted=torch.stack([fit.deleted for fit in fits]),

@@ -1,34 +1,35 @@
-"""Curves rescaled to an area."""
+"""Shapes rescaled to an area or a volume."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from medcontour.contour import FourierContour, PlaneGeometry
+from medcontour.contour import Shape, Space
 
 __all__ = ["scaled_to_area"]
 
+Scaled = TypeVar("Scaled", bound=Shape)
+
 
 @torch.no_grad()
-def scaled_to_area(
-    curves: FourierContour, plane: PlaneGeometry, fraction: float | Tensor
-) -> FourierContour:
-    """Rescale ``log`` curves about their centers until they cover a part of the plane.
+def scaled_to_area(curves: Scaled, space: Space, fraction: float | Tensor) -> Scaled:
+    """Rescale ``log`` shapes about their centers until they cover a part of their space.
 
     Parameters
     ----------
     curves
-        N curves whose centers lie inside the plane.
-    plane
+        N curves or surfaces whose centers lie inside the space.
+    space
         What they lie in. Only what is inside it counts (decision 5 of Eq. 7's area).
     fraction
-        Share of the plane, one value or (N,).
+        Share of the plane or volume, one value or (N,).
 
     Examples
     --------
+    >>> from medcontour.contour import FourierContour, PlaneGeometry
     >>> plane = PlaneGeometry(rows=40, columns=80, pixel_spacing=(3.0, 1.0))
     >>> corner = FourierContour.circles(torch.tensor([[0.6, 0.9]]), torch.tensor([0.1]))
     >>> half = scaled_to_area(corner, plane, 0.5)
@@ -39,6 +40,10 @@ def scaled_to_area(
     low, high = curves.size - 4.0, curves.size + 4.0
     for _ in range(30):
         middle = (low + high) / 2
-        large = replace(curves, size=middle).area_inside(plane) > fraction * plane.area
+        large = _of_size(curves, middle).share_inside(space) > fraction
         low, high = torch.where(large, low, middle), torch.where(large, middle, high)
-    return replace(curves, size=(low + high) / 2)
+    return _of_size(curves, (low + high) / 2)
+
+
+def _of_size(curves: Scaled, size: Tensor) -> Scaled:
+    return curves.with_tensors(curves.tensors() | {"size": size})

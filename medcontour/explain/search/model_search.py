@@ -13,14 +13,16 @@ one by which contours are judged, and the best so far is known at each step.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from medcontour.contour import FourierContour
+from medcontour.contour import Shape
 from medcontour.explain.background import gaussian_blur
 from medcontour.explain.objectives.objective import Objective
 from medcontour.explain.perturbation import SHARP, Perturbation
@@ -28,7 +30,7 @@ from medcontour.explain.search.area import scaled_to_area
 
 __all__ = ["Callback", "Found", "model_search"]
 
-Callback = Callable[[Tensor, Tensor, FourierContour], None]
+Callback = Callable[[Tensor, Tensor, Any], None]
 """Called with the evaluations each image has cost (M,), which images (M,), and their M curves."""
 
 
@@ -49,6 +51,8 @@ class ModelSearchConstants:
     coarsest, least_cells
         The model is read on a grid of so many input pixels a cell at most, and so many cells along
         the shorter side at least: for time, and for small images.
+    least_cells_of_volumes
+        The same along every side of a volume, for time.
     inner_steps
         Steps of Adam from one curve to the next, without an evaluation.
     inner_sharpness
@@ -79,6 +83,7 @@ class ModelSearchConstants:
     smoothing: tuple[float, float] = (0.05, 0.005)
     coarsest: int = 4
     least_cells: int = 32
+    least_cells_of_volumes: int = 16
     inner_steps: int = 10
     inner_sharpness: tuple[float, float] = (30.0, 80.0)
     inner_betas: tuple[float, float] = (0.8, 0.95)
@@ -114,7 +119,7 @@ class Found:
         (M,): preserve + delete pairs.
     """
 
-    contours: FourierContour
+    contours: Shape
     loss: Tensor
     preserved: Tensor
     deleted: Tensor
@@ -126,7 +131,7 @@ def model_search(
     perturbation: Perturbation,
     objective: Objective,
     which: Tensor,
-    start: FourierContour,
+    start: Shape,
     *,
     steps: int,
     area_weight: float,
@@ -153,7 +158,8 @@ def model_search(
     area_weight, spectral_weight
         lambda_a and lambda_r of Eq. 5.
     evidence
-        (M, H, W), see `evidence_map`: the model's first term. None: learnt from the start alone.
+        (M, H, W) or (M, D, H, W), see `evidence_map`: the model's first term. None: learnt from
+        the start alone.
     area
         Fraction of the plane to hold (Eq. 10) instead of paying for area.
     frame
@@ -162,7 +168,7 @@ def model_search(
         Called after each step.
     """
     c = MODEL_SEARCH
-    plane = perturbation.plane
+    space = perturbation.space
     count = len(which)
     current = _held(start.detach(), perturbation, area)
     model = None if evidence is None else -evidence
@@ -177,7 +183,7 @@ def model_search(
         mask = current.mask(perturbation.points, SHARP).detach().requires_grad_(True)
         preserved, deleted = perturbation.similarities(objective, mask, asked)
         (gradient,) = torch.autograd.grad((deleted - preserved).sum(), mask)
-        fraction = current.area_inside(plane) / plane.area
+        fraction = current.share_inside(space)
         loss = (deleted - preserved).detach()
         if area is None:
             loss = loss + area_weight * fraction
@@ -215,7 +221,7 @@ def model_search(
 
 
 def _next_curve(
-    base: FourierContour,
+    base: Shape,
     model: Tensor,
     perturbation: Perturbation,
     share: float,
@@ -224,20 +230,19 @@ def _next_curve(
     spectral_weight: float,
     area: float | None,
     frame: bool,
-) -> FourierContour:
+) -> Shape:
     """The curve near `base` for which the linear model promises most; no evaluation."""
     c = MODEL_SEARCH
-    height, width = perturbation.input_pixel
     sigma = _between(c.smoothing, share)
-    smooth = gaussian_blur(model.unsqueeze(1), (sigma / height, sigma / width))
-    cell = min(c.coarsest, max(1, min(model.shape[-2:]) // c.least_cells))
-    smooth = F.avg_pool2d(smooth, cell)[:, 0] * cell**2
-    points = F.avg_pool2d(perturbation.points.permute(2, 0, 1).unsqueeze(0), cell)
-    points = points[0].permute(1, 2, 0)
+    smooth = gaussian_blur(model.unsqueeze(1), [sigma / side for side in perturbation.input_pixel])
+    cell = _cell(model)
+    pool = F.avg_pool2d if len(cell) == 2 else F.avg_pool3d
+    smooth = pool(smooth, cell)[:, 0] * math.prod(cell)
+    points = pool(perturbation.points.movedim(-1, 0).unsqueeze(0), cell)[0].movedim(0, -1)
     tau = _between(c.inner_sharpness, share)
     with torch.no_grad():
         before = base.mask(points, tau)
-        covered = before.sum((-1, -2)).clamp_min(10.0)
+        covered = before.flatten(1).sum(1).clamp_min(10.0)
     center, low, high = base.center, *perturbation.bounds
     unit = base.size.exp().clamp(max=0.5).unsqueeze(-1)
     free = {name: tensor.clone().requires_grad_(True) for name, tensor in base.tensors().items()}
@@ -250,18 +255,18 @@ def _next_curve(
         betas=c.inner_betas,
     )
 
-    def curves() -> FourierContour:
+    def curves() -> Shape:
         moved = {**free, "center": (center + offset * unit).clamp(low, high)}
-        return FourierContour(**moved, parametrisation="log")
+        return base.with_tensors(moved)
 
     for step in range(c.inner_steps):
         tried = curves()
         mask = tried.mask(points, tau)
-        promise = (smooth * mask).sum((-1, -2))
-        moved = (mask - before).square().sum((-1, -2)) / covered
+        promise = (smooth * mask).flatten(1).sum(1)
+        moved = (mask - before).square().flatten(1).sum(1) / covered
         loss = promise + spectral_weight * tried.spectral_energy() + c.reach * caution * moved
         if area is None:
-            loss = loss + area_weight * tried.area() / perturbation.plane.area
+            loss = loss + area_weight * tried.share(perturbation.space)
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss.sum(), inputs=[free[name] for name in names])
         for group, name in zip(optimiser.param_groups, names, strict=True):
@@ -269,9 +274,17 @@ def _next_curve(
         optimiser.step()
         if area is not None:
             with torch.no_grad():
-                wanted = area * perturbation.plane.area
-                free["size"].add_(0.5 * torch.log(wanted / curves().area()))
+                off = area / curves().share(perturbation.space)
+                free["size"].add_(torch.log(off) / center.shape[1])
     return curves().detach()
+
+
+def _cell(model: Tensor) -> tuple[int, ...]:
+    """Pixels that are read as one along each axis: of images the same along both."""
+    c, sides = MODEL_SEARCH, model.shape[1:]
+    if len(sides) == 2:
+        return (min(c.coarsest, max(1, min(sides) // c.least_cells)),) * 2
+    return tuple(min(c.coarsest, max(1, side // c.least_cells_of_volumes)) for side in sides)
 
 
 def _between(ends: tuple[float, float], share: float) -> float:
@@ -279,24 +292,24 @@ def _between(ends: tuple[float, float], share: float) -> float:
     return float(first * (last / first) ** share)
 
 
-def _held(curves: FourierContour, perturbation: Perturbation, area: float | None) -> FourierContour:
-    return curves if area is None else scaled_to_area(curves, perturbation.plane, area)
+def _held(curves: Shape, perturbation: Perturbation, area: float | None) -> Shape:
+    return curves if area is None else scaled_to_area(curves, perturbation.space, area)
 
 
-def _where(condition: Tensor, one: FourierContour, other: FourierContour) -> FourierContour:
+def _where(condition: Tensor, one: Shape, other: Shape) -> Shape:
     others = other.tensors()
     chosen = {
         name: torch.where(condition.view(-1, *(1,) * (value.ndim - 1)), value, others[name])
         for name, value in one.tensors().items()
     }
-    return FourierContour(**chosen, parametrisation=other.parametrisation)
+    return other.with_tensors(chosen)
 
 
 def _improved(
     best: Found,
     rows: Tensor,
     better: Tensor,
-    current: FourierContour,
+    current: Shape,
     figures: tuple[Tensor, Tensor, Tensor, Tensor],
 ) -> Found:
     """`best` with what is better on some of its rows, and one evaluation more on all of those."""
@@ -310,7 +323,4 @@ def _improved(
     names = ("loss", "preserved", "deleted", "area_fraction")
     values = {name: put(getattr(best, name), new) for name, new in zip(names, figures, strict=True)}
     spent = best.evaluations.index_add(0, rows, torch.ones_like(figures[0]))
-    parametrisation = best.contours.parametrisation
-    return Found(
-        FourierContour(**contours, parametrisation=parametrisation), evaluations=spent, **values
-    )
+    return Found(best.contours.with_tensors(contours), evaluations=spent, **values)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 import torch
 from torch import Tensor
 
-from medcontour.contour import FourierContour
+from medcontour.contour import FourierContour, Shape, round_shapes, unit_share
 from medcontour.explain.choices import check_area
 from medcontour.explain.objectives.objective import Objective
 from medcontour.explain.perturbation import Perturbation
@@ -55,11 +55,11 @@ class Fit:
     Attributes
     ----------
     contours
-        B curves.
+        B curves, or surfaces.
     preserved, deleted
         (B,) similarity to the original's score under the hard mask (tau = 100).
     area_fraction
-        (B,) area inside the image over the image's area.
+        (B,) area inside the image over the image's area; of surfaces, volume over volume.
     evaluations
         (B,) preserve + delete pairs, forward and backward; forward only counts half.
     history
@@ -68,12 +68,25 @@ class Fit:
         ``"sharpness"`` (steps,). Empty otherwise.
     """
 
-    contours: FourierContour
+    contours: Shape
     preserved: Tensor
     deleted: Tensor
     area_fraction: Tensor
     evaluations: Tensor
     history: dict[str, Tensor] = field(repr=False)
+
+    @property
+    def curves(self) -> FourierContour:
+        """`contours` of images.
+
+        Raises
+        ------
+        TypeError
+            For surfaces.
+        """
+        if not isinstance(self.contours, FourierContour):
+            raise TypeError("these are surfaces; what works on curves does not work on them")
+        return self.contours
 
 
 def optimise(
@@ -82,7 +95,7 @@ def optimise(
     preset: Preset | str = "fast",
     *,
     area: float | None = None,
-    start: FourierContour | None = None,
+    start: Shape | None = None,
     progress: Progress | None = None,
     callback: Callback | None = None,
 ) -> Fit:
@@ -100,7 +113,7 @@ def optimise(
     Parameters
     ----------
     perturbation
-        B images with their backgrounds.
+        B images, or volumes, with their backgrounds.
     objective
         What similarity means.
     preset
@@ -128,7 +141,7 @@ def optimise(
     if isinstance(preset, str):
         preset = PRESETS[preset]
     if area is not None:
-        check_area(area, preset.name)
+        check_area(area, preset.name, axes=len(perturbation.space.extent))
         if preset.area_weight is not None:
             preset = replace(preset, parametrisation="log")
     search = _Search(perturbation, objective, preset, area, _forward(progress), callback)
@@ -168,17 +181,18 @@ class _Search:
     def soften(
         self,
         which: Tensor,
-        start: FourierContour | None = None,
+        start: Shape | None = None,
         spent: Tensor | float = 0.0,
     ) -> tuple[Found, dict[str, Tensor]]:
         """Search softly, from the paper's circle in the middle unless told otherwise."""
         if start is None:
-            middle = self.perturbation.points.new_zeros(len(which), 2)
-            start = FourierContour.circles(
+            axes = self.perturbation.points.shape[-1]
+            middle = self.perturbation.points.new_zeros(len(which), axes)
+            start = round_shapes(
                 middle,
                 middle[:, 0] + OPTIMISE.middle_radius,
                 self.preset.harmonics,
-                parametrisation=self.preset.parametrisation,
+                self.preset.parametrisation,
             )
         return soft_search(
             self.perturbation,
@@ -193,7 +207,7 @@ class _Search:
     def follow(
         self,
         which: Tensor,
-        start: FourierContour,
+        start: Shape,
         evidence: Tensor | None,
         *,
         steps: int,
@@ -277,30 +291,30 @@ class _Search:
         return 1.0 if self.preset.area_weight is None else self.preset.area_weight
 
     @torch.no_grad()
-    def _best_discs(self, evidence: Tensor, rows: Tensor) -> tuple[FourierContour, Tensor]:
+    def _best_discs(self, evidence: Tensor, rows: Tensor) -> tuple[Shape, Tensor]:
         """Of the discs that promise most the best for each image, and its loss."""
-        perturbation, plane = self.perturbation, self.perturbation.plane
+        perturbation, space = self.perturbation, self.perturbation.space
         count = OPTIMISE.discs
         radii = {}
         price = self._price
         if self.area is not None:
-            radii, price = {"radii": ((self.area * plane.area / torch.pi) ** 0.5,)}, 0.0
-        discs = promising_discs(evidence, perturbation, price, count, **radii)
+            radius = (self.area / unit_share(space)) ** (1 / len(space.extent))
+            radii, price = {"radii": (radius,)}, 0.0
+        discs = promising_discs(
+            evidence, perturbation, price, count, harmonics=self.preset.harmonics, **radii
+        )
         if self.area is not None:
-            discs = scaled_to_area(discs, plane, self.area)
-        if discs.harmonics.shape[1] != self.preset.harmonics:
-            zeros = discs.harmonics.new_zeros(len(discs), self.preset.harmonics, 2)
-            discs = replace(discs, harmonics=zeros)
+            discs = scaled_to_area(discs, space, self.area)
         preserved, deleted = perturbation.judge(
             self.objective, discs, rows.repeat_interleave(count)
         )
-        loss = deleted - preserved + price * discs.area_inside(plane) / plane.area
+        loss = deleted - preserved + price * discs.share_inside(space)
         best = loss.view(len(rows), count).min(1)
         first = torch.arange(len(rows), device=rows.device) * count
         return discs[first + best.indices], best.values
 
     def _tell(self, spent: Tensor | float) -> Callback:
-        def told(evaluations: Tensor, which: Tensor, curves: FourierContour) -> None:
+        def told(evaluations: Tensor, which: Tensor, curves: Shape) -> None:
             so_far = spent + evaluations
             if self.progress:
                 self.progress(
@@ -340,7 +354,4 @@ def _better(found: Found, rows: Tensor, other: Found) -> Found:
         if part.name not in ("contours", "evaluations")
     }
     spent = found.evaluations.index_add(0, rows, other.evaluations)
-    parametrisation = found.contours.parametrisation
-    return Found(
-        FourierContour(**contours, parametrisation=parametrisation), evaluations=spent, **values
-    )
+    return Found(found.contours.with_tensors(contours), evaluations=spent, **values)

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from medcontour.contour import FourierContour
+from medcontour.contour import Shape, Space
 from medcontour.explain.objectives.objective import Objective
 from medcontour.explain.perturbation import SHARP, Perturbation
 from medcontour.explain.search.area import scaled_to_area
@@ -21,7 +21,7 @@ def soft_search(
     perturbation: Perturbation,
     objective: Objective,
     which: Tensor,
-    start: FourierContour,
+    start: Shape,
     preset: Preset,
     *,
     area: float | None = None,
@@ -40,8 +40,9 @@ def soft_search(
     preset
         Steps, rates, schedule and weights.
     area
-        Fraction of the plane to cover (Eq. 10). With a fixed area weight (``log`` curves) it is
-        held at each step; with Eq. 8's the paper's penalty on the difference draws towards it.
+        Fraction of the plane or volume to cover (Eq. 10). With a fixed area weight (``log``
+        shapes) it is held at each step; with Eq. 8's the paper's penalty on the difference draws
+        towards it.
     callback
         Called after each step.
 
@@ -51,7 +52,7 @@ def soft_search(
         What was found, and the history of the soft masks: ``"loss"``, ``"preserved"``,
         ``"deleted"``, ``"area_fraction"``, each (steps, M), and ``"sharpness"`` (steps,).
     """
-    curves = start.detach()
+    curves, space = start.detach(), perturbation.space
     parameters = curves.tensors()
     groups = []
     for name, rate in preset.rates.items():
@@ -68,10 +69,10 @@ def soft_search(
     held = None if preset.area_weight is None else area
     for step in range(preset.steps):
         if held is not None:
-            _hold_area(curves, held * perturbation.plane.area)
+            _hold_share(curves, held, space)
         mask = curves.mask(perturbation.points, sharpness[step])
         preserved, deleted = perturbation.similarities(objective, mask, which)
-        fraction = curves.area() / perturbation.plane.area
+        fraction = curves.share(space)
         loss = deleted - preserved + preset.spectral_weight * curves.spectral_energy()
         if area is None:
             loss = loss + area_weight(preset, preserved, step) * fraction
@@ -91,9 +92,9 @@ def soft_search(
 
     curves = curves.detach()
     if held is not None:
-        curves = scaled_to_area(curves, perturbation.plane, held)
+        curves = scaled_to_area(curves, space, held)
     preserved, deleted = perturbation.judge(objective, curves, which)
-    fraction = curves.area_inside(perturbation.plane) / perturbation.plane.area
+    fraction = curves.share_inside(space)
     loss = deleted - preserved
     if area is None and preset.area_weight is not None:
         loss = loss + preset.area_weight * fraction
@@ -136,6 +137,6 @@ def area_weight(preset: Preset, preserved: Tensor, step: int) -> Tensor | float:
 
 
 @torch.no_grad()
-def _hold_area(curves: FourierContour, area: float) -> None:
-    """Rescale ``log`` curves to an area, in place: area goes with exp(2 size)."""
-    curves.size.add_(0.5 * torch.log(area / curves.area()))
+def _hold_share(curves: Shape, share: float, space: Space) -> None:
+    """Rescale ``log`` shapes to a share of their space, in place: it goes with exp(n size)."""
+    curves.size.add_(torch.log(share / curves.share(space)) / curves.center.shape[1])

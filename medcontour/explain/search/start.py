@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from medcontour.contour import FourierContour
+from medcontour.contour import Shape, round_shapes, unit_share
 from medcontour.explain.objectives.objective import Objective
 from medcontour.explain.perturbation import Perturbation
 
@@ -64,7 +63,7 @@ def evidence_map(
     Returns
     -------
     Tensor
-        (M, H, W): positive where more mask lowers ``-similarity(preserved) +
+        (M, H, W) or (M, D, H, W): positive where more mask lowers ``-similarity(preserved) +
         similarity(deleted)``.
     """
     if which is None:
@@ -84,7 +83,8 @@ def promising_discs(
     area_weight: float,
     count: int,
     radii: Sequence[float] = START.radii,
-) -> FourierContour:
+    harmonics: int = 5,
+) -> Shape:
     """Discs for which the evidence map, summed over them, promises most; no evaluation.
 
     To first order a mask gains the sum of the evidence under it, less its area's price. That
@@ -94,7 +94,7 @@ def promising_discs(
     Parameters
     ----------
     evidence
-        (B, H, W), see `evidence_map`.
+        (B, H, W) or (B, D, H, W), see `evidence_map`.
     perturbation
         Its images.
     area_weight
@@ -102,69 +102,73 @@ def promising_discs(
     count
         How many an image.
     radii
-        In plane coordinates.
+        In plane or volume coordinates.
+    harmonics
+        K of curves, L of surfaces.
 
     Returns
     -------
-    FourierContour
-        B * count circles (log parametrisation), image by image.
+    Shape
+        B * count circles or spheres (log parametrisation), image by image.
     """
     promise = torch.stack(
         [_summed_over_discs(evidence, perturbation, radius) for radius in radii], 1
     )
     sizes = evidence.new_tensor(radii)
-    price = area_weight * math.pi / perturbation.plane.area * sizes.square()
+    axes = evidence.ndim - 1
+    ones = (1,) * axes
+    price = area_weight * unit_share(perturbation.space) * sizes**axes
     points = perturbation.points
     low, high = perturbation.bounds
     outside = ((points < low) | (points > high)).any(-1)
-    promise = promise - price.view(1, -1, 1, 1)
-    promise = promise - _aside(evidence, points) * promise.abs().amax((-1, -2, -3)).view(
-        -1, 1, 1, 1
+    promise = promise - price.view(1, -1, *ones)
+    promise = promise - _aside(evidence, points) * promise.abs().flatten(1).amax(1).view(
+        -1, 1, *ones
     )
     promise = promise.masked_fill(outside, -torch.inf)
-    flat = points.reshape(-1, 2)
+    flat = points.flatten(0, -2)
     centers, chosen = [], []
     for _ in range(count):
         best = promise.flatten(1).argmax(1)
         size, place = sizes[best // len(flat)], flat[best % len(flat)]
         centers.append(place)
         chosen.append(size)
-        away = (points - place.view(-1, 1, 1, 2)).norm(dim=-1).unsqueeze(1)
-        larger = torch.maximum(size.view(-1, 1), sizes).view(-1, len(radii), 1, 1)
+        away = (points - place.view(-1, *ones, axes)).norm(dim=-1).unsqueeze(1)
+        larger = torch.maximum(size.view(-1, 1), sizes).view(-1, len(radii), *ones)
         alike = (size.log().view(-1, 1) - sizes.log()).abs() < START.alike
-        taken = (away < START.apart * larger) & alike.view(-1, len(radii), 1, 1)
+        taken = (away < START.apart * larger) & alike.view(-1, len(radii), *ones)
         promise = promise.masked_fill(taken, -torch.inf)
-    return FourierContour.circles(
-        torch.stack(centers, 1).reshape(-1, 2), torch.stack(chosen, 1).reshape(-1)
+    return round_shapes(
+        torch.stack(centers, 1).flatten(0, 1), torch.stack(chosen, 1).reshape(-1), harmonics
     )
 
 
 def _aside(evidence: Tensor, points: Tensor) -> Tensor:
-    """(B, 1, H, W): a little for every step away from the evidence's middle.
+    """(B, 1, ...): a little for every step away from the evidence's middle.
 
     A disc within even evidence promises the same wherever it lies: the middle is then the best
     place, and rounding does not choose it.
     """
     positive = evidence.clamp_min(0).unsqueeze(-1)
-    middle = (positive * points).sum((-2, -3)) / positive.sum((-2, -3)).clamp_min(1e-12)
-    away: Tensor = (points - middle.view(-1, 1, 1, 2)).norm(dim=-1).unsqueeze(1)
+    places = tuple(range(1, evidence.ndim))
+    middle = (positive * points).sum(places) / positive.sum(places).clamp_min(1e-12)
+    middle = middle.view(-1, *(1,) * len(places), len(places))
+    away: Tensor = (points - middle).norm(dim=-1).unsqueeze(1)
     return START.nearer * away
 
 
 def _summed_over_discs(evidence: Tensor, perturbation: Perturbation, radius: float) -> Tensor:
-    """(B, H, W): the evidence under a disc about each pixel, by the Fourier transform."""
-    height, width = evidence.shape[-2:]
-    along_height, along_width = perturbation.input_pixel
-
-    def offsets(pixels: int, side: float) -> Tensor:
+    """(B, ...): the evidence under a disc or ball about each pixel, by the Fourier transform."""
+    extent, sides = evidence.shape[1:], perturbation.input_pixel
+    places = tuple(range(1, evidence.ndim))
+    squared = evidence.new_zeros(())
+    for pixels, side in zip(extent, sides, strict=True):
         index = torch.arange(2 * pixels, device=evidence.device)
-        return torch.minimum(index, 2 * pixels - index) * side
-
-    rho = torch.hypot(
-        offsets(height, along_height).unsqueeze(1), offsets(width, along_width).unsqueeze(0)
-    )
-    disc = ((radius - rho) / min(along_height, along_width) + 0.5).clamp(0, 1)
-    double = (2 * height, 2 * width)  # so that nothing wraps around the edge
-    spectrum = torch.fft.rfft2(evidence, s=double) * torch.fft.rfft2(disc.to(evidence.dtype))
-    summed: Tensor = torch.fft.irfft2(spectrum, s=double)[..., :height, :width]
-    return summed
+        offsets = torch.minimum(index, 2 * pixels - index) * side
+        squared = squared.unsqueeze(-1) + offsets.square()
+    disc = ((radius - squared.sqrt()) / min(sides) + 0.5).clamp(0, 1)
+    double = [2 * pixels for pixels in extent]  # so that nothing wraps around the edge
+    spectrum = torch.fft.rfftn(evidence, s=double, dim=places)
+    spectrum = spectrum * torch.fft.rfftn(disc.to(evidence.dtype))
+    summed: Tensor = torch.fft.irfftn(spectrum, s=double, dim=places)
+    return summed[(slice(None), *(slice(pixels) for pixels in extent))]

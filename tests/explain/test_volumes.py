@@ -1,0 +1,196 @@
+"""Volumes explained by closed surfaces: the same search, one dimension up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from planted_volumes import GRID, BrightVoxels, PlantedVolumes, plant_volumes
+from scipy.ndimage import gaussian_filter
+from torch import nn
+
+import medcontour as mc
+from medcontour.contour import HarmonicSurface, VolumeGeometry
+from medcontour.errors import MedcontourError
+from medcontour.explain import (
+    BACKGROUNDS,
+    PRESETS,
+    ExtremalContours,
+    GaussianBackground,
+    InpaintBackground,
+    Perturbation,
+    TargetObjective,
+    optimise,
+)
+
+
+@pytest.fixture(scope="module")
+def planted() -> PlantedVolumes:
+    return plant_volumes([(0.4, 0.3, 0.2), (-0.4, -0.3, -0.4), (0.0, 0.1, 0.05)], [0.25, 0.2, 0.35])
+
+
+def problem(planted: PlantedVolumes) -> tuple[Perturbation, TargetObjective]:
+    volumes, network = planted.volumes, BrightVoxels().requires_grad_(False)
+    perturbation = Perturbation.of_images(volumes, torch.zeros_like(volumes), GRID.spacing)
+    return perturbation, TargetObjective(network, volumes, perturbation.background, 0)
+
+
+def test_the_surface_lies_in_the_ball_keeps_the_score_and_takes_it_away(
+    planted: PlantedVolumes,
+) -> None:
+    explain = mc.ExtremalContours(BrightVoxels(), pixel_spacing=GRID.spacing)
+    fit = explain.fit(planted.volumes, target=0)
+    assert isinstance(fit.contours, HarmonicSurface)
+    assert (fit.evaluations <= 60).all()
+    for row in range(3):  # of what the network scores, a star-convex part: its middle is inside
+        assert planted.truth[row : row + 1].contains(fit.contours.center[row])[0]
+    assert (fit.preserved > 0.9).all()
+    assert (fit.deleted < 0.1).all()
+    assert (planted.dice(fit.contours) > 0.7).all(), planted.dice(fit.contours)
+    slices, rows, columns = (3 * count for count in (GRID.slices, GRID.rows, GRID.columns))
+    finer = VolumeGeometry(slices, rows, columns, tuple(length / 3 for length in GRID.spacing))
+    counted = fit.contours.contains(finer.voxel_centres()).float().flatten(1).mean(1)
+    assert fit.area_fraction.tolist() == pytest.approx(counted.tolist(), rel=0.05)
+    with pytest.raises(TypeError, match="surfaces"):
+        _ = fit.curves
+
+
+def test_maps_are_volumes_and_nothing_is_left_in_the_network(planted: PlantedVolumes) -> None:
+    network = nn.Sequential(
+        nn.Conv3d(1, 3, 3, padding=1),
+        nn.BatchNorm3d(3),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool3d(1),
+        nn.Flatten(),
+    ).train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    maps = mc.ExtremalContours(network).attribute(planted.volumes[:1], target=1)
+    assert maps.shape == (1, 1, 16, 40, 36)
+    assert not maps.requires_grad
+    assert float(maps.min()) >= 0
+    assert float(maps.max()) <= 1
+    assert network.training
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert all(p.requires_grad and p.grad is None for p in network.parameters())
+
+
+def test_an_embedding_is_explained_too(planted: PlantedVolumes) -> None:
+    embed = nn.Sequential(nn.AvgPool3d((4, 8, 9)), nn.Flatten())
+    fit = ExtremalContours(embed, background="mean").fit(planted.volumes[:1])
+    assert float(fit.preserved - fit.deleted) > 0.5
+    assert planted.truth[:1].contains(fit.contours.center[0])[0]
+
+
+@pytest.mark.slow
+def test_alone_a_volume_has_the_surface_that_it_has_among_others(planted: PlantedVolumes) -> None:
+    explain = ExtremalContours(BrightVoxels(), pixel_spacing=GRID.spacing)
+    together = explain.attribute(planted.volumes, target=0)
+    for row in range(3):
+        alone = explain.attribute(planted.volumes[row : row + 1], target=0)
+        assert (alone[0] - together[row]).abs().mean() < 0.01
+
+
+@pytest.mark.parametrize("area", [0.01, 0.1])
+def test_a_fixed_volume_is_held(planted: PlantedVolumes, area: float) -> None:
+    fit = optimise(*problem(planted), replace(PRESETS["fast"], steps=10, model_steps=6), area=area)
+    assert fit.area_fraction.tolist() == pytest.approx([area] * 3, rel=0.02)
+
+
+@pytest.mark.parametrize(("preset", "area"), [("fast", 0.6), ("fast", 0.00001), ("paper", 0.0002)])
+def test_a_volume_out_of_reach_is_a_sentence(
+    planted: PlantedVolumes, preset: str, area: float
+) -> None:
+    with pytest.raises(MedcontourError, match=r"one surface holds from 0\.000\d to 0\.524"):
+        optimise(*problem(planted), preset, area=area)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", ["paper", "thorough"])
+def test_the_other_presets_find_it(planted: PlantedVolumes, preset: str) -> None:
+    chosen = PRESETS[preset] if preset != "paper" else replace(PRESETS[preset], steps=400)
+    fit = optimise(*problem(planted), chosen)
+    # The paper's radius is 0.1 at least and its surface has no frame.
+    assert (planted.dice(fit.contours) > (0.5 if preset == "paper" else 0.7)).all()
+    assert fit.contours.parametrisation == chosen.parametrisation
+    assert (fit.deleted < 0.2).all()
+
+
+def test_a_search_goes_on_from_a_surface_that_is_given(planted: PlantedVolumes) -> None:
+    perturbation, objective = problem(planted)
+    fit = optimise(perturbation, objective, "fast", start=planted.truth)
+    assert (planted.dice(fit.contours) > 0.6).all()
+    assert (fit.preserved > 0.9).all()
+    assert (fit.evaluations <= 10).all()
+
+
+def test_a_pair_at_a_time_has_the_gradients_of_all_at_once(planted: PlantedVolumes) -> None:
+    limited, objective = problem(planted)
+    assert limited.most == 2
+    which = torch.arange(3)
+    gradients = []
+    for perturbation in (limited, replace(limited, most=None)):
+        mask = torch.full(planted.mask.shape, 0.5).requires_grad_(True)
+        preserved, deleted = perturbation.similarities(objective, mask, which)
+        gradients.append(torch.autograd.grad((preserved - deleted).sum(), mask)[0])
+    assert torch.allclose(*gradients, atol=1e-7)
+
+
+def test_a_single_slice_is_a_volume_as_well() -> None:
+    volume = torch.zeros(1, 1, 1, 32, 32)
+    volume[..., 8:16, 16:24] = 1.0
+    network = nn.Sequential(nn.AvgPool3d((1, 8, 8)), nn.Flatten())
+    maps = ExtremalContours(network, background="mean").attribute(volume, target=6)
+    assert bool(maps[0, 0, 0, 12, 20] > 0.5)
+    assert bool(maps[0, 0, 0, 28, 4] < 0.5)
+
+
+@pytest.mark.parametrize("name", [name for name in BACKGROUNDS if name != "inpaint"])
+def test_baselines_of_volumes_smooth_along_all_three_axes(
+    planted: PlantedVolumes, name: str
+) -> None:
+    ground = BACKGROUNDS[name](planted.volumes)
+    assert ground.shape == planted.volumes.shape
+    assert ground.is_contiguous()
+    inside = planted.mask.unsqueeze(1) > 0
+    if name != "blur":  # which is nearly a box of 21 pixels, and here wider than the volume is deep
+        assert float(ground[inside].mean()) < 0.75 * float(planted.volumes[inside].mean())
+    steps = [float(ground.diff(dim=axis).abs().mean()) for axis in (2, 3, 4)]
+    own = [float(planted.volumes.diff(dim=axis).abs().mean()) for axis in (2, 3, 4)]
+    if name != "texture":  # which puts the grain back on
+        assert all(smooth < 0.7 * rough for smooth, rough in zip(steps, own, strict=True))
+
+
+def test_a_gaussian_in_millimetres_is_scipys(planted: PlantedVolumes) -> None:
+    ours = GaussianBackground(2.0, GRID.spacing)(planted.volumes)[0, 0].numpy()
+    sigma = [2.0 / spacing for spacing in GRID.spacing]
+    radius = [max(1, round(3 * s)) for s in sigma]
+    theirs = gaussian_filter(planted.volumes[0, 0].numpy(), sigma, mode="mirror", radius=radius)
+    assert ours == pytest.approx(theirs, abs=1e-5)
+    for spacing in ((1.0, 1.0), (1.0,)):
+        with pytest.raises(MedcontourError, match="one number for each"):
+            GaussianBackground(2.0, spacing)(planted.volumes)
+
+
+def test_what_does_not_fit_a_volume_is_a_sentence(planted: PlantedVolumes) -> None:
+    network = BrightVoxels()
+    with pytest.raises(MedcontourError, match="does not fit images of shape"):
+        ExtremalContours(network, pixel_spacing=(1.0, 1.0)).fit(planted.volumes, target=0)
+    with pytest.raises(MedcontourError, match="not positive"):
+        ExtremalContours(network, pixel_spacing=(1.0, 0.0, 1.0))
+    with pytest.raises(MedcontourError, match="filled in from its surroundings"):
+        ExtremalContours(network, background="inpaint").fit(planted.volumes, target=0)
+    with pytest.raises(MedcontourError, match="filled in from its surroundings"):
+        InpaintBackground(4.0)(planted.volumes)
+    with pytest.raises(MedcontourError, match=r"\(B, C, D, H, W\)"):
+        ExtremalContours(network).fit(planted.volumes[0, 0], target=0)
+    with pytest.raises(TypeError, match="no one plane"):
+        _ = problem(planted)[0].plane
+
+
+def test_where_nothing_can_be_taken_away_no_number_is_spoilt() -> None:
+    even = torch.ones(1, 1, 8, 12, 10)
+    fit = ExtremalContours(BrightVoxels(), background="mean").fit(even, target=0)
+    numbers = torch.cat([tensor.flatten() for tensor in fit.contours.tensors().values()])
+    assert np.isfinite(numbers.numpy()).all()
