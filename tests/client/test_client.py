@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ import pydicom
 import pytest
 from medcontour_client import AsyncClient, Client, JobCancelled, ServerError, outlines_of
 from server_process import ROOT, Running, running
+from write_client import PACKAGE, waiting
 
 import medcontour as mc
 
@@ -133,16 +134,10 @@ def test_async_does_the_same(server: Running, tmp_path: Path) -> None:
         other.submit(asyncio.run, story()).result()
 
 
-def test_both_clients_have_the_same_verbs() -> None:
-    sync, later = (
-        {
-            name: list(inspect.signature(verb).parameters)
-            for name, verb in vars(kind).items()
-            if not name.startswith("_")
-        }
-        for kind in (Client, AsyncClient)
-    )
-    assert sync == later
+def test_the_client_that_waits_is_written_from_the_other() -> None:
+    written = (PACKAGE / "client.py").read_text()
+    assert written == waiting((PACKAGE / "asynchronous.py").read_text())
+    assert not re.search(r"\ba?sync|\bawait", written.partition("class Client")[2])
 
 
 def test_what_is_refused_is_said_in_a_sentence(server: Running, client: Client) -> None:

@@ -50,6 +50,7 @@ class AsyncClient:
     >>> async with AsyncClient("http://127.0.0.1:8765") as client:  # doctest: +SKIP
     ...     study = await client.open("ct_study")
     ...     suggestion = await client.suggest(study)
+    ...     await client.export(study, "rtstruct", to="rtstruct.dcm")
     """
 
     def __init__(self, url: str, key: str | None = None, timeout: float = 120.0) -> None:
@@ -124,7 +125,8 @@ class AsyncClient:
         clicks = np.asarray(points, dtype=np.float64).reshape(-1, 3).tolist()
         given: dict[str, Any] = {"points": clicks, "polygons": drawn}
         begun = await self._do(calls.begin(study, "snap", **{k: v for k, v in given.items() if v}))
-        made: dict[str, Any] = (await self.result(begun, progress))["suggestion"]
+        result = await self.result(begun, progress)
+        made: dict[str, Any] = result["suggestion"]
         return made
 
     async def contour_map(
@@ -132,7 +134,8 @@ class AsyncClient:
     ) -> dict[str, Any]:
         """Find a slice's best contour of each area; ``levels``, the smallest first."""
         begun = await self._do(calls.begin(study, "map", slice=int(slice)))
-        made: dict[str, Any] = (await self.result(begun, progress))["map"]
+        result = await self.result(begun, progress)
+        made: dict[str, Any] = result["map"]
         return made
 
     async def suggestion(self, study: AnyStudy, *, edited: bool = False) -> dict[str, Any]:
@@ -235,7 +238,8 @@ class AsyncClient:
                             yield Job.read(json.loads(line[6:]))
             except httpx.TransportError:
                 pass
-            if (await self._still(id)).ended:
+            job = await self._still(id)
+            if job.ended:
                 return
 
     async def result(self, job: Job, progress: Progress | None = None) -> dict[str, Any]:

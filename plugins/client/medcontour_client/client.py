@@ -1,4 +1,4 @@
-"""The client that waits for the server."""
+"""The client that waits for the server: written from ``asynchronous.py``."""
 
 from __future__ import annotations
 
@@ -124,7 +124,8 @@ class Client:
         clicks = np.asarray(points, dtype=np.float64).reshape(-1, 3).tolist()
         given: dict[str, Any] = {"points": clicks, "polygons": drawn}
         begun = self._do(calls.begin(study, "snap", **{k: v for k, v in given.items() if v}))
-        made: dict[str, Any] = self.result(begun, progress)["suggestion"]
+        result = self.result(begun, progress)
+        made: dict[str, Any] = result["suggestion"]
         return made
 
     def contour_map(
@@ -132,7 +133,8 @@ class Client:
     ) -> dict[str, Any]:
         """Find a slice's best contour of each area; ``levels``, the smallest first."""
         begun = self._do(calls.begin(study, "map", slice=int(slice)))
-        made: dict[str, Any] = self.result(begun, progress)["map"]
+        result = self.result(begun, progress)
+        made: dict[str, Any] = result["map"]
         return made
 
     def suggestion(self, study: AnyStudy, *, edited: bool = False) -> dict[str, Any]:
@@ -171,7 +173,8 @@ class Client:
         self, study: AnyStudy, file: str | os.PathLike[str], names: Sequence[str] = ()
     ) -> dict[str, Any]:
         """Take over an edited file of any format, and give the edit report."""
-        with self._leased(study) as lease, Path(file).open("rb") as content:
+        with self._leased(study) as lease:
+            content = Path(file).read_bytes()
             return self._do(calls.edit_file(study, names, lease), content)
 
     def edit_report(self, study: AnyStudy) -> dict[str, Any]:
@@ -234,7 +237,8 @@ class Client:
                             yield Job.read(json.loads(line[6:]))
             except httpx.TransportError:
                 pass
-            if self._still(id).ended:
+            job = self._still(id)
+            if job.ended:
                 return
 
     def result(self, job: Job, progress: Progress | None = None) -> dict[str, Any]:
