@@ -90,6 +90,8 @@ def could_identify(part: str) -> bool:
         return False
     if _DATE.search(stem) or "^" in stem or "," in stem or "=" in stem:
         return True
+    if not stem.isprintable():  # bytes of another encoding: what they say is not known
+        return True
     words = _LETTERS.findall(stem)
     unknown = [word for word in words if len(word) > 1 and word.casefold() not in _WORDS]
     # Scripts without small letters have none to tell a name by.

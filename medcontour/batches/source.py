@@ -164,8 +164,9 @@ def write_paths(file: Path, studies: Iterable[Study]) -> None:
 
 def study_of(name: str, salt: str, signature: str, path: str, uid: str | None) -> Study:
     """Give a series its key and its part, by a name that it has wherever results go."""
-    key = hashlib.blake2b(name.encode(), key=salt.encode(), digest_size=8).hexdigest()
-    part = int(hashlib.sha256(name.encode()).hexdigest()[:12], 16)
+    own = name.encode("utf-8", "surrogateescape")  # a file's name may be any bytes
+    key = hashlib.blake2b(own, key=salt.encode(), digest_size=8).hexdigest()
+    part = int(hashlib.sha256(own).hexdigest()[:12], 16)
     return Study(lettered(key), part, signature, path, uid)
 
 

@@ -111,7 +111,7 @@ def listed_scans(
     series, notes = _series(dicom, passed, progress, known)
     counted = [f"Passed over: {count} {what}." for what, count in sorted(passed.items())]
     scans = sorted([*found, *series], key=lambda scan: (scan.path, scan.series or ""))
-    return scans, (*files.notes, *notes, *counted)
+    return scans, tuple(dict.fromkeys((*files.notes, *notes, *counted)))
 
 
 def files_signature(files: Iterable[Path]) -> str:

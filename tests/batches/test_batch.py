@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import resource
 import shutil
 from collections.abc import Iterator
@@ -295,6 +296,20 @@ def test_an_error_that_nobody_foresaw_is_of_its_series_alone(
     assert (made.done, len(made.failed)) == (PICTURES, 2)
     assert any(said in reason for reason in made.failed.values())
     assert "Geheimrat" not in str(made.failed)
+
+
+def test_a_name_that_is_no_text_is_one_like_others(bundle: Path, tmp_path: Path) -> None:
+    """A file's name may be any bytes: of an encoding of long ago, or with a line's end."""
+    names = (b"M\xfcller.png", b"two\nlines.png", b"<b>.png")
+    for n, name in enumerate(names):
+        write_picture(tmp_path / "named" / os.fsdecode(name), spot=n == 0)
+    made = mc.batch(tmp_path / "named", bundle, tmp_path / "out", formats=["coco", "report"])
+    assert (made.done, made.failed) == (len(names), {})
+    for name in ("summary.csv", "summary.html", "*/*.json", "*/report.html"):
+        for file in made.folder.glob(name):
+            assert "ller" not in file.read_text(encoding="utf-8")
+    again = mc.batch(tmp_path / "named", bundle, tmp_path / "out", formats=["coco", "report"])
+    assert (again.done, again.before) == (0, len(names))
 
 
 def test_results_within_the_archive_are_no_scans(archive: Path, bundle: Path) -> None:

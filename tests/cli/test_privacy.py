@@ -195,6 +195,7 @@ PERSONS = (
     *("doe-john", "Doe^John", "Doe,John", "O'Brien", "Müller.nii.gz", "王小明", "PAT-4711", "4711"),
     *("1961-02-03", "19610203", "03.02.1961", "3-2-1961", "03021961", "ct_19610203", "case_471100"),
     "ct_mueller_juergen",
+    *(name.decode("utf-8", "surrogateescape") for name in (b"ct_\xfc.png", b"bad\xff.nii.gz")),
 )
 FILES = (
     *("IM000123.dcm", "IM6", "00000042", "1.2.840.10008.5.1.4.1.dcm", "ct_study", "slice_07.dcm"),
