@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from monai.networks import nets
 from planted_volumes import GRID, BrightVoxels, PlantedVolumes, plant_volumes
 from scipy.ndimage import gaussian_filter
 from torch import nn
@@ -187,6 +188,23 @@ def test_what_does_not_fit_a_volume_is_a_sentence(planted: PlantedVolumes) -> No
         ExtremalContours(network).fit(planted.volumes[0, 0], target=0)
     with pytest.raises(TypeError, match="no one plane"):
         _ = problem(planted)[0].plane
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["DenseNet121", "ResNet", "SEResNet50"])
+def test_monais_networks_of_volumes_are_explained(planted: PlantedVolumes, name: str) -> None:
+    torch.manual_seed(0)
+    blocks = "basic", [1, 1, 1, 1], [8, 16, 32, 64]
+    networks = {
+        "DenseNet121": lambda: nets.DenseNet121(3, in_channels=1, out_channels=2),
+        "ResNet": lambda: nets.ResNet(*blocks, spatial_dims=3, n_input_channels=1, num_classes=2),
+        "SEResNet50": lambda: nets.SEResNet50(spatial_dims=3, in_channels=1, num_classes=2),
+    }
+    volume = nn.functional.interpolate(planted.volumes[:1], (32, 32, 32))
+    fit = ExtremalContours(networks[name]().eval()).fit(volume, target=1)
+    assert (fit.evaluations <= 60).all()
+    assert torch.isfinite(fit.preserved - fit.deleted).all()
+    assert fit.contours.mask(fit.contours.center.view(1, 1, 1, 3)).shape == (1, 1, 1, 1)
 
 
 def test_where_nothing_can_be_taken_away_no_number_is_spoilt() -> None:
