@@ -88,13 +88,13 @@ def presence_network(cases: Cases, steps: int) -> nn.Module:
     part = cases.part("train")
     optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps)
-    chance = torch.Generator().manual_seed(SEED)
+    generator = torch.Generator().manual_seed(SEED)
     for _ in range(steps):
-        rows = torch.randint(len(part.labels), (8,), generator=chance)
+        rows = torch.randint(len(part.labels), (8,), generator=generator)
         batch = part.volumes[rows]
-        batch = batch.flip([axis for axis in (2, 3) if torch.rand((), generator=chance) < 0.5])
-        moved = [int(torch.randint(-4, 5, (), generator=chance)) for _ in range(2)]
-        batch = batch.roll(moved, (3, 4)) * (0.8 + 0.4 * torch.rand((), generator=chance))
+        batch = batch.flip([axis for axis in (2, 3) if torch.rand((), generator=generator) < 0.5])
+        moved = [int(torch.randint(-4, 5, (), generator=generator)) for _ in range(2)]
+        batch = batch.roll(moved, (3, 4)) * (0.8 + 0.4 * torch.rand((), generator=generator))
         loss = F.binary_cross_entropy_with_logits(network(batch)[:, 0], part.labels[rows])
         optimiser.zero_grad()
         loss.backward()
