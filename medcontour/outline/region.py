@@ -251,10 +251,9 @@ def outline_candidates(
     polarity = images.new_zeros(count) if polarity is None else polarity
     known = torch.tanh(polarity / REGION.polarity_scale)
     against = REGION.polarity_weight * (1 - sign * known.repeat_interleave(tries)) / 2
-    own = torch.sqrt(evidence.area().float() / math.pi).detach()
-    radii = (own[:, None] * scales).clamp(
-        REGION.least_start * plane.pixel, REGION.most_start * min(plane.extent)
-    )
+    least = REGION.least_start * plane.pixel  # smaller evidence says no more of size than this
+    own = torch.sqrt(evidence.area().float() / math.pi).detach().clamp_min(least)
+    radii = (own[:, None] * scales).clamp(least, REGION.most_start * min(plane.extent))
     centers = evidence.center.detach().float().repeat_interleave(tries, 0)
     curves = FourierContour.circles(centers, radii.flatten())
     both = radii[:, ::2]  # the two polarities of a radius read the same blurred image

@@ -121,7 +121,7 @@ def test_progress_is_told(planted: Planted, preset: str) -> None:
 
 @pytest.mark.slow
 def test_who_watches_is_told_what_each_image_has_cost(planted: Planted) -> None:
-    """Also where a second search follows the first, and where an image retires early."""
+    """Also where the linear model's contour is polished, and where an image retires early."""
     told: dict[int, list[float]] = {0: [], 1: [], 2: []}
     progress: list[int] = []
 
@@ -130,8 +130,10 @@ def test_who_watches_is_told_what_each_image_has_cost(planted: Planted) -> None:
         for image, cost in zip(which.tolist(), evaluations.tolist(), strict=True):
             told[image].append(cost)
 
-    # Nothing is good enough, so every image gets both searches.
-    preset = replace(PRESETS["fast"], second_above=-10.0)
+    # Nothing is good enough, so every image is polished.
+    polish = PRESETS["fast"].model_polish
+    assert polish is not None
+    preset = replace(PRESETS["fast"], model_polish=replace(polish, above=-10.0))
     fit = optimise(
         planted.perturbation,
         planted.objective(),
@@ -144,4 +146,4 @@ def test_who_watches_is_told_what_each_image_has_cost(planted: Planted) -> None:
         assert told[image] == sorted(told[image])
         # The last judgement, forward only, is not watched.
         assert total - 0.5 <= told[image][-1] <= total
-        assert total > preset.steps + 5
+        assert total > polish.steps + 5

@@ -111,10 +111,9 @@ def test_a_slice_without_marks_costs_nothing_more(sample_run: SampleRun) -> None
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
 def test_the_warning_reaches_the_terminal_the_report_and_the_json(tmp_path: Path) -> None:
     Image.fromarray((picture() * 255).astype(np.uint8)).save(tmp_path / "picture.png")
-    network = nn.Sequential(_Scaled(), by_the_pen())
     pred = {"channel_def": {"0": "healthy", "1": "ill"}}
     metadata = {"network_data_format": {"outputs": {"pred": pred}}}
-    scripted = torch.jit.script(network)
+    scripted = torch.jit.script(by_the_pen())
     save_net_with_metadata(scripted, str(tmp_path / "network.ts"), meta_values=metadata)
     command = [str(Path(sys.executable).parent / "medcontour"), "suggest", "picture.png"]
     done = subprocess.run(
@@ -130,10 +129,3 @@ def test_the_warning_reaches_the_terminal_the_report_and_the_json(tmp_path: Path
     assert told in (tmp_path / "out" / "report.html").read_text()
     saved = mc.Suggestion.read_json(tmp_path / "out")
     assert any(note.startswith(told) for note in saved.notes)
-
-
-class _Scaled(nn.Module):
-    """Brings 8 bits to 0 to 1."""
-
-    def forward(self, images: Tensor) -> Tensor:
-        return images / images.amax()

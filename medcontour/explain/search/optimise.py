@@ -14,7 +14,7 @@ from medcontour.explain.objectives.objective import Objective
 from medcontour.explain.perturbation import Perturbation
 from medcontour.explain.search.area import scaled_to_area
 from medcontour.explain.search.model_search import Callback, Found, model_search
-from medcontour.explain.search.preset import PRESETS, Preset
+from medcontour.explain.search.preset import PRESETS, Polish, Preset
 from medcontour.explain.search.soft_search import soft_search
 from medcontour.explain.search.start import START, evidence_map, promising_discs
 
@@ -104,11 +104,10 @@ def optimise(
     Minimises Eq. 5, ``-s(preserved) + s(deleted) + lambda_a * area + lambda_r * spectrum``, with
     the similarity s of the objective. Deterministic: nothing is drawn at random.
 
-    The paper's preset is the soft search alone. The fast one goes by the image: where a disc on
-    the evidence already holds more of the score than its area costs, the evidence is compact and
-    the linear model is followed from there; elsewhere the soft search finds what is spread out.
-    A contour that holds little of the score for its area gets the other search as well, and the
-    better one is kept.
+    The paper's preset is the soft search alone, from the middle. The others go by the image: where
+    a disc on the evidence already holds more of the score than its area costs, the evidence is
+    compact and the linear model is followed from there, and polished where something is left to
+    win; elsewhere the soft search goes from the disc and finds what is spread out.
 
     Parameters
     ----------
@@ -152,8 +151,8 @@ def optimise(
     elif start is None:
         found, history = search.by_the_image(everyone)
     else:
-        found = search.follow(everyone, start, None, steps=OPTIMISE.warm_steps)
-        if len(rows := everyone[found.loss > preset.second_above]):
+        found = search.follow(everyone, start, None, OPTIMISE.warm_steps)
+        if len(rows := everyone[found.loss > preset.anew_above]):
             found = _better(found, rows, search.by_the_image(rows, found.evaluations[rows])[0])
     if progress:
         progress(preset.most_steps, preset.most_steps)
@@ -209,7 +208,6 @@ class _Search:
         which: Tensor,
         start: Shape,
         evidence: Tensor | None,
-        *,
         steps: int,
         spent: Tensor | float = 0.0,
     ) -> Found:
@@ -232,42 +230,48 @@ class _Search:
     def by_the_image(
         self, rows: Tensor, before: Tensor | float = 0.0
     ) -> tuple[Found, dict[str, Tensor]]:
-        """Choose the search by the objective of the best disc, and try the other where it fails.
+        """Choose the search by the objective of the best disc.
 
         `before` is what the images have cost already, for the callback.
         """
         evidence = evidence_map(self.perturbation, self.objective, rows)
         discs, losses = self._best_discs(evidence, rows)
         looked = len(START.levels) + OPTIMISE.discs / 2
-        compact = losses < 0
         none = torch.zeros_like(losses)
         found = Found(discs, none + torch.inf, none, none, none, none + looked)
         history: dict[str, Tensor] = {}
-        steps, places = self.preset.model_steps, torch.arange(len(rows), device=rows.device)
+        places = torch.arange(len(rows), device=rows.device)
+        compact = losses < 0
+        # A disc that is worse than nothing at all points nowhere.
+        points = ~compact & (losses <= 1)
 
         def spent(some: Tensor) -> Tensor:
             return (found.evaluations + before)[some]
 
-        def follow(some: Tensor) -> Found:
-            own = spent(some)
-            return self.follow(rows[some], discs[some], evidence[some], steps=steps, spent=own)
-
         if len(some := places[compact]):
-            found = _better(found, some, follow(some))
-        if len(some := places[found.loss > self.preset.second_above]):
-            softened, told = self.soften(rows[some], spent=spent(some))
-            found = _better(found, some, softened)
-            history = told if len(some) == len(self.perturbation) else {}
-        if len(some := places[~compact & (found.loss > self.preset.second_above)]):
-            found = _better(found, some, follow(some))
-        if self.preset.polish is not None:
-            found = _better(found, places, self._polished(rows, found, spent(places)))
-        return found, history
+            followed = self.follow(
+                rows[some], discs[some], evidence[some], self.preset.model_steps, spent(some)
+            )
+            found = _better(found, some, followed)
+            found = self._polished(self.preset.model_polish, rows, some, found, before)
+        for some, start in ((places[points], discs[points]), (places[~compact & ~points], None)):
+            if len(some):
+                softened, told = self.soften(rows[some], start, spent(some))
+                found = _better(found, some, softened)
+                history = told if len(some) == len(self.perturbation) else {}
+        return self._polished(self.preset.polish, rows, places, found, before), history
 
-    def _polished(self, rows: Tensor, found: Found, spent: Tensor) -> Found:
-        """Search softly from what was found, at small rates: it is finished, not begun anew."""
-        polish = self.preset.polish
-        assert polish is not None
+    def _polished(
+        self,
+        polish: Polish | None,
+        rows: Tensor,
+        some: Tensor,
+        found: Found,
+        before: Tensor | float,
+    ) -> Found:
+        """Search some softly from what was found, at small rates: finished, not begun anew."""
+        if polish is None or not len(some := some[found.loss[some] > polish.above]):
+            return found
         preset = replace(
             self.preset,
             steps=polish.steps,
@@ -275,15 +279,16 @@ class _Search:
             sharpness=polish.sharpness,
             first_area_share=1.0,
         )
-        return soft_search(
+        polished, _ = soft_search(
             self.perturbation,
             self.objective,
-            rows,
-            found.contours,
+            rows[some],
+            found.contours[some],
             preset,
             area=self.area,
-            callback=self._tell(spent),
-        )[0]
+            callback=self._tell((found.evaluations + before)[some]),
+        )
+        return _better(found, some, polished)
 
     @property
     def _price(self) -> float:

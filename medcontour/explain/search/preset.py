@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from medcontour.contour import Parametrisation
@@ -51,11 +52,14 @@ class Polish:
         Learning rates of center, size, harmonics and frame, raised and let fall again.
     sharpness
         tau at the first step, annealed to 100.
+    above
+        The loss above which there is something left to win: contours below are left as they are.
     """
 
     steps: int
     rates: dict[str, float]
     sharpness: float
+    above: float = -math.inf
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,8 @@ class Preset:
     steps
         Steps of the soft search (`soft_search`), one evaluation each.
     model_steps
-        Steps of the search by a linear model (`model_search`), from the most promising disc; 0
-        leaves it and the evidence map out.
+        Steps of the search by a linear model (`model_search`), where the most promising disc says
+        that the evidence is compact; 0 leaves it and the evidence map out.
     parametrisation, harmonics, frame
         The curve: how the radius is parametrised, K, and whether the anisotropic frame is free.
         The model search wants ``log``.
@@ -93,14 +97,15 @@ class Preset:
         lambda_r of Eq. 5.
     normalise
         Whether an embedding objective is to be measured from the background.
-    second_above
-        Loss above which a contour holds little of the score for its area, so that the other
-        search is tried as well. Several lesions of a kind leave a high loss to each: then only a
-        contour around all of them has a low one.
+    anew_above
+        Loss above which a contour that was given to start from led to nothing, so that the search
+        begins anew.
     several
         The search for several contours at once (Eq. 11).
+    model_polish
+        What follows the linear model; None: nothing.
     polish
-        What follows the searches by the image, from the better contour; None: nothing.
+        What follows either search; None: nothing.
     """
 
     name: str
@@ -118,16 +123,21 @@ class Preset:
     first_area_share: float
     spectral_weight: float
     normalise: bool
-    second_above: float
+    anew_above: float
     several: JointSearch
+    model_polish: Polish | None = None
     polish: Polish | None = None
 
     @property
     def most_steps(self) -> int:
-        """Steps of all its searches together: an image takes so many at most."""
-        polish = 0 if self.polish is None else self.polish.steps
-        return self.steps + self.model_steps + polish
+        """Steps that an image takes at most: it goes one way or the other, and is then polished."""
+        after_model, after = (
+            0 if polish is None else polish.steps for polish in (self.model_polish, self.polish)
+        )
+        return max(self.steps, self.model_steps + after_model) + after
 
+
+_SMALL_RATES = {"center": 0.03, "size": 0.06, "harmonics": 0.05, "frame": 0.05}
 
 PRESETS: dict[str, Preset] = {
     # r0 goes through a sigmoid (slope 0.225 in the middle): its rate is 0.003 / 0.225.
@@ -147,7 +157,7 @@ PRESETS: dict[str, Preset] = {
         first_area_share=1.0,
         spectral_weight=0.01,
         normalise=False,
-        second_above=-0.3,
+        anew_above=-0.3,
         several=JointSearch(
             steps=1000,
             rates={"center": 0.003, "size": 0.003 / 0.225, "harmonics": 0.003},
@@ -159,7 +169,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "fast": Preset(
         name="fast",
-        steps=24,
+        steps=40,
         model_steps=18,
         parametrisation="log",
         harmonics=5,
@@ -170,10 +180,10 @@ PRESETS: dict[str, Preset] = {
         weight_decay=0.0,
         sharpness=8.0,
         area_weight=AREA_WEIGHT,
-        first_area_share=0.3,
+        first_area_share=1.0,
         spectral_weight=0.005,
         normalise=True,
-        second_above=0.3,
+        anew_above=0.3,
         several=JointSearch(
             steps=36,
             rates={"center": 0.03, "size": 0.1, "harmonics": 0.05, "frame": 0.05},
@@ -182,14 +192,11 @@ PRESETS: dict[str, Preset] = {
             sharpness=40.0,
             spectral_weight=0.03,
         ),
+        model_polish=Polish(steps=24, rates=_SMALL_RATES, sharpness=20.0, above=-0.7),
     ),
 }
 PRESETS["thorough"] = replace(
     PRESETS["fast"],
     name="thorough",
-    polish=Polish(
-        steps=60,
-        rates={"center": 0.03, "size": 0.06, "harmonics": 0.05, "frame": 0.05},
-        sharpness=20.0,
-    ),
+    polish=Polish(steps=60, rates=_SMALL_RATES, sharpness=20.0),
 )
