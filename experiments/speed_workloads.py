@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from PIL import Image
+from presence_network import shown_by_part
 from torch import Tensor, nn
 
 from medcontour.benchmark import Workload
@@ -28,11 +29,14 @@ Part = Literal["tuning", "reported"]
 
 PHANTOM_SEEDS = {"tuning": 510_000, "reported": 520_000}
 RUN_SEED = 530_000
+PRESENCE = {"lgg_flair": "presence on FLAIR"}
 HELD_OUT = 0.85
 """The brain network was trained on this share of each class, in index order."""
 
 
-def find_workloads(data: Path | None, images: int, part: Part = "reported") -> list[Workload]:
+def find_workloads(
+    data: Path | None, images: int, part: Part = "reported", networks: Path | None = None
+) -> list[Workload]:
     """Give each workload whose files are there.
 
     Parameters
@@ -45,6 +49,9 @@ def find_workloads(data: Path | None, images: int, part: Part = "reported") -> l
         At most so many images of each.
     part
         Which images.
+    networks
+        A folder of networks that ``presence_network.py`` trained, each named as its folder of
+        images in `data`.
     """
     workloads = [_nodules(images, part)]
     if data is None:
@@ -56,6 +63,9 @@ def find_workloads(data: Path | None, images: int, part: Part = "reported") -> l
             workloads.append(_brain(data, images, part))
         if (data / "imagenet_val").is_dir():
             workloads.append(_photographs(data, images, part))
+    for name in PRESENCE:
+        if networks is not None and (networks / name).is_dir():
+            workloads.append(_presence(data / name, networks / name, images, part))
     return workloads
 
 
@@ -150,6 +160,17 @@ def _photographs(data: Path, images: int, part: Part) -> Workload:
     targets = [int(row["class_index"]) + 1 for row in rows[:images]]
     network = _flat(data, "mobilenet_v1_0.25_128")
     return _of_network("photographs", network, tensors, targets, "embedding", 1.0)
+
+
+def _presence(data: Path, network: Path, images: int, part: Part) -> Workload:
+    """Images that a presence network calls rightly: of no part that it was trained on."""
+    classifier = load_classifier(network)
+    rows = shown_by_part(data, network)["tune" if part == "tuning" else "report"]
+    slices = (
+        classifier.prepare(_pixels(data / "images" / row["file"], "L"), (1.0, 1.0)).tensor
+        for row in rows
+    )
+    return _positive(PRESENCE[data.name], classifier, slices, min(images, len(rows)), 3.0)
 
 
 def _positive(

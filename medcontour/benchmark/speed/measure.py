@@ -240,7 +240,8 @@ def _contours(workload: Workload, which: slice, preset: Preset, keys: list[str])
     perturbation = workload.perturbation(which)
     own = workload.objective(perturbation, which, normalise=preset.normalise)
     judge = workload.objective(perturbation, which)
-    if preset.area_weight is not None:
+    # Eq. 8's weight is 1 and more where little is kept: an embedding's contours collapse by it.
+    if preset.area_weight is not None or workload.follows == "embedding":
         preset = replace(preset, area_weight=workload.area_weight)
     most = _most_evaluations(preset)
     marks = [share * most for share in SPEED.shares]
