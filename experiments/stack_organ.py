@@ -34,9 +34,9 @@ import medcontour as mc
 FIELD = 167
 """Voxels of 3 mm along a side of a picture: 500 mm, as the other scan has."""
 WINDOW = (-160.0, 240.0)
-SIDES = (36, 60, 101)
+SIDES = (20, 30, 45, 101)
 """Voxels along a side of the windows that are cut, the last the whole height of a slice."""
-WINDOWS = 6
+WINDOWS = 12
 """Drawn from each slice for each size."""
 LEAST = 60
 """Voxels of the organ that make a window one with it; with fewer, but any, it is left out."""
