@@ -32,7 +32,7 @@ def most_a_slice(settings: Settings) -> int:
     Examples
     --------
     >>> most_a_slice(Settings())
-    102
+    100
     """
     preset = PRESETS[settings.preset]
     steps = preset.most_steps

@@ -101,7 +101,7 @@ def test_the_spectral_weight_smooths() -> None:
     assert rough.contours.harmonics.shape == (1, 20, 2)
     assert smooth.contours.spectral_energy() < 0.1 * rough.contours.spectral_energy()
     apart = (rough.contours.center - smooth.contours.center).norm()
-    assert apart < 0.1
+    assert apart < 0.2  # a tenth of the image
 
 
 @pytest.mark.parametrize(

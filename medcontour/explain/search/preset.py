@@ -192,7 +192,7 @@ PRESETS: dict[str, Preset] = {
             sharpness=40.0,
             spectral_weight=0.03,
         ),
-        model_polish=Polish(steps=24, rates=_SMALL_RATES, sharpness=20.0, above=-0.7),
+        model_polish=Polish(steps=22, rates=_SMALL_RATES, sharpness=20.0, above=-0.7),
     ),
 }
 PRESETS["thorough"] = replace(
