@@ -18,6 +18,7 @@ from medcontour.explain.choices import (
     PresetName,
     with_defaults,
 )
+from medcontour.explain.images import check_fits, check_images, check_spacing
 from medcontour.explain.objectives.objective import (
     EmbeddingObjective,
     Objective,
@@ -151,11 +152,8 @@ class ExtremalContours:
                 f'There is no background "{background}"; choose from '
                 f"{list(get_args(BackgroundName))}."
             )
-        if pixel_spacing is not None and not all(length > 0 for length in pixel_spacing):
-            raise MedcontourError(
-                f"a pixel spacing of {pixel_spacing} is not positive; give millimetres between "
-                "rows and between columns."
-            )
+        if pixel_spacing is not None:
+            check_spacing(pixel_spacing)
         if outputs not in (None, *get_args(Outputs)):
             raise MedcontourError(
                 f'There are no outputs "{outputs}"; choose from {list(get_args(Outputs))}.'
@@ -180,8 +178,8 @@ class ExtremalContours:
         Parameters
         ----------
         images
-            (B, C, H, W) or volumes (B, C, D, H, W), as the model takes them; neither they nor
-            their gradient are changed.
+            (B, C, H, W) or volumes (B, C, D, H, W), float32, as the model takes them; neither they
+            nor their gradient are changed.
         target
             The class whose log-odds are to be kept and taken away, or one for each image; None for
             the embedding (Eq. 6), or where there is an `objective`.
@@ -194,19 +192,12 @@ class ExtremalContours:
         Raises
         ------
         MedcontourError
-            For inputs that are neither (B, C, H, W) nor (B, C, D, H, W), a target or a pixel
-            spacing that does not fit, or an area out of reach.
+            For inputs that are neither (B, C, H, W) nor (B, C, D, H, W), not float32 or not
+            finite, a target or a pixel spacing that does not fit, or an area out of reach.
         """
-        if images.ndim not in (4, 5) or not len(images):
-            raise MedcontourError(
-                f"the images have shape {tuple(images.shape)}; give a batch (B, C, H, W), or of "
-                "volumes (B, C, D, H, W)."
-            )
-        if self._pixel_spacing is not None and len(self._pixel_spacing) != images.ndim - 2:
-            raise MedcontourError(
-                f"a pixel spacing of {len(self._pixel_spacing)} numbers does not fit images of "
-                f"shape {tuple(images.shape)}; give one for each axis after the channels."
-            )
+        check_images(images)
+        if self._pixel_spacing is not None:
+            check_fits(self._pixel_spacing, images)
         if self._objective is not None and not (target is None and additional_forward_args is None):
             raise MedcontourError(
                 "a target or additional_forward_args say nothing beside an objective; give "

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from medcontour.errors import MedcontourError
 from medcontour.explain.choices import Background
+from medcontour.explain.images import check_fits, check_spacing
 
 __all__ = [
     "AUTOMATIC",
@@ -108,19 +109,15 @@ class GaussianBackground:
     pixel_spacing: tuple[float, ...] = (1.0, 1.0)
 
     def __post_init__(self) -> None:
-        if self.sigma_mm <= 0 or min(self.pixel_spacing) <= 0:
+        check_spacing(self.pixel_spacing)
+        if not 0 < self.sigma_mm < math.inf:
             raise MedcontourError(
-                f"a Gaussian of {self.sigma_mm:g} mm on pixels of {self.pixel_spacing} mm cannot "
-                "be made; give positive millimetres."
+                f"a Gaussian of {self.sigma_mm:g} mm cannot be made; give positive millimetres."
             )
 
     def __call__(self, images: Tensor) -> Tensor:
         """(B, C, H, W) or (B, C, D, H, W) blurred."""
-        if len(self.pixel_spacing) != images.ndim - 2:
-            raise MedcontourError(
-                f"a pixel spacing of {self.pixel_spacing} does not fit images of shape "
-                f"{tuple(images.shape)}; give one number for each of their axes."
-            )
+        check_fits(self.pixel_spacing, images)
         return gaussian_blur(images, [self.sigma_mm / spacing for spacing in self.pixel_spacing])
 
 
@@ -155,16 +152,27 @@ class InpaintBackground:
     pixel_spacing: tuple[float, float] = (1.0, 1.0)
 
     def __post_init__(self) -> None:
-        if self.size_mm <= 0 or min(self.pixel_spacing) <= 0:
+        check_spacing(self.pixel_spacing)
+        if not 0 < self.size_mm < math.inf:
             raise MedcontourError(
-                f"what is {self.size_mm:g} mm large on pixels of {self.pixel_spacing} mm cannot "
-                "be filled in; give positive millimetres."
+                f"what is {self.size_mm:g} mm large cannot be filled in; give positive millimetres."
             )
 
     def __call__(self, images: Tensor) -> Tensor:
         """(B, C, H, W) filled in."""
+        check_plane(images)
+        check_fits(self.pixel_spacing, images)
         row, column = self.pixel_spacing
         return ring_median(images, (self.size_mm / row, self.size_mm / column))
+
+
+def check_plane(images: Tensor) -> None:
+    """Refuse volumes, whose surroundings are no rings."""
+    if images.ndim != 4:
+        raise MedcontourError(
+            "a volume is not filled in from its surroundings; choose the background blur, "
+            "gaussian, wide, texture or mean."
+        )
 
 
 def ring_median(images: Tensor, size: tuple[float, float]) -> Tensor:
@@ -178,11 +186,7 @@ def ring_median(images: Tensor, size: tuple[float, float]) -> Tensor:
     MedcontourError
         For volumes, whose surroundings are no rings.
     """
-    if images.ndim != 4:
-        raise MedcontourError(
-            "a volume is not filled in from its surroundings; choose the background blur, "
-            "gaussian, wide, texture or mean."
-        )
+    check_plane(images)
     extent = images.shape[-2:]
     coarse = [
         max(1, min(length, math.ceil(10 * length / max(distance, 1e-6))))

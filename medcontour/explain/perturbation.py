@@ -11,6 +11,8 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from medcontour.contour import PlaneGeometry, Shape, Space, VolumeGeometry
+from medcontour.errors import MedcontourError
+from medcontour.explain.images import check_fits, check_spacing
 from medcontour.explain.objectives.objective import Objective
 
 __all__ = ["SHARP", "Perturbation"]
@@ -59,7 +61,15 @@ class Perturbation:
         """Perturb plain image tensors: their own pixels, of the given spacing, are the plane.
 
         The same of volumes, which go through the network a preserved and a deleted one at a time.
+
+        Raises
+        ------
+        MedcontourError
+            For a spacing that is not positive, or does not fit the images.
         """
+        if pixel_spacing is not None:
+            check_spacing(pixel_spacing)
+            check_fits(pixel_spacing, images)
         if images.ndim == 5:
             deep, row, column = (1.0, 1.0, 1.0) if pixel_spacing is None else pixel_spacing
             slices, rows, columns = images.shape[2:]
@@ -76,11 +86,14 @@ class Perturbation:
 
         Raises
         ------
-        TypeError
+        MedcontourError
             For volumes.
         """
         if not isinstance(self.space, PlaneGeometry):
-            raise TypeError("a volume has no one plane; what works on planes does not work on it")
+            raise MedcontourError(
+                "a volume has no one plane, and this works on planes alone; give its slices as "
+                "images (B, C, H, W), or explain it by ExtremalContours."
+            )
         return self.space
 
     @cached_property

@@ -18,12 +18,19 @@ from medcontour.errors import MedcontourError
 from medcontour.explain import (
     BACKGROUNDS,
     PRESETS,
+    AlteredViews,
     ExtremalContours,
     GaussianBackground,
     InpaintBackground,
     Perturbation,
     TargetObjective,
+    agreement,
+    area_map,
+    evidence_polarity,
+    from_nine_starts,
     optimise,
+    optimise_several,
+    spectral_sweep,
 )
 
 
@@ -186,8 +193,59 @@ def test_what_does_not_fit_a_volume_is_a_sentence(planted: PlantedVolumes) -> No
         InpaintBackground(4.0)(planted.volumes)
     with pytest.raises(MedcontourError, match=r"\(B, C, D, H, W\)"):
         ExtremalContours(network).fit(planted.volumes[0, 0], target=0)
-    with pytest.raises(TypeError, match="no one plane"):
-        _ = problem(planted)[0].plane
+
+
+def test_what_works_on_planes_refuses_volumes_before_it_searches(planted: PlantedVolumes) -> None:
+    perturbation, objective = problem(planted)
+    one, three = torch.ones(1), torch.arange(3)
+    for attempt in (
+        lambda: area_map(perturbation, objective, [0.1]),
+        lambda: from_nine_starts(perturbation.pick(three[:1]), objective),
+        lambda: spectral_sweep(perturbation, objective, [0.1]),
+        lambda: agreement(perturbation, planted.truth, one, one, 1.0),
+        lambda: optimise_several(perturbation, objective, 2),
+        lambda: evidence_polarity(perturbation, objective, planted.truth, three),
+        lambda: AlteredViews.of(perturbation, 0),
+    ):
+        with pytest.raises(MedcontourError, match="no one plane"):
+            attempt()
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 8, 16, 16), (1, 1, 16, 16)])
+def test_a_spacing_that_no_image_has_is_a_sentence(shape: tuple[int, ...]) -> None:
+    images = torch.zeros(shape)
+    for spacing in ((1.0,) * (len(shape) - 3), (1.0,) * (len(shape) - 1)):
+        for use in (
+            lambda s: Perturbation.of_images(images, images, s),
+            lambda s: GaussianBackground(2.0, s)(images),
+            lambda s: ExtremalContours(nn.Flatten(), pixel_spacing=s).fit(images, target=0),
+        ):
+            with pytest.raises(MedcontourError, match="one number for each axis"):
+                use(spacing)
+    fill = InpaintBackground(4.0, (2.0, 1.0, 1.0))
+    with pytest.raises(MedcontourError, match=r"filled in from|one number for each axis"):
+        fill(images)
+    for length in (0.0, -1.0, float("nan"), float("inf")):
+        for make in (InpaintBackground, GaussianBackground):
+            with pytest.raises(MedcontourError, match="is not positive"):
+                make(2.0, (1.0, length))
+            with pytest.raises(MedcontourError, match="positive millimetres"):
+                make(length)
+        with pytest.raises(MedcontourError, match="is not positive"):
+            ExtremalContours(nn.Flatten(), pixel_spacing=(1.0, length))
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 8, 16, 16), (1, 1, 16, 16)])
+def test_pixels_that_are_no_numbers_are_a_sentence(shape: tuple[int, ...]) -> None:
+    explain = ExtremalContours(nn.Sequential(nn.Flatten(), nn.Linear(16 * 16, 2)))
+    for spoilt in (float("nan"), float("inf")):
+        images = torch.zeros(shape)
+        images[..., 3, 3] = spoilt
+        with pytest.raises(MedcontourError, match="no numbers"):
+            explain.fit(images, target=0)
+    for kind in (torch.float64, torch.float16, torch.uint8):
+        with pytest.raises(MedcontourError, match="as float32"):
+            explain.fit(torch.zeros(shape, dtype=kind), target=0)
 
 
 @pytest.mark.slow

@@ -117,7 +117,7 @@ def area_map(
     Raises
     ------
     MedcontourError
-        For areas out of reach, twice or none.
+        For areas out of reach, twice or none, and for volumes.
 
     Examples
     --------
@@ -135,6 +135,7 @@ def area_map(
     True
     """
     areas = check_areas(areas)
+    _ = perturbation.plane  # volumes are refused here, before anything is searched
     fits: list[Fit] = []
     for index, area in enumerate(areas):
 

@@ -68,6 +68,7 @@ def evidence_polarity(
         (M,) difference of the similarities: positive where the evidence is something bright,
         negative for something dark.
     """
+    _ = perturbation.plane  # volumes are refused
     images = perturbation.images[which]
     points = perturbation.points
     margin = POLARITY.surroundings * curves.mean_radius.view(-1, 1, 1)

@@ -127,6 +127,7 @@ def from_nine_starts(
     >>> len(starts), len(fit.contours)
     (9, 9)
     """
+    _ = perturbation.plane  # volumes are refused here, before anything is searched
     low, high = perturbation.bounds
     share = low.new_tensor(STARTS.places)
     x, y = (low[axis] + share * (high - low)[axis] for axis in (0, 1))
@@ -235,6 +236,7 @@ def agreement(
     >>> round(found.iou, 2), found.distance
     (0.24, 0.5)
     """
+    plane = perturbation.plane
     inside = curves.contains(perturbation.points).flatten(1).float()
     both = inside @ inside.T
     area = inside.sum(1)
@@ -242,7 +244,7 @@ def agreement(
     apart = torch.cdist(curves.center, curves.center)
     one, other = torch.triu_indices(len(curves), len(curves), 1, device=inside.device)
     loss = deleted - preserved
-    loss = loss + area_weight * curves.area_inside(perturbation.plane) / perturbation.plane.area
+    loss = loss + area_weight * curves.area_inside(plane) / plane.area
     return Agreement(
         iou=float((both / union)[one, other].mean()),
         distance=float(apart[one, other].mean()),

@@ -123,7 +123,8 @@ class AlteredViews:
     def of(
         cls, perturbation: Perturbation, index: int, views: tuple[View, ...] = VIEWS
     ) -> AlteredViews:
-        """Show the image `index` of a perturbation in each view."""
+        """Show the image `index` of a perturbation in each view; volumes are refused."""
+        _ = perturbation.plane
         device = perturbation.images.device
         return cls(perturbation.pick(torch.full((len(views),), index, device=device)), views)
 

@@ -114,6 +114,7 @@ def evidence_circles(
         B x `count` ``log`` circles; (B, count) bool: whether there was a peak for it, always true
         of the first; the evaluations an image that they cost.
     """
+    plane = perturbation.plane
     evidence = evidence_map(perturbation, objective)
     height, width = perturbation.input_pixel
     sigma = (SEVERAL.spread / height, SEVERAL.spread / width)
@@ -134,7 +135,7 @@ def evidence_circles(
     circles = FourierContour.circles(every, radii, harmonics)
     which = torch.arange(images, device=device).repeat_interleave(count * len(SEVERAL.radii))
     preserved, deleted = perturbation.judge(objective, circles, which)
-    loss = deleted - preserved + area_weight * circles.area() / perturbation.plane.area
+    loss = deleted - preserved + area_weight * circles.area() / plane.area
     best = loss.view(images * count, -1).argmin(1)
     rows = torch.arange(images * count, device=device) * len(SEVERAL.radii) + best
     found = peaks.values > 0
