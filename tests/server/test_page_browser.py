@@ -164,6 +164,13 @@ def test_an_outline_is_drawn_by_keys(page: Any) -> None:
     assert inside.max(0).tolist() == [6, 6]
     page.keyboard.press("u")
     page.keyboard.press("d")
+    steps = "import('./state.js').then(({ now, view }) => [now.pen, view.study.shape])"
+    _, (_, rows, columns) = page.evaluate(steps)
+    for way, axis, end in (("ArrowLeft", 0, 0), ("ArrowDown", 1, rows - 1)):
+        for _ in range(max(rows, columns) // 5 + 1):
+            page.keyboard.press(f"Shift+{way}")
+        pen, _ = page.evaluate(steps)  # where the image ends, the pen does
+        assert pen[axis] == end
     page.keyboard.press("Escape")
     expect(page.locator("#draw")).to_have_attribute("aria-pressed", "false")
     assert page.locator("#findings button").count() == count

@@ -127,9 +127,11 @@ export function toggleDrawing(on = !now.drawn) {
   else draw();
 }
 
-// Drawing by keys: the pen goes its way, and leaves corners.
+// Drawing by keys: the pen goes its way, as far as the image does, and leaves corners.
 export function movePen([dx, dy], far) {
-  now.pen = [now.pen[0] + dx * far, now.pen[1] + dy * far];
+  const [, rows, columns] = view.study.shape;
+  const held = (at, count) => Math.min(Math.max(at, 0), count - 1);
+  now.pen = [held(now.pen[0] + dx * far, columns), held(now.pen[1] + dy * far, rows)];
   draw();
 }
 
