@@ -37,20 +37,9 @@ NOTHING = ("0", "normal")
 """Labels of images on which nothing is to be found."""
 
 
-def configuration(colour: bool, window: tuple[float, float] | None = None) -> dict[str, Any]:
-    """``configs/inference.json``: the breast ultrasound bundle's, for grey or for colour.
-
-    With a window (lowest, highest value) values are scaled by it, not by their percentiles.
-    """
+def configuration(colour: bool) -> dict[str, Any]:
+    """``configs/inference.json``: the breast ultrasound bundle's, for grey or for colour."""
     config = inference_config()
-    if window is not None:
-        [scale] = [
-            step
-            for step in config["preprocessing"]["transforms"]
-            if step["_target_"] == "ScaleIntensityRangePercentilesd"
-        ]
-        scale.update({"_target_": "ScaleIntensityRanged", "a_min": window[0], "a_max": window[1]})
-        del scale["lower"], scale["upper"]
     if colour:
         config["network_def"]["n_input_channels"] = 3
         steps = config["preprocessing"]["transforms"]
@@ -166,18 +155,11 @@ def main() -> None:
     make(args.data, args.out, args.name, args.colour, args.steps)
 
 
-def make(
-    data: Path,
-    out: Path,
-    name: str,
-    colour: bool = False,
-    steps: int = STEPS,
-    window: tuple[float, float] | None = None,
-) -> None:
+def make(data: Path, out: Path, name: str, colour: bool = False, steps: int = STEPS) -> None:
     """Train on a folder's images, and write the bundle."""
     torch.set_num_threads(1)
     torch.manual_seed(SEED)
-    config = configuration(colour, window)
+    config = configuration(colour)
     parser_of = ConfigParser(config)
     network, preprocessing = (
         parser_of.get_parsed_content(key) for key in ("network_def", "preprocessing")
