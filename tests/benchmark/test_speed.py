@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 import medcontour as mc
 from medcontour.benchmark import Workload, measure_speed, scan_runs, scan_workload, table
-from medcontour.benchmark.speed import step_cost
+from medcontour.benchmark.speed import measure, step_cost
 from medcontour.benchmark.speed.step_cost import peak_memory_mb
 from medcontour.classifier import Classifier
 from medcontour.cli.app import app
@@ -125,6 +125,19 @@ def test_a_stopped_run_goes_on_and_objectives_are_those_of_the_protocol(
     text = table(first)
     assert "level at 25" in text
     assert "starts from its neighbour" not in text  # no runs of slices were given
+
+
+def test_contours_of_other_constants_are_not_taken_up(
+    tmp_path: Path, workload: Workload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = measure_speed([workload], [], tmp_path).records
+    model, *others = measure.SEARCH_CONSTANTS
+    changed = (replace(model, inner_steps=model.inner_steps + 1), *others)
+    monkeypatch.setattr(measure, "SEARCH_CONSTANTS", changed)
+    measure_speed([workload], [], tmp_path)
+    written = [json.loads(line) for line in (tmp_path / "records.jsonl").read_text().splitlines()]
+    anew = [record["preset"] for record in written[len(records) :]]
+    assert sorted(anew) == sorted(["fast", "thorough"] * len(workload))  # Algorithm 1 has none
 
 
 def test_a_scan_without_a_positive_slice_is_refused(scan: Scan, classifier: Classifier) -> None:

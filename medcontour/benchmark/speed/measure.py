@@ -27,11 +27,15 @@ from medcontour.explain import (
     Preset,
     optimise,
 )
+from medcontour.explain.search.model_search import MODEL_SEARCH
+from medcontour.explain.search.optimise import OPTIMISE
+from medcontour.explain.search.start import START
 from medcontour.record_lines import append_lines, read_lines
 
 __all__ = ["Record", "Speed", "measure_speed"]
 
 Progress = Callable[[str, int, int], None]
+SEARCH_CONSTANTS = (MODEL_SEARCH, OPTIMISE, START)
 
 
 @dataclass(frozen=True)
@@ -231,7 +235,9 @@ def _key(workload: Workload, image: int, preset: Preset) -> str:
         workload.backgrounds,
         workload.targets[image].item(),
     )
-    digest.update(json.dumps([protocol, asdict(preset)]).encode())
+    # What the searches that go by the image have beside their preset.
+    constants = [asdict(each) for each in SEARCH_CONSTANTS] if preset.model_steps else []
+    digest.update(json.dumps([protocol, asdict(preset), *constants]).encode())
     return digest.hexdigest()[:16]
 
 

@@ -27,7 +27,7 @@ class SpeedProtocol:
     budgets
         Evaluations after which the fast preset is held against the paper's as well.
     fast_evaluations
-        The most that the fast preset spends on an image: both of its searches and the discs.
+        The most that the fast preset spends on an image: the discs, a search, and its polish.
     step_pairs, steps
         Timings of a step against the bare pass whose median is given, and steps in each: short
         enough that the machine's load is the same within a pair.

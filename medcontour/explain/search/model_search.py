@@ -54,8 +54,7 @@ class ModelSearchConstants:
     least_cells_of_volumes
         The same along every side of a volume, for time.
     inner_steps
-        Steps of Adam from one curve to the next, without an evaluation. Ten at two thirds of the
-        rates find no more, and take longer.
+        Steps of Adam from one curve to the next, without an evaluation.
     inner_sharpness
         tau of the curves in these.
     inner_betas
@@ -85,11 +84,11 @@ class ModelSearchConstants:
     coarsest: int = 4
     least_cells: int = 32
     least_cells_of_volumes: int = 16
-    inner_steps: int = 4
+    inner_steps: int = 10
     inner_sharpness: tuple[float, float] = (30.0, 80.0)
     inner_betas: tuple[float, float] = (0.8, 0.95)
     rates: dict[str, float] = field(
-        default_factory=lambda: {"center": 0.07, "size": 0.17, "harmonics": 0.14, "frame": 0.14}
+        default_factory=lambda: {"center": 0.05, "size": 0.12, "harmonics": 0.1, "frame": 0.1}
     )
     last_rate: float = 0.2
     inner_fall: float = 0.8

@@ -332,7 +332,7 @@ class _Search:
 
 
 def _forward(progress: Progress | None) -> Progress | None:
-    """Progress that never goes back, though a second search begins on images that cost less."""
+    """Progress that never goes back, though a polish begins on images that cost less."""
     if progress is None:
         return None
     report, furthest = progress, 0
