@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 from hypothesis import settings
+from namespaces import namespace_missing
 from orthanc_server import Orthanc, orthanc_missing, running_orthanc
 from small_files import Answer, call
 
@@ -62,8 +63,10 @@ def _missing(marker: str) -> str | None:
         return "not installed: chromium"
     if marker == "orthanc":
         return orthanc_missing()
-    if marker == "ray" and not shutil.which("unshare"):  # its cluster has a network of its own
-        return "not installed: util-linux"
+    if marker == "mount_namespace":
+        return namespace_missing("mount")
+    if marker == "ray" and namespace_missing("net"):  # its cluster has a network of its own
+        return namespace_missing("net")
     if marker in LIBRARIES:
         absent = [name for name in LIBRARIES[marker] if not _imports(name)]
         return f"cannot be imported: {', '.join(absent)}" if absent else None

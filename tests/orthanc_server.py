@@ -27,6 +27,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from namespaces import namespace, namespace_missing
+
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 PORT = 8042  # inside the namespace
 
@@ -51,23 +53,14 @@ def _executable() -> str | None:
     return shutil.which("Orthanc", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 
-def _namespace() -> list[str]:
-    # Who is not root becomes it in a user namespace of the same process.
-    return ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--net"]
-
-
 @functools.cache
 def orthanc_missing() -> str | None:
     """Say what there is not to run Orthanc with; None when all is there."""
     if not _executable() or not PLUGIN.is_file():
         return "not installed: orthanc, orthanc-dicomweb"
-    if not shutil.which("unshare") or not shutil.which("ip"):
-        return "not installed: util-linux, iproute2"
-    if subprocess.run(
-        [*_namespace(), "ip", "link", "set", "lo", "up"], capture_output=True
-    ).returncode:
-        return "this machine allows no new network namespace"
-    return None
+    if not shutil.which("ip"):
+        return "not installed: iproute2"
+    return namespace_missing("net")
 
 
 @contextmanager
@@ -96,7 +89,7 @@ def running_orthanc(folder: Path, **options: Any) -> Iterator[Orthanc]:
         socket = Path(short) / "http"
         with (folder / "orthanc.log").open("wb") as log:
             inside = subprocess.Popen(
-                [*_namespace(), sys.executable, __file__, str(folder), str(socket)],
+                [*namespace("net"), sys.executable, __file__, str(folder), str(socket)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

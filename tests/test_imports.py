@@ -45,6 +45,7 @@ CURVES = (
     "shape",
     "sphere",
     "spherical",
+    "star_convex",
     "surface",
     "volume",
 )

@@ -11,7 +11,7 @@ from skimage import measure
 from torch import Tensor
 
 from medcontour.contour.fourier import FourierContour
-from medcontour.contour.least_squares import fit_points, solve_along_rays
+from medcontour.contour.least_squares import fit_from, solve_along_rays
 from medcontour.contour.link import Parametrisation
 from medcontour.contour.parts import largest_part
 from medcontour.contour.plane import PlaneGeometry
@@ -78,12 +78,7 @@ def fit_polygon(
     starts = [circle]
     if frame:
         starts.append(replace(circle, frame=_frame_of(covariance)[None]))
-    free = [name for name in circle.tensors() if frame or name != "frame"]
-    fits = [
-        fit_points(_along_rays(start, points, weights), free, points, weights, TOLERANCE)
-        for start in starts
-    ]
-    return min(fits, key=lambda fit: fit[1])[0]
+    return fit_from(starts, _along_rays, points, weights, frame=frame, tolerance=TOLERANCE)
 
 
 def fit_mask(

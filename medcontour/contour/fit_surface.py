@@ -10,7 +10,7 @@ import torch
 from skimage import measure
 from torch import Tensor
 
-from medcontour.contour.least_squares import fit_points, solve_along_rays
+from medcontour.contour.least_squares import fit_from, solve_along_rays
 from medcontour.contour.link import Parametrisation
 from medcontour.contour.parts import largest_part
 from medcontour.contour.spherical import degrees, series
@@ -92,12 +92,7 @@ def fit_volume(
         # A voxel has a spread of its own, without which a single slice would have none.
         sides = torch.tensor(grid.spacing[::-1], dtype=torch.float64) / grid.unit_mm
         starts.append(replace(ball, frame=_frame_of(covariance + (sides**2 / 12).diag())[None]))
-    free = [name for name in ball.tensors() if frame or name != "frame"]
-    fits = [
-        fit_points(_along_rays(start, points, weights), free, points, weights, TOLERANCE)
-        for start in starts
-    ]
-    return min(fits, key=lambda fit: fit[1])[0]
+    return fit_from(starts, _along_rays, points, weights, frame=frame, tolerance=TOLERANCE)
 
 
 def _boundary(

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from medcontour.contour.link import (
     Parametrisation,
-    mean_radius,
     radius_and_slope,
     reach,
     size_of,
 )
 from medcontour.contour.plane import PlaneGeometry
 from medcontour.contour.radial import GUARD, radial_gap
+from medcontour.contour.star_convex import StarConvex
 
 __all__ = ["FourierContour"]
 
@@ -26,7 +24,7 @@ ANGLES = 128
 
 
 @dataclass(frozen=True)
-class FourierContour:
+class FourierContour(StarConvex):
     r"""N star-convex closed curves in plane coordinates (see `PlaneGeometry`).
 
     A curve is the image, under an area-preserving linear map A (the *frame*), of
@@ -67,12 +65,6 @@ class FourierContour:
     True
     """
 
-    center: Tensor
-    size: Tensor
-    harmonics: Tensor
-    frame: Tensor
-    parametrisation: Parametrisation = "log"
-
     @classmethod
     def circles(
         cls,
@@ -94,45 +86,6 @@ class FourierContour:
             zeros(count, 2),
             parametrisation,
         )
-
-    def __len__(self) -> int:
-        return len(self.center)
-
-    def __getitem__(self, which: Tensor | slice | list[int]) -> FourierContour:
-        """Pick curves of the batch; an int gives no batch of one, so use ``[k:k + 1]``."""
-        return self.with_tensors({name: value[which] for name, value in self.tensors().items()})
-
-    def tensors(self) -> dict[str, Tensor]:
-        """The four parameter tensors by name."""
-        return {
-            "center": self.center,
-            "size": self.size,
-            "harmonics": self.harmonics,
-            "frame": self.frame,
-        }
-
-    def detach(self) -> FourierContour:
-        """Make a copy outside the graph."""
-        return self.with_tensors({name: t.detach().clone() for name, t in self.tensors().items()})
-
-    def to(self, *args: Any) -> FourierContour:
-        """Move or convert all tensors, as `torch.Tensor.to`."""
-        return self.with_tensors({name: t.to(*args) for name, t in self.tensors().items()})
-
-    def with_tensors(self, tensors: dict[str, Tensor]) -> FourierContour:
-        """Curves of the same parametrisation with these parameters."""
-        return FourierContour(**tensors, parametrisation=self.parametrisation)
-
-    @staticmethod
-    def cat(curves: Sequence[FourierContour]) -> FourierContour:
-        """Concatenate batches of one parametrisation and number of harmonics."""
-        batches = [curve.tensors() for curve in curves]
-        return curves[0].with_tensors({n: torch.cat([b[n] for b in batches]) for n in batches[0]})
-
-    @property
-    def mean_radius(self) -> Tensor:
-        """(N,): r0 in plane coordinates."""
-        return mean_radius(self.size, self.parametrisation)
 
     @property
     def reach(self) -> Tensor:
@@ -239,28 +192,6 @@ class FourierContour:
         along_y = inverse[..., 0, 1] * along_u + inverse[..., 1, 1] * along_v
         return (radius - rho) / torch.sqrt(along_x * along_x + along_y * along_y)
 
-    def mask(self, points: Tensor, tau: float | Tensor = 100.0) -> Tensor:
-        """Soft masks (Eq. 2 with 1 inside): ``sigmoid(tau * gap)``.
-
-        Parameters
-        ----------
-        points
-            (H, W, 2) plane coordinates, the same for all curves.
-        tau
-            Sharpness, one value or (N,). A 10-90 % edge is ``4.4 / tau`` wide.
-
-        Returns
-        -------
-        Tensor
-            (N, H, W).
-        """
-        sharpness = tau.view(-1, 1, 1) if isinstance(tau, Tensor) else tau
-        return torch.sigmoid(sharpness * self.gap(points))
-
-    def contains(self, points: Tensor) -> Tensor:
-        """(N, ...) whether points (..., 2) in plane coordinates lie inside."""
-        return self.gap(points) > 0
-
     def area(self, angles: int = ANGLES) -> Tensor:
         """(N,) areas in plane coordinates, not clipped to the image: ``1/2 int r^2 dtheta``.
 
@@ -309,29 +240,3 @@ class FourierContour:
         theta = torch.arange(count, device=self.center.device, dtype=self.center.dtype)
         theta = (theta * (2 * math.pi / count)).expand(len(self), count)
         return theta.cos(), theta.sin()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Parameters of a single curve as plain numbers, for JSON.
-
-        Raises
-        ------
-        ValueError
-            For a batch of another size than one.
-        """
-        if len(self) != 1:
-            raise ValueError(f"to_dict wants one curve, this batch holds {len(self)}")
-        numbers: dict[str, Any] = {
-            name: tensor[0].double().tolist() for name, tensor in self.tensors().items()
-        }
-        return {"parametrisation": self.parametrisation, **numbers}
-
-    @classmethod
-    def from_dict(cls, parameters: dict[str, Any]) -> FourierContour:
-        """Inverse of `to_dict`, in float64."""
-        tensors = {
-            name: torch.tensor([parameters[name]], dtype=torch.float64)
-            for name in ("center", "size", "harmonics", "frame")
-        }
-        # Documents of the first schema call it the law.
-        name = parameters["parametrisation" if "parametrisation" in parameters else "law"]
-        return cls(**tensors, parametrisation=name)

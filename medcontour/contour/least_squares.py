@@ -14,7 +14,7 @@ from torch import Tensor
 from medcontour.contour.link import reach
 from medcontour.contour.shape import Shape
 
-__all__ = ["fit_points", "solve_along_rays"]
+__all__ = ["fit_from", "solve_along_rays"]
 
 RIDGE = 1e-3
 
@@ -92,6 +92,36 @@ def fit_points(
         max_nfev=TRIES,
     )
     return shapes(torch.from_numpy(found.x)[None]), float(found.cost)
+
+
+def fit_from(
+    starts: Sequence[Fitted],
+    near: Callable[[Fitted, Tensor, Tensor], Fitted],
+    points: Tensor,
+    weights: Tensor,
+    *,
+    frame: bool,
+    tolerance: float,
+) -> Fitted:
+    """Find the best of the fits from several starts.
+
+    Parameters
+    ----------
+    starts
+        Each one shape, float64.
+    near
+        Brings a start near the points (S, n) of weights (S,), along their rays.
+    points, weights, tolerance
+        As of `fit_points`.
+    frame
+        Whether the frame is fitted as well.
+    """
+    free = [name for name in starts[0].tensors() if frame or name != "frame"]
+    fits = [
+        fit_points(near(start, points, weights), free, points, weights, tolerance)
+        for start in starts
+    ]
+    return min(fits, key=lambda fit: fit[1])[0]
 
 
 def solve_along_rays(

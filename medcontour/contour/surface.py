@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from medcontour.contour.link import Parametrisation, mean_radius, radius_and_slope, size_of
+from medcontour.contour.link import Parametrisation, radius_and_slope, size_of
 from medcontour.contour.radial import GUARD
 from medcontour.contour.sphere import icosphere, quadrature
 from medcontour.contour.spherical import degree_of, degrees, series, series_and_gradient
+from medcontour.contour.star_convex import StarConvex
 from medcontour.contour.volume import VolumeGeometry
 
 __all__ = ["HarmonicSurface"]
@@ -25,7 +24,7 @@ HALVINGS, TERMS = 3, 14
 
 
 @dataclass(frozen=True)
-class HarmonicSurface:
+class HarmonicSurface(StarConvex):
     r"""N star-convex closed surfaces in volume coordinates (see `VolumeGeometry`).
 
     `FourierContour` one dimension up. A surface is the image, under a volume-preserving linear
@@ -64,12 +63,6 @@ class HarmonicSurface:
     1.0
     """
 
-    center: Tensor
-    size: Tensor
-    harmonics: Tensor
-    frame: Tensor
-    parametrisation: Parametrisation = "log"
-
     @classmethod
     def spheres(
         cls,
@@ -91,49 +84,10 @@ class HarmonicSurface:
             parametrisation,
         )
 
-    def __len__(self) -> int:
-        return len(self.center)
-
-    def __getitem__(self, which: Tensor | slice | list[int]) -> HarmonicSurface:
-        """Pick surfaces of the batch; an int gives no batch of one, so use ``[k:k + 1]``."""
-        return self.with_tensors({name: value[which] for name, value in self.tensors().items()})
-
-    def tensors(self) -> dict[str, Tensor]:
-        """The four parameter tensors by name."""
-        return {
-            "center": self.center,
-            "size": self.size,
-            "harmonics": self.harmonics,
-            "frame": self.frame,
-        }
-
-    def with_tensors(self, tensors: dict[str, Tensor]) -> HarmonicSurface:
-        """Surfaces of the same parametrisation with these parameters."""
-        return HarmonicSurface(**tensors, parametrisation=self.parametrisation)
-
-    def detach(self) -> HarmonicSurface:
-        """Make a copy outside the graph."""
-        return self.with_tensors({n: t.detach().clone() for n, t in self.tensors().items()})
-
-    def to(self, *args: Any) -> HarmonicSurface:
-        """Move or convert all tensors, as `torch.Tensor.to`."""
-        return self.with_tensors({name: t.to(*args) for name, t in self.tensors().items()})
-
-    @staticmethod
-    def cat(surfaces: Sequence[HarmonicSurface]) -> HarmonicSurface:
-        """Concatenate batches of one parametrisation and degree."""
-        batches = [surface.tensors() for surface in surfaces]
-        return surfaces[0].with_tensors({n: torch.cat([b[n] for b in batches]) for n in batches[0]})
-
     @property
     def degree(self) -> int:
         """L."""
         return degree_of(self.harmonics.shape[1])
-
-    @property
-    def mean_radius(self) -> Tensor:
-        """(N,): r0 in volume coordinates."""
-        return mean_radius(self.size, self.parametrisation)
 
     def radius(self, directions: Tensor) -> Tensor:
         """(N, P) radii in the frame at unit directions (P, 3), the same for all surfaces."""
@@ -178,17 +132,8 @@ class HarmonicSurface:
         """Signed distance to the surface, to first order, in volume coordinates, positive inside.
 
         The gap over the length of its gradient on the surface, along the same ray, as
-        `FourierContour.distance`. Near the surface it errs by the square of the distance.
-
-        Parameters
-        ----------
-        points
-            Volume coordinates: (..., 3) the same for all surfaces.
-
-        Returns
-        -------
-        Tensor
-            (N, ...).
+        `FourierContour.distance`. Near the surface it errs by the square of the distance. Points
+        and result are those of `gap`.
         """
         inverse = self.frame_matrix(-1.0).unsqueeze(-1)
         rho, n = self._polar(points.reshape(-1, 3))
@@ -202,28 +147,6 @@ class HarmonicSurface:
         length = torch.sqrt(a * a + b * b + c * c)
         distance: Tensor = (radius - rho) / length
         return distance.view(len(self), *points.shape[:-1])
-
-    def mask(self, points: Tensor, tau: float | Tensor = 100.0) -> Tensor:
-        """Soft masks (Eq. 2 with 1 inside): ``sigmoid(tau * gap)``.
-
-        Parameters
-        ----------
-        points
-            (D, H, W, 3) volume coordinates, the same for all surfaces.
-        tau
-            Sharpness, one value or (N,). A 10-90 % edge is ``4.4 / tau`` wide.
-
-        Returns
-        -------
-        Tensor
-            (N, D, H, W).
-        """
-        sharpness = tau.view(-1, 1, 1, 1) if isinstance(tau, Tensor) else tau
-        return torch.sigmoid(sharpness * self.gap(points))
-
-    def contains(self, points: Tensor) -> Tensor:
-        """(N, ...) whether points (..., 3) in volume coordinates lie inside."""
-        return self.gap(points) > 0
 
     def volume(self) -> Tensor:
         """(N,) volumes in volume coordinates, not clipped: ``1/3 int r^3 dn``.
@@ -276,28 +199,6 @@ class HarmonicSurface:
         directions, triangles = icosphere(detail)
         vertices = self.center.unsqueeze(1) + self._offsets(directions)
         return vertices, triangles.to(self.center.device)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Parameters of a single surface as plain numbers, for JSON.
-
-        Raises
-        ------
-        ValueError
-            For a batch of another size than one.
-        """
-        if len(self) != 1:
-            raise ValueError(f"to_dict wants one surface, this batch holds {len(self)}")
-        numbers = {name: tensor[0].double().tolist() for name, tensor in self.tensors().items()}
-        return {"parametrisation": self.parametrisation, **numbers}
-
-    @classmethod
-    def from_dict(cls, parameters: dict[str, Any]) -> HarmonicSurface:
-        """Inverse of `to_dict`, in float64."""
-        tensors = {
-            name: torch.tensor([parameters[name]], dtype=torch.float64)
-            for name in ("center", "size", "harmonics", "frame")
-        }
-        return cls(**tensors, parametrisation=parameters["parametrisation"])
 
     def _radius(self, directions: Components) -> Tensor:
         total = series(directions, self.harmonics)

@@ -79,7 +79,7 @@ def _validate() -> Callable[[Any], object]:
 
 def schema_fault(error: fastjsonschema.JsonSchemaValueException) -> str:
     """Say what a schema's validator found: the place, or the key it lacks; never the value."""
-    # fastjsonschema 2.16 leaves a placeholder where the number of a list's entry belongs.
+    # fastjsonschema 2.16 names an entry of a list by its own variable, not by its number.
     name = re.sub(r"\[\{\w+\}\]", "", error.name)
     place = name.removeprefix("data").removeprefix(".") or "the document"
     if error.rule == "required":

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from namespaces import namespace
 
 from medcontour.batches.worklist import rows_of
 
-NAMESPACE = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
 BATCH = "import sys; from medcontour.cli import main; sys.argv[0] = 'medcontour'; main()"
 SCRIPT = """
 batch() { "$python" -c "$program" batch "$archive" --classifier "$bundle" --out "$disk/out" \\
@@ -24,16 +24,15 @@ cp -r "$disk/out" "$copy"
 
 
 @pytest.mark.slow
+@pytest.mark.mount_namespace
 def test_a_full_and_a_read_only_disk_stop_it_and_lose_nothing(
     archive: Path, bundle: Path, tmp_path: Path
 ) -> None:
-    if subprocess.run([*NAMESPACE, "true"], capture_output=True).returncode:
-        pytest.skip("this machine allows no new mount namespace")
     disk, copy = tmp_path / "disk", tmp_path / "copy"
     disk.mkdir()
     given = {"archive": archive, "bundle": bundle, "disk": disk, "copy": copy}
     ran = subprocess.run(
-        [*NAMESPACE, "bash", "-c", SCRIPT],
+        [*namespace("mount"), "bash", "-c", SCRIPT],
         env=os.environ
         | {name: str(path) for name, path in given.items()}
         | {"python": sys.executable, "program": BATCH},

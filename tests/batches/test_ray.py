@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from archives import results, write_picture
+from namespaces import namespace
 from test_batch import FAST
 
 import medcontour as mc
@@ -51,7 +52,8 @@ def test_an_actor_that_is_killed_takes_nothing_along(bundle: Path, tmp_path: Pat
     inside = 'ip link set lo up && exec "$@"'
     done = subprocess.run(
         [
-            *("unshare", "--net", "sh", "-c", inside, "sh", sys.executable),
+            *namespace("net"),
+            *("sh", "-c", inside, "sh", sys.executable),
             *map(str, (script, root, bundle, tmp_path / "out")),
         ],
         capture_output=True,

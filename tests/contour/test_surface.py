@@ -252,7 +252,7 @@ def test_parameters_go_out_and_come_back_as_plain_numbers() -> None:
     both = HarmonicSurface.cat([ball, ball])
     assert len(both) == 2
     assert len(both[1:]) == 1
-    with pytest.raises(ValueError, match="one surface"):
+    with pytest.raises(ValueError, match="one shape"):
         both.to_dict()
     with pytest.raises(ValueError, match="no full set"):
         _ = replace(ball, harmonics=torch.zeros(1, 7)).degree
