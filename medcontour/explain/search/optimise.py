@@ -38,11 +38,16 @@ class OptimiseConstants:
     warm_steps
         Of the linear model from a given start: the target for a neighbouring slice's contour
         (`docs/results/speed.md`).
+    nothing
+        Loss from which a disc holds next to nothing of the score, 1 being that of no disc at all:
+        it points nowhere. On tuning images 0.8 is as good as 1; a network that pools by maximum
+        needs it, as its contours vanish from such a disc.
     """
 
     discs: int = 4
     middle_radius: float = 0.5
     warm_steps: int = 5
+    nothing: float = 0.8
 
 
 OPTIMISE = OptimiseConstants()
@@ -107,7 +112,8 @@ def optimise(
     The paper's preset is the soft search alone, from the middle. The others go by the image: where
     a disc on the evidence already holds more of the score than its area costs, the evidence is
     compact and the linear model is followed from there, and polished where something is left to
-    win; elsewhere the soft search goes from the disc and finds what is spread out.
+    win; elsewhere the soft search finds what is spread out, from the disc, or from the middle where
+    the disc holds next to nothing.
 
     Parameters
     ----------
@@ -242,8 +248,7 @@ class _Search:
         history: dict[str, Tensor] = {}
         places = torch.arange(len(rows), device=rows.device)
         compact = losses < 0
-        # A disc that is worse than nothing at all points nowhere.
-        points = ~compact & (losses <= 1)
+        points = ~compact & (losses < OPTIMISE.nothing)
 
         def spent(some: Tensor) -> Tensor:
             return (found.evaluations + before)[some]
