@@ -83,12 +83,12 @@ def recognise(network: Callable[[Tensor], Tensor], images: Sequence[Tensor]) -> 
     True
     """
     with torch.inference_mode(False), torch.enable_grad():
-        found = [network(batch.detach().clone().requires_grad_()) for batch in images]
-    values = torch.cat([outputs.detach().float() for outputs in found])
+        found = [_alone(network(batch.detach().clone().requires_grad_())) for batch in images]
+    values = torch.cat([outputs for outputs, _ in found])
     values = values[values.isfinite().all(1)]  # what overflows for such images says nothing
     if not len(values) or float(values.min()) < -1e-6 or float(values.max()) > 1 + 1e-6:
         return False
-    if _exclusive(values) or any(_is_bounded(outputs) for outputs in found):
+    if _exclusive(values) or any(bounded for _, bounded in found):
         return True
     spread = float(values.max() - values.min())
     return values.shape[1] == 1 and spread > _SPREAD
@@ -114,6 +114,11 @@ def _of_softmax(logits: Tensor) -> Tensor:
     others = total + torch.log1p(-probability)
     others_of_top = logits.masked_fill(top, -torch.inf).logsumexp(1, keepdim=True)
     return logits - torch.where(top, others_of_top, others)
+
+
+def _alone(outputs: Tensor) -> tuple[Tensor, bool]:
+    """Outputs without their graph, of which memory may hold one at a time, and `_is_bounded`."""
+    return outputs.detach().float(), _is_bounded(outputs)
 
 
 def _is_bounded(outputs: Tensor) -> bool:

@@ -2,8 +2,9 @@ from .load import load_classifier
 from .network import NetworkClassifier
 from .photo_input import PhotoInput
 from .picture_transform import PictureTransform
-from .protocol import Classifier, Gives, Prepared
+from .protocol import Classifier, Gives, Prepared, VolumeClassifier, takes_volumes
 from .target import target_index
+from .volume_network import VolumeNetwork
 
 __all__ = [
     "Classifier",
@@ -12,6 +13,9 @@ __all__ = [
     "PhotoInput",
     "PictureTransform",
     "Prepared",
+    "VolumeClassifier",
+    "VolumeNetwork",
     "load_classifier",
+    "takes_volumes",
     "target_index",
 ]

@@ -20,6 +20,7 @@ __all__ = [
     "refuse_channels",
     "refuse_unbatched_volumes",
     "refuse_volumes",
+    "volumes_refused",
 ]
 
 Plane = npt.NDArray[np.float32]
@@ -99,7 +100,7 @@ def refuse_volumes(network: nn.Module, name: str) -> None:
     """
     axes = {weight.ndim for weight in network.parameters()}
     if 5 in axes and 4 not in axes:
-        raise _volumes(name)
+        raise volumes_refused(name)
 
 
 def refuse_unbatched_volumes(takes: Callable[[Tensor], bool], tensor: Tensor, name: str) -> None:
@@ -123,7 +124,7 @@ def refuse_unbatched_volumes(takes: Callable[[Tensor], bool], tensor: Tensor, na
         For such a network.
     """
     if not takes(tensor.expand(2, -1, -1, -1)) and takes(_volume(tensor)):
-        raise _volumes(name)
+        raise volumes_refused(name)
 
 
 def refuse_channels(
@@ -136,7 +137,8 @@ def refuse_channels(
     takes
         Whether the network takes an input, with its batch's axis.
     tensor
-        (channels, height, width), which it does not take.
+        (channels, height, width), or of a volume (channels, depth, height, width), which it does
+        not take.
     colour
         Whether the image has colour.
     name
@@ -145,10 +147,10 @@ def refuse_channels(
     Raises
     ------
     MedcontourError
-        When another number of channels, or a volume, is taken.
+        When another number of channels, or a volume in place of a plane, is taken.
     """
     given = len(tensor)
-    wanted = [count for count in _TRIED if takes(tensor[:1].expand(1, count, -1, -1))]
+    wanted = [count for count in _TRIED if takes(tensor[:1].expand(1, count, *tensor.shape[1:]))]
     if wanted:
         remedy = (
             "save the image in greyscale, or give a preprocessing that makes one channel of it"
@@ -162,16 +164,17 @@ def refuse_channels(
         raise MedcontourError(
             f"{name} takes {wanted[0]} channel(s), but {source} gives {given}; {remedy}."
         )
-    if takes(_volume(tensor)):
-        raise _volumes(name)
+    if tensor.ndim == 3 and takes(_volume(tensor)):
+        raise volumes_refused(name)
 
 
 def _volume(tensor: Tensor) -> Tensor:
     return tensor[:1].expand(1, 1, _DEEP, -1, -1)
 
 
-def _volumes(name: str) -> MedcontourError:
+def volumes_refused(name: str) -> MedcontourError:
+    """Say that a network takes volumes where planes are what is worked on."""
     return MedcontourError(
-        f"{name} takes volumes (its convolutions run over three axes), and planes are what is "
-        "explained; give a network of planes (2D)."
+        f"{name} takes volumes (its convolutions run over three axes), and this works on planes; "
+        "give a network of planes (2D)."
     )

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -20,6 +19,7 @@ from medcontour.classifier.network import NetworkClassifier
 from medcontour.classifier.protocol import Classifier, Gives
 from medcontour.classifier.torchscript import extra_files, read_torchscript
 from medcontour.classifier.trust import runs_code
+from medcontour.classifier.volume_network import VolumeNetwork, shown, takes_volumes
 from medcontour.classifier.weights import load_weights
 from medcontour.classifier.xray import of_xray
 from medcontour.errors import MedcontourError
@@ -29,8 +29,6 @@ __all__ = ["load_classifier"]
 
 _PROTOCOL = ("name", "labels", "outputs", "weights_sha256", "prepare", "embed", "score")
 _SUFFIXES = {".ts", ".pt", ".pth", ".safetensors", ".ckpt", ".onnx", ".json", ".zip"}
-_SIZES = (224, 64, 96, 128, 256, 299, 512, 32, 28)
-"""Sides of the made-up planes by which classes without names are counted."""
 
 
 @dataclass
@@ -63,6 +61,10 @@ def load_classifier(
     can TorchScript; that is said first, through `logging`. Files of weights run nothing: they are
     read with ``weights_only=True`` or as safetensors.
 
+    A network whose convolutions run over three axes is one of volumes; one that has none is shown
+    planes and volumes that are made up. Its classifier takes a whole stack as one input, and
+    `medcontour.suggest` explains it by closed surfaces.
+
     Parameters
     ----------
     spec
@@ -83,8 +85,9 @@ def load_classifier(
         MONAI transforms or any callable, see `MonaiTransforms`: they take the image as
         ``LoadImage`` gives it, columns before rows. Or transforms of torchvision or timm, which
         take a picture (see `PictureTransform`), or a `PhotoInput`. None: those of the bundle,
-        MONAI export or library; without any, channels first, then rows, then columns, with
-        intensities scaled to 0..1 over the plane and no resizing.
+        MONAI export or library; without any, channels first, then rows, then columns (of volumes
+        slices before them, in the order of the file), with intensities scaled to 0..1 over the
+        plane or volume and no resizing.
     outputs
         What the network gives: "softmax" (logits of exclusive classes), "sigmoid" (logits of
         classes that do not exclude each other, or of a single one), "probabilities", or an
@@ -118,12 +121,15 @@ def load_classifier(
     parts.outputs = outputs or parts.outputs
     if preprocessing is None:  # an empty Compose is false
         preprocessing = parts.preprocessing
+    kind = (
+        VolumeNetwork if takes_volumes(parts.network, preprocessing, where) else NetworkClassifier
+    )
     if preprocessing is None:
-        preprocessing = default_transforms()
+        preprocessing = default_transforms(3 if kind is VolumeNetwork else 2)
     called = name or parts.name
 
     def classifier(known: Sequence[str], outputs: Gives | None) -> NetworkClassifier:
-        return NetworkClassifier(
+        return kind(
             parts.network,
             known,
             preprocessing=preprocessing,
@@ -239,20 +245,13 @@ def _list(labels: Sequence[str] | Mapping[int, str] | None) -> tuple[str, ...]:
 
 
 def _numbered(network: NetworkClassifier, name: str) -> tuple[str, ...]:
-    """Count the classes of a network by showing it planes that are made up."""
-    chance = np.random.default_rng(0)
-    for side in _SIZES:
-        for shape in ((side, side), (side, side, 3)):
-            plane = chance.integers(0, 256, shape).astype(np.float32)
-            try:
-                with torch.no_grad():
-                    prepared = network.prepare(plane, (1.0, 1.0))
-                    count = network.embed(prepared.tensor[None]).shape[1]
-            except MedcontourError:
-                continue
-            return tuple(f"class {index}" for index in range(count))
+    """Count the classes of a network by showing it planes or volumes that are made up."""
+    for prepared in shown(network):
+        with torch.no_grad():
+            count = network.embed(prepared.tensor[None]).shape[1]
+        return tuple(f"class {index}" for index in range(count))
     raise MedcontourError(
-        f"{name} comes without labels, and planes made up here do not pass through it to count "
+        f"{name} comes without labels, and what is made up here does not pass through it to count "
         "its classes; give their names with labels=, or for a bundle write them in "
         "configs/metadata.json as network_data_format.outputs.pred.channel_def."
     )

@@ -1,24 +1,21 @@
-"""A plane through a classifier's own transforms, and back to the source pixels.
+"""A plane or a volume through a classifier's own transforms, and back to the source's pixels.
 
 MONAI tracks where pixels go in the affine of its ``MetaTensor``. The plane enters the transforms
 as ``LoadImage`` would have given it, with an affine of our own; what the transforms made of that
-affine says where each pixel of the result lies in the source plane. `Transpose`, which MONAI
-leaves out of its bookkeeping, is added to it here, and the "nearest" mode of `Resize` and `Zoom`,
-which MONAI places up to half a pixel off, is corrected.
+affine says where each pixel of the result lies in the source plane. A volume enters with the affine
+of its file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from monai.data import MetaTensor, PILReader
-from monai.data.utils import to_affine_nd
 from monai.transforms import (
     Compose,
     ConcatItemsd,
@@ -36,35 +33,35 @@ from monai.transforms import (
 )
 from monai.transforms.lazy.functional import apply_pending_transforms
 from monai.transforms.traits import LazyTrait
-from torch import Tensor
 
+from medcontour.classifier.monai_places import Matrix, correct, matrix, placed, step_name
 from medcontour.classifier.protocol import Prepared
 from medcontour.classifier.reasons import reason
 from medcontour.errors import MedcontourError
 
 __all__ = ["MonaiTransforms", "default_transforms"]
 
-Matrix = npt.NDArray[np.float64]
-
 _MOVES_CHANNELS = (EnsureChannelFirst, EnsureChannelFirstd, Transpose, Transposed)
 
 _SWAP: Matrix = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
 
 
-def default_transforms() -> Callable[[Any], Any]:
+def default_transforms(axes: int = 2) -> Callable[[Any], Any]:
     """Give the transforms of a network that comes without any.
 
-    Channels first, then rows, then columns, as PyTorch's own networks take images; intensities
-    scaled to 0..1 over the plane; no resizing.
+    Channels first, then rows, then columns, as PyTorch's own networks take images; of volumes
+    (`axes` 3) slices, then rows, then columns, in the order of the file. Intensities scaled to 0..1
+    over the plane or volume; no resizing.
     """
+    order = (0, *range(axes, 0, -1))
     transforms: Callable[[Any], Any] = Compose(
-        [EnsureChannelFirst(), Transpose((0, 2, 1)), ScaleIntensity()]
+        [EnsureChannelFirst(), Transpose(order), ScaleIntensity()]
     )
     return transforms
 
 
 class MonaiTransforms:
-    """MONAI transforms, or any callable, applied to planes.
+    """MONAI transforms, or any callable, applied to planes or volumes.
 
     The transforms up to and including ``LoadImage(d)`` are left out: the plane is given to the
     rest as ``LoadImage`` gives images, a ``MetaTensor`` (columns, rows) or (columns, rows, 3)
@@ -76,8 +73,8 @@ class MonaiTransforms:
     the ``MetaTensor``'s affine themselves. Any other step must leave each pixel in its place; one
     that changes the plane's shape is refused when it runs.
 
-    The affine knows spacing and not orientation: ``Orientation(d)`` sees a plane whose columns
-    run towards R and whose rows run towards A.
+    The affine of a plane knows spacing and not orientation: ``Orientation(d)`` sees a plane whose
+    columns run towards R and whose rows run towards A. A volume has its file's affine.
 
     Parameters
     ----------
@@ -143,32 +140,59 @@ class MonaiTransforms:
                 f"A plane has rows and columns, and perhaps channels, but an array of "
                 f"{plane.ndim} dimensions was given; give one plane at a time."
             )
-        if not np.isfinite(plane).all():
-            raise MedcontourError(
-                "The plane holds nan or infinite values, which no classifier can take; replace "
-                "them in the scan."
-            )
+        _check_finite(plane, "plane")
         image, index_from_array = (
             _as_patch(plane, pixel_spacing)
             if channels_first
             else self._as_loaded(plane, pixel_spacing)
         )
-        source = _matrix(image.affine)
+        return self._prepared(image, index_from_array)
+
+    def volume(self, voxels: npt.NDArray[np.float32], affine_ras: Matrix) -> Prepared:
+        """Make a network's input of a volume.
+
+        Parameters
+        ----------
+        voxels
+            (i, j, k), as the file and ``LoadImage`` have them.
+        affine_ras
+            (4, 4) index (i, j, k) to RAS mm.
+
+        Raises
+        ------
+        MedcontourError
+            As for a plane.
+        """
+        _check_finite(voxels, "volume")
+        if self._rows_first:
+            raise MedcontourError(
+                "The preprocessing reads volumes with their axes the other way round "
+                "(reverse_indexing) than its affine says; let the reader leave them as they are."
+            )
+        array = np.asarray(voxels, dtype=np.float32)
+        image = _image(array, np.asarray(affine_ras, np.float64), float("nan"), array.shape)
+        return self._prepared(self._with_channel(image), np.eye(4))
+
+    def _prepared(self, image: Any, index_from_array: Matrix) -> Prepared:
+        """Run the transforms and say where each pixel of the result lies in the source."""
+        axes = len(index_from_array) - 1
+        what, made = ("plane", "height, width") if axes == 2 else ("volume", "depth, height, width")
+        source = matrix(image.affine, axes)
         moved = self._run(image)
         tensor = moved.as_tensor().to(torch.float32).contiguous()
-        if tensor.ndim != 3:
+        if tensor.ndim != axes + 1:
             raise MedcontourError(
                 f"The preprocessing gives an array of shape {tuple(tensor.shape)}, not (channels, "
-                "height, width); let it end with one plane, channels first "
+                f"{made}); let it end with one {what}, channels first "
                 "(EnsureChannelFirst)."
             )
         if not torch.isfinite(tensor).all():
             raise MedcontourError(
-                "The preprocessing turns this plane into values that are not finite, as scaling "
-                "by the spread of a constant plane does; leave out such planes or change the "
+                f"The preprocessing turns this {what} into values that are not finite, as scaling "
+                f"by the spread of a constant {what} does; leave out such {what}s or change the "
                 "preprocessing."
             )
-        index_from_input = index_from_array @ np.linalg.inv(source) @ _matrix(moved.affine)
+        index_from_input = index_from_array @ np.linalg.inv(source) @ matrix(moved.affine, axes)
         return Prepared(tensor, index_from_input)
 
     def _as_loaded(
@@ -183,8 +207,12 @@ class MonaiTransforms:
             array = array.swapaxes(0, 1)
             first_mm, second_mm, index_from_array = column_mm, row_mm, np.eye(3)
         channel = -1 if array.ndim == 3 else float("nan")
-        image = _image(array, (first_mm, second_mm), channel, array.shape[:2])
-        return (EnsureChannelFirst()(image) if self._channel_first else image), index_from_array
+        image = _image(array, _spaced(first_mm, second_mm), channel, array.shape[:2])
+        return self._with_channel(image), index_from_array
+
+    def _with_channel(self, image: Any) -> Any:
+        """Give the image as a loader does that was told to put channels first."""
+        return EnsureChannelFirst()(image) if self._channel_first else image
 
     def _run(self, image: Any) -> Any:
         compose = self._compose
@@ -197,7 +225,7 @@ class MonaiTransforms:
                 affine, done = before.peek_pending_affine(), len(before.applied_operations)
                 if isinstance(step, LazyTrait) and tuple(before.peek_pending_shape()) != size:
                     raise MedcontourError(
-                        f"The preprocessing step {_step_name(step)} needs channels first, but "
+                        f"The preprocessing step {step_name(step)} needs channels first, but "
                         f"gets an image of shape {tuple(before.shape)}; put EnsureChannelFirst "
                         "before it."
                     )
@@ -215,17 +243,17 @@ class MonaiTransforms:
                     after = _at(data, key)
                 except Exception as error:
                     raise MedcontourError(
-                        f"The preprocessing step {_step_name(step)} fails on an image of shape "
+                        f"The preprocessing step {step_name(step)} fails on an image of shape "
                         f"{tuple(before.shape)} ({reason(error)}); mend the preprocessing or "
-                        "give planes that it can take."
+                        f"give {'planes' if len(size) == 2 else 'volumes'} that it can take."
                     ) from error
                 if isinstance(step, LazyTrait) and isinstance(after, MetaTensor):
                     size = tuple(after.peek_pending_shape())
                     if not after.pending_operations and len(after.applied_operations) > done:
-                        _correct(after.applied_operations[-1], affine, after)
+                        correct(after.applied_operations[-1], affine, after)
                 else:
-                    placed, size = _placed(step, affine, before, after, size)
-                    data = placed if key is None else {**data, key: placed}
+                    kept, size = placed(step, affine, before, after, size)
+                    data = kept if key is None else {**data, key: kept}
             return _at(apply_pending_transforms(data, None, compose.overrides), key)
 
 
@@ -235,12 +263,12 @@ def _at(data: Any, key: str | None) -> Any:
 
 def _image(
     array: npt.NDArray[np.float32],
-    spacing: tuple[float, float],
+    affine_ras: Matrix,
     channel: float,
     size: tuple[int, ...],
 ) -> Any:
-    """Give an array as MONAI's readers do, with the spacing of its two axes in its affine."""
-    affine = torch.diag(torch.tensor([*spacing, 1.0, 1.0], dtype=torch.float64))
+    """Give an array as MONAI's readers do."""
+    affine = torch.from_numpy(affine_ras.copy())
     return MetaTensor(
         torch.from_numpy(array.copy()),
         affine=affine,
@@ -252,6 +280,19 @@ def _image(
     )
 
 
+def _spaced(first_mm: float, second_mm: float) -> Matrix:
+    """Give the affine of a plane, of which only the spacing of its two axes is known."""
+    return np.diag([first_mm, second_mm, 1.0, 1.0])
+
+
+def _check_finite(values: npt.NDArray[np.float32], what: str) -> None:
+    if not np.isfinite(values).all():
+        raise MedcontourError(
+            f"The {what} holds nan or infinite values, which no classifier can take; replace "
+            "them in the scan."
+        )
+
+
 def _as_patch(
     plane: npt.NDArray[np.float32], pixel_spacing: tuple[float, float]
 ) -> tuple[Any, Matrix]:
@@ -259,7 +300,7 @@ def _as_patch(
     array = np.asarray(plane, dtype=np.float32)
     array = array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0)
     row_mm, column_mm = (float(mm) for mm in pixel_spacing)
-    return _image(array, (row_mm, column_mm), 0, array.shape[1:]), _SWAP
+    return _image(array, _spaced(row_mm, column_mm), 0, array.shape[1:]), _SWAP
 
 
 def _refuse_several_images(load: Any, steps: list[Any]) -> None:
@@ -273,69 +314,6 @@ def _refuse_several_images(load: Any, steps: list[Any]) -> None:
                 f"The preprocessing reads {len(joined)} images a case ({named}) and joins them, "
                 "but a scan has one; give a classifier of one image."
             )
-
-
-def _correct(operation: dict[str, Any], before: Tensor, image: Any) -> None:
-    """Correct the affine that MONAI gives `image` where its bookkeeping is inexact.
-
-    PyTorch's "nearest" takes source index ``floor(s i)`` for output index i, on average
-    ``s i - (q - 1) / 2q`` where s = p / q; MONAI writes ``s i + (s - 1) / 2`` as for the other
-    modes. `before` is the affine before the operation.
-    """
-    kind, settings = operation["class"], operation["extra_info"]
-    if kind == "Affine" and settings.get("align_corners") is True:
-        raise MedcontourError(
-            "The preprocessing step Affine with align_corners=True does not say exactly where "
-            "its pixels went; set align_corners to False."
-        )
-    if kind in ("Resize", "Zoom") and settings["mode"] == "nearest":
-        moved = torch.linalg.inv(before) @ image.affine
-        shift = torch.eye(len(before), dtype=before.dtype)
-        for axis in range(2):
-            scale = float(moved[axis, axis])
-            period = Fraction(scale).limit_denominator(2**15).denominator
-            shift[axis, -1] = (1 / period - scale) / 2
-        image.affine = before @ shift @ moved
-
-
-def _placed(
-    step: Callable[[Any], Any], affine: Tensor, before: Any, after: Any, size: tuple[int, ...]
-) -> tuple[Any, tuple[int, ...]]:
-    """Keep the affine through a step that does not write it itself, or refuse the step.
-
-    `affine` and `size` are the plane's before the step; its size after it is returned as well.
-    """
-    known = (affine, torch.eye(len(affine), dtype=affine.dtype))  # eye: made anew, so lost
-    if isinstance(after, MetaTensor) and not any(torch.equal(after.affine, a) for a in known):
-        return after, tuple(after.shape[1:])
-    tensor = torch.as_tensor(after) if isinstance(after, (np.ndarray, Tensor)) else None
-    shape = () if tensor is None else tuple(tensor.shape)
-    if isinstance(step, (Transpose, Transposed)):
-        transpose = step.transform if isinstance(step, Transposed) else step
-        indices = transpose.indices or range(before.ndim)[::-1]
-        first = 1 if before.ndim == 3 and tuple(before.shape[1:]) == size else 0
-        axes = [axis % before.ndim for axis in indices]
-        plane_axes = [axis for axis in axes if first <= axis < first + 2]
-        if plane_axes[0] > plane_axes[1]:
-            size = size[::-1]
-            swap = torch.eye(len(affine), dtype=affine.dtype)
-            swap[:2, :2] = swap[:2, :2].flip(0)
-            affine = affine @ swap
-    if size not in (shape, shape[1:], shape[:-1]):
-        raise MedcontourError(
-            f"The preprocessing step {_step_name(step)} changes the plane from {size} to an array "
-            f"of shape {shape} without saying where its pixels went; use one of MONAI's spatial "
-            "transforms (Resize, CenterSpatialCrop, SpatialPad, ...) instead."
-        )
-    meta = dict(after.meta if isinstance(after, MetaTensor) else before.meta)
-    meta.pop("affine")
-    return MetaTensor(tensor, affine=affine, meta=meta), size
-
-
-def _matrix(affine: Tensor) -> Matrix:
-    """Give the (3, 3) part of an affine that moves the plane's two axes."""
-    matrix: Matrix = to_affine_nd(2, affine.detach().cpu().numpy().astype(np.float64))
-    return matrix
 
 
 def _image_key(load: Any, steps: list[Any]) -> str | None:
@@ -358,7 +336,3 @@ def _missing_keys_allowed(compose: Any) -> AbstractContextManager[None]:
         return nullcontext()
     allowed: AbstractContextManager[None] = allow_missing_keys_mode(compose)
     return allowed
-
-
-def _step_name(step: Any) -> str:
-    return getattr(step, "__name__", type(step).__name__)

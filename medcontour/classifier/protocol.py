@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,14 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from torch import Tensor, device, nn
 
-__all__ = ["Classifier", "Gives", "Prepared", "labels_sentence"]
+__all__ = [
+    "Classifier",
+    "Gives",
+    "Prepared",
+    "VolumeClassifier",
+    "labels_sentence",
+    "takes_volumes",
+]
 
 MOST_NAMED = 20
 
@@ -22,17 +29,18 @@ Gives = Literal["softmax", "sigmoid", "probabilities", "embedding"]
 
 @dataclass(frozen=True)
 class Prepared:
-    """A plane as the network takes it, and where each of its pixels lies in the source plane.
+    """A plane or volume as the network takes it, and where each of its pixels lies in the source.
 
     Attributes
     ----------
     tensor
-        (channels, height, width) float32.
+        (channels, height, width) float32; of a volume (channels, depth, height, width).
     index_from_input
         (3, 3) float64: homogeneous ``(row, column)`` index of `tensor`'s last two axes to
-        ``(column, row)`` index of the source plane. Exact for every resize, crop, pad, flip and
-        transposition; pixel centres are integers on both sides. Points outside the source plane
-        are padding.
+        ``(column, row)`` index of the source plane. Of a volume (4, 4): index of `tensor`'s last
+        three axes to index (i, j, k) of the source. Exact for every resize, crop, pad, flip and
+        transposition; pixel centres are integers on both sides. Points outside the source are
+        padding.
     """
 
     tensor: Tensor
@@ -103,6 +111,33 @@ class Classifier(Protocol):
     def score(self, inputs: Tensor) -> Tensor:
         """(B, channels, height, width) to (B, classes): log-odds of each class."""
         ...
+
+
+class VolumeClassifier(Classifier, Protocol):
+    """A trained classifier of volumes: a whole stack is one input.
+
+    Its inputs are (B, channels, depth, height, width). It takes no planes: `prepare` says so in a
+    sentence.
+    """
+
+    def prepare_volume(
+        self, voxels: npt.NDArray[np.float32], affine_ras: npt.NDArray[np.float64]
+    ) -> Prepared:
+        """Make the network's input of a volume.
+
+        Parameters
+        ----------
+        voxels
+            (i, j, k), in the modality's own values, on the axes of the file.
+        affine_ras
+            (4, 4) index (i, j, k) to RAS mm.
+        """
+        ...
+
+
+def takes_volumes(classifier: Classifier) -> TypeGuard[VolumeClassifier]:
+    """Whether a classifier is one of volumes."""
+    return hasattr(classifier, "prepare_volume")
 
 
 def labels_sentence(labels: Sequence[str]) -> str:

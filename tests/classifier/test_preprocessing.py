@@ -321,8 +321,8 @@ def test_any_callable_gets_what_load_image_gives() -> None:
 
     column_ramp, _ = ramps()
     prepared = prepare(halve, column_ramp)
-    assert tuple(seen[0].shape) == (COLUMNS, ROWS)
-    np.testing.assert_allclose(np.diag(seen[0].affine)[:2], SPACING[::-1])
+    assert tuple(seen[-1].shape) == (COLUMNS, ROWS)
+    np.testing.assert_allclose(np.diag(seen[-1].affine)[:2], SPACING[::-1])
     np.testing.assert_array_equal(prepared.tensor[0].numpy(), column_ramp.T / 2)
 
 
