@@ -248,7 +248,9 @@ class Studies:
         assert self._options.studies is not None
         keep_private(place)
         relative = place.relative_to(self._options.studies)
-        return f"{number}: {discreet(relative.as_posix())}"
+        itself = self._options.studies.resolve()
+        keep_private(itself)
+        return f"{number}: {discreet(relative.as_posix() if relative.parts else itself.name)}"
 
 
 def _is_id(study: str) -> bool:

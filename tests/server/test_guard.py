@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import time
 from collections.abc import Callable
@@ -141,6 +142,17 @@ def test_archives_that_were_not_named_are_not_read_from(serve: Serve, tmp_path: 
     reply = client.post("/api/studies", json={"address": f"{own}#1.2.3"})
     assert (reply.status_code, reply.json()["error"].endswith(".")) == (422, True)
     assert client.post("/api/studies", json={"path": "spot.nii.gz"}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"), [("scans", "1: scans"), ("Mueller_Juergen_19610203", "1: …")]
+)
+def test_a_folder_that_is_a_series_itself_has_its_name_unless_it_could_be_a_patients(
+    serve: Serve, sample_data: Path, tmp_path: Path, folder: str, name: str
+) -> None:
+    shutil.copytree(sample_data / "ct_study", tmp_path / folder)
+    client = serve(ServerOptions(tmp_path / "out", tmp_path / folder, port=0))
+    assert [each["name"] for each in client.get("/api/studies").json()] == [name]
 
 
 @pytest.fixture
