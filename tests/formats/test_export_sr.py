@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import highdicom as hd
 import numpy as np
 import pydicom
 import pytest
+import SimpleITK as sitk
 from dicom_files import errors_of_dciodvfy, exported
 from export_cases import (
     AXIAL,
@@ -19,6 +22,7 @@ from export_cases import (
     Ellipse,
     case_suggestion,
     circle,
+    each,
     placed,
     suggest,
     write_series,
@@ -107,6 +111,38 @@ def test_polygons_and_volume_are_those_of_the_other_objects(case: Case, tmp_path
     # Half axes are those that the ellipses were made with.
     assert measured(group)["Long axis"] == (pytest.approx(2 * 21.4, rel=1e-3), "mm")
     assert measured(group)["Short axis"] == (pytest.approx(2 * 16.9, rel=1e-3), "mm")
+
+
+@pytest.mark.dicom_tools
+@pytest.mark.parametrize("ellipses", [LARGE, SMALL], ids=["large", "small"])
+@pytest.mark.parametrize("case", each(*CASES), ids=lambda case: case.name)
+def test_who_counts_voxels_finds_one_volume_in_all_objects(
+    case: Case, ellipses: list[Ellipse], tmp_path: Path
+) -> None:
+    """plastimatch's of the structures, highdicom's of the segments, and the report's own."""
+    folder = write_series(case, tmp_path / "series")
+    scan = read_scan(folder)
+    suggestion = suggest(scan, [placed("outline", e, case) for e in ellipses])
+    for name in ("sr", "rtstruct", "seg"):
+        exported(name, suggestion, scan, tmp_path)
+    export(suggestion, scan, "labelmap", tmp_path / "labelmap.nii.gz")
+    label_map = sitk.ReadImage(str(tmp_path / "labelmap.nii.gz"))
+    sitk.WriteImage(label_map * 0, str(tmp_path / "grid.nrrd"))
+    command = (
+        f"plastimatch convert --input {tmp_path}/rtstruct.dcm --referenced-ct {folder} "
+        f"--fixed {tmp_path}/grid.nrrd --output-prefix {tmp_path}/out --prefix-format nrrd"
+    )
+    subprocess.run(command.split(), capture_output=True, check=True)
+    theirs = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "out" / "nodule 1.nrrd")))
+    uids = [scan.sop_instance_uids[e.k] for e in ellipses]
+    segments = hd.seg.segread(tmp_path / "seg.dcm")
+    ours = segments.get_pixels_by_source_instance(uids, segment_numbers=[1])
+    assert np.count_nonzero(theirs) == pytest.approx(np.count_nonzero(ours), rel=0.005)
+    [group] = volumetric(tmp_path / "sr.dcm")
+    [counted] = [m.value for m in group.get_measurements() if m.method and m.method == BY_VOXELS]
+    assert counted == pytest.approx(
+        np.count_nonzero(theirs) * math.prod(label_map.GetSpacing()), rel=0.005
+    )
 
 
 @pytest.mark.parametrize("ellipses", [LARGE, SMALL], ids=["large", "small"])
