@@ -4,7 +4,7 @@ from .photo_input import PhotoInput
 from .picture_transform import PictureTransform
 from .protocol import Classifier, Gives, Prepared, VolumeClassifier, takes_volumes
 from .target import target_index
-from .volume_network import VolumeNetwork
+from .volume_network import SliceNetwork, VolumeNetwork
 
 __all__ = [
     "Classifier",
@@ -13,6 +13,7 @@ __all__ = [
     "PhotoInput",
     "PictureTransform",
     "Prepared",
+    "SliceNetwork",
     "VolumeClassifier",
     "VolumeNetwork",
     "load_classifier",

@@ -104,10 +104,10 @@ def refuse_volumes(network: nn.Module, name: str) -> None:
 
 
 def refuse_unbatched_volumes(takes: Callable[[Tensor], bool], tensor: Tensor, name: str) -> None:
-    """Refuse a network that takes a plane's channels for the depth of a volume.
+    """Refuse a network that takes a plane's channels for the depth of a volume, or for its slices.
 
     Convolutions over three axes take four axes for one volume without the batch's; two planes
-    together they do not take.
+    together they do not take. So do convolutions over two axes whose network pools over slices.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def refuse_unbatched_volumes(takes: Callable[[Tensor], bool], tensor: Tensor, na
     MedcontourError
         For such a network.
     """
-    if not takes(tensor.expand(2, -1, -1, -1)) and takes(_volume(tensor)):
+    if not takes(tensor.expand(2, -1, -1, -1)) and _takes_volume(takes, tensor):
         raise volumes_refused(name)
 
 
@@ -164,17 +164,20 @@ def refuse_channels(
         raise MedcontourError(
             f"{name} takes {wanted[0]} channel(s), but {source} gives {given}; {remedy}."
         )
-    if tensor.ndim == 3 and takes(_volume(tensor)):
+    if tensor.ndim == 3 and _takes_volume(takes, tensor):
         raise volumes_refused(name)
 
 
-def _volume(tensor: Tensor) -> Tensor:
-    return tensor[:1].expand(1, 1, _DEEP, -1, -1)
+def _takes_volume(takes: Callable[[Tensor], bool], tensor: Tensor) -> bool:
+    """Whether a network takes volumes, with their slices after the channels or before them."""
+    volume = tensor[:1].expand(1, 1, _DEEP, -1, -1)
+    return takes(volume) or takes(volume.transpose(1, 2))
 
 
 def volumes_refused(name: str) -> MedcontourError:
     """Say that a network takes volumes where planes are what is worked on."""
     return MedcontourError(
-        f"{name} takes volumes (its convolutions run over three axes), and this works on planes; "
+        f"{name} takes volumes (its convolutions run over three axes, or it pools over slices), "
+        "and this works on planes; "
         "give a network of planes (2D)."
     )

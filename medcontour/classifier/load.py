@@ -19,7 +19,7 @@ from medcontour.classifier.network import NetworkClassifier
 from medcontour.classifier.protocol import Classifier, Gives
 from medcontour.classifier.torchscript import extra_files, read_torchscript
 from medcontour.classifier.trust import runs_code
-from medcontour.classifier.volume_network import VolumeNetwork, shown, takes_volumes
+from medcontour.classifier.volume_network import VolumeNetwork, kind_of, shown
 from medcontour.classifier.weights import load_weights
 from medcontour.classifier.xray import of_xray
 from medcontour.errors import MedcontourError
@@ -63,7 +63,9 @@ def load_classifier(
 
     A network whose convolutions run over three axes is one of volumes; one that has none is shown
     planes and volumes that are made up. Its classifier takes a whole stack as one input, and
-    `medcontour.suggest` explains it by closed surfaces.
+    `medcontour.suggest` explains it by closed surfaces. So does that of a network that scores a
+    stack from its slices, as MONAI's ``MILModel`` does from (B, slices, channels, height, width):
+    its preprocessing gives (channels, slices, height, width).
 
     Parameters
     ----------
@@ -121,11 +123,9 @@ def load_classifier(
     parts.outputs = outputs or parts.outputs
     if preprocessing is None:  # an empty Compose is false
         preprocessing = parts.preprocessing
-    kind = (
-        VolumeNetwork if takes_volumes(parts.network, preprocessing, where) else NetworkClassifier
-    )
+    kind = kind_of(parts.network, preprocessing, where)
     if preprocessing is None:
-        preprocessing = default_transforms(3 if kind is VolumeNetwork else 2)
+        preprocessing = default_transforms(3 if issubclass(kind, VolumeNetwork) else 2)
     called = name or parts.name
 
     def classifier(known: Sequence[str], outputs: Gives | None) -> NetworkClassifier:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from medcontour.classifier.channels import COLOURS, refuse_channels, volumes_refused
 from medcontour.classifier.monai_transforms import MonaiTransforms, default_transforms
@@ -19,11 +19,14 @@ from medcontour.classifier.volume_memory import kept_bytes
 from medcontour.errors import MedcontourError
 from medcontour.limits import check_memory
 
-__all__ = ["VolumeNetwork", "shown", "takes_volumes"]
+__all__ = ["SliceNetwork", "VolumeNetwork", "kind_of", "shown"]
 
 _PLANES = (224, 64, 96, 128, 256, 299, 512, 32, 28)
 _VOLUMES = (64, 96, 32, 128)
 """Sides of the planes and volumes that are made up to see what a network takes and gives."""
+
+_SLICES = 8
+"""Slices of a stack that is made up for a network that pools over them."""
 
 _STEP = 24
 """Bytes that a voxel takes while the preprocessing's steps copy it."""
@@ -115,7 +118,7 @@ class VolumeNetwork(NetworkClassifier):
     def _takes_in_memory(self, made: Prepared) -> bool:
         """Whether the network takes an input, once it is known that memory holds it."""
         shape = made.tensor.shape
-        kept = kept_bytes(self.network, shape) or 0
+        kept = self._kept(shape) or 0
         size = " x ".join(map(str, shape[1:]))
         check_memory(
             kept + _SEARCH * math.prod(shape[1:]),
@@ -127,13 +130,47 @@ class VolumeNetwork(NetworkClassifier):
         self._found = self._found or self._probed(made.tensor)
         return True
 
+    def _kept(self, shape: Sequence[int]) -> int | None:
+        return kept_bytes(self.network, shape)
+
+
+class SliceNetwork(VolumeNetwork):
+    """A PyTorch network that scores a stack from its slices: multiple instance learning.
+
+    The network takes (B, slices, channels, height, width), as MONAI's ``MILModel`` does, and pools
+    over the slices (attention, the maximum, the mean). Everything here speaks of volumes all the
+    same: the preprocessing gives (channels, slices, height, width), and so do the inputs of `embed`
+    and `score`; what is explained is the pooled score.
+
+    Examples
+    --------
+    >>> from monai.networks.nets import MILModel
+    >>> features = nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    >>> network = MILModel(2, "max", backbone=features, backbone_num_features=4)
+    >>> classifier = SliceNetwork(
+    ...     network, labels=["no lesion", "lesion"], preprocessing=default_transforms(3)
+    ... )
+    >>> prepared = classifier.prepare_volume(torch.rand(40, 48, 16).numpy(), np.eye(4))
+    >>> prepared.tensor.shape, classifier.score(prepared.tensor[None]).shape
+    (torch.Size([1, 16, 48, 40]), torch.Size([1, 2]))
+    """
+
+    def _ask(self, inputs: Tensor) -> Any:
+        return super()._ask(inputs.transpose(1, 2))
+
+    def _kept(self, shape: Sequence[int]) -> int | None:
+        channels, slices, *plane = shape
+        return kept_bytes(self.network, (slices, channels, *plane))
+
 
 def shown(network: NetworkClassifier) -> Iterator[Prepared]:
     """Give planes, or volumes, made up here that pass through a network, as it takes them."""
     chance = np.random.default_rng(0)
     volumes = isinstance(network, VolumeNetwork)
+    deep = _SLICES if isinstance(network, SliceNetwork) else None
     for side in _VOLUMES if volumes else _PLANES:
-        for shape in ((side,) * 3,) if volumes else ((side, side), (side, side, COLOURS)):
+        shapes = ((side, side, deep or side),) if volumes else ((side, side), (side, side, COLOURS))
+        for shape in shapes:
             values = chance.integers(0, 256, shape).astype(np.float32)
             try:
                 yield (
@@ -145,13 +182,14 @@ def shown(network: NetworkClassifier) -> Iterator[Prepared]:
                 continue
 
 
-def takes_volumes(
+def kind_of(
     network: nn.Module, preprocessing: Callable[..., Any] | None, device: torch.device
-) -> bool:
-    """Whether a network is one of volumes.
+) -> type[NetworkClassifier]:
+    """Find out whether a network is one of planes, of volumes, or of slices that it pools over.
 
-    Its convolutions say so. Where it has none, or some of either kind (transformers, frozen
-    TorchScript), it is shown planes and volumes that are made up.
+    Its convolutions say so, but for those over two axes, which may work on the slices of a stack:
+    such a network is run on empty ones. Where it has none, or some of either kind (transformers,
+    frozen TorchScript), it is shown planes and volumes that are made up.
 
     Parameters
     ----------
@@ -159,18 +197,35 @@ def takes_volumes(
         As of `NetworkClassifier`.
     preprocessing
         None where it comes without.
+
+    Returns
+    -------
+    type
+        `NetworkClassifier`, `VolumeNetwork` or `SliceNetwork`.
     """
     axes = {weight.ndim for weight in network.parameters()}
-    if (4 in axes) != (5 in axes):  # a convolution over two axes has weights of four
-        return 5 in axes
-    planes, volumes = (
-        kind(
-            network,
-            (),
-            preprocessing=default_transforms(axes) if preprocessing is None else preprocessing,
-            outputs="embedding",
-            device=device,
-        )
-        for kind, axes in ((NetworkClassifier, 2), (VolumeNetwork, 3))
+    if 5 in axes and 4 not in axes:  # a convolution over two axes has weights of four
+        return VolumeNetwork
+
+    def made(kind: type[NetworkClassifier]) -> NetworkClassifier:
+        axes = 2 if kind is NetworkClassifier else 3
+        steps = default_transforms(axes) if preprocessing is None else preprocessing
+        return kind(network, (), preprocessing=steps, outputs="embedding", device=device)
+
+    stacks = (VolumeNetwork, SliceNetwork)
+    if 4 in axes and 5 not in axes:
+        found = next((kind for kind in stacks if _takes_any(made(kind), 1, 5)), None)
+        if found is None or _takes_any(made(NetworkClassifier), 2):
+            return NetworkClassifier
+        return found
+    kinds = (NetworkClassifier, *stacks)
+    return next((kind for kind in kinds if next(shown(made(kind)), None)), NetworkClassifier)
+
+
+def _takes_any(network: NetworkClassifier, count: int, *slices: int) -> bool:
+    """Whether a network takes planes, or stacks, of any size; fast where it does not."""
+    return any(
+        network._takes(torch.zeros(count, channels, *slices, side, side))
+        for side in _PLANES
+        for channels in (1, COLOURS)
     )
-    return next(shown(planes), None) is None and next(shown(volumes), None) is not None
