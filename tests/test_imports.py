@@ -47,6 +47,7 @@ CURVES = (
     "spherical",
     "star_convex",
     "surface",
+    "turn",
     "volume",
 )
 """Modules of `contour` that compute with tensors, and of `edits` that fit with them."""

@@ -7,6 +7,7 @@ from .plane import PlaneGeometry
 from .round import Space, round_shapes, unit_share
 from .shape import PlaneShape, Shape
 from .surface import HarmonicSurface
+from .turn import turned, turned_surface
 from .volume import VolumeGeometry
 
 __all__ = [
@@ -23,5 +24,7 @@ __all__ = [
     "fit_polygon",
     "fit_volume",
     "round_shapes",
+    "turned",
+    "turned_surface",
     "unit_share",
 ]

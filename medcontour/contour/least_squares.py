@@ -164,5 +164,6 @@ def solve_along_rays(
         return order.new_zeros(0), start.size
     system = torch.cat([columns * weights.unsqueeze(1), ridge.diag()])
     right = torch.cat([wanted * weights, torch.zeros_like(ridge)])
-    solved = torch.linalg.lstsq(system, right.unsqueeze(1)).solution[:, 0]
+    # Not lstsq, whose last digits depend on where in memory the system lies: fits would too.
+    solved = torch.linalg.solve(system.mT @ system, system.mT @ right)
     return solved[: len(order)], solved[len(order) :] if log else start.size

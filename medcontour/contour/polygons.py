@@ -17,6 +17,7 @@ __all__ = [
     "distances",
     "keyhole",
     "mask_polygons",
+    "nested",
     "overlap",
     "polygon_area",
     "region",
@@ -115,7 +116,7 @@ def mask_polygons(values: npt.ArrayLike) -> list[FloatArray]:
     inside = numbers >= HALF
     numbers = np.where(inside, np.maximum(numbers, HALF + CLEAR), np.minimum(numbers, HALF - CLEAR))
     rings = [found[:-1, ::-1] - 1 for found in measure.find_contours(numbers, HALF)]
-    return [keyhole(part) for part in _nested([Polygon(ring) for ring in rings])]
+    return [keyhole(part) for part in nested([Polygon(ring) for ring in rings])]
 
 
 def deviation_mm(a_polygon: npt.ArrayLike, b_polygon: npt.ArrayLike, step: float = 0.01) -> float:
@@ -166,8 +167,8 @@ def _in_common_plane(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArr
     return flat_a[:, :2], flat_b[:, :2]
 
 
-def _nested(rings: list[Polygon]) -> list[Polygon]:
-    """Parts with their holes, of rings that do not cross."""
+def nested(rings: list[Polygon]) -> list[Polygon]:
+    """Parts with their holes, of rings that do not cross, whichever way round they go."""
     order = sorted(range(len(rings)), key=lambda i: -rings[i].area)
     depth: dict[int, int] = {}
     parent: dict[int, int] = {}

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from medcontour.contour import FourierContour
 from medcontour.explain import (
     PLACEMENT,
     EmbeddingObjective,
@@ -16,6 +15,7 @@ from medcontour.explain import (
     placement_test,
     views_of_class,
 )
+from medcontour.explain.analysis.placement import Placeable
 
 __all__ = ["UNSTABLE", "Network", "Placed", "holds"]
 
@@ -87,7 +87,7 @@ class Network:
         self,
         perturbation: Perturbation,
         index: int,
-        curves: FourierContour,
+        curves: Placeable,
         body: Tensor,
         seed: int,
     ) -> Placed:
@@ -100,9 +100,9 @@ class Network:
         index
             Which image of it.
         curves
-            One contour or several.
+            One contour or several; or a surface.
         body
-            (M, 2) plane coordinates that random places are taken from.
+            (M, 2) plane coordinates that random places are taken from; (M, 3) of a volume.
         seed
             Of the random places.
         """

@@ -11,10 +11,17 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.linalg import expm
+from scipy.spatial.transform import Rotation
 from scipy.special import sph_harm_y
 from surfaces import wild_surfaces
 
-from medcontour.contour import FourierContour, HarmonicSurface, PlaneGeometry, VolumeGeometry
+from medcontour.contour import (
+    FourierContour,
+    HarmonicSurface,
+    PlaneGeometry,
+    VolumeGeometry,
+    turned_surface,
+)
 from medcontour.contour.sphere import quadrature
 from medcontour.contour.spherical import series
 
@@ -256,3 +263,19 @@ def test_parameters_go_out_and_come_back_as_plain_numbers() -> None:
         both.to_dict()
     with pytest.raises(ValueError, match="no full set"):
         _ = replace(ball, harmonics=torch.zeros(1, 7)).degree
+
+
+@given(wild_surfaces(), st.integers(0, 2**32 - 1))
+def test_a_turned_surface_holds_what_turned_points_are(surface: HarmonicSurface, seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    turns = torch.from_numpy(Rotation.random(3, random_state=generator).as_matrix())
+    turned = turned_surface(surface, turns)
+    assert len(turned) == 3
+    reach = 2 * surface.mean_radius
+    points = surface.center + reach * torch.from_numpy(generator.normal(size=(50, 3)))
+    gap = surface.gap(points)[0]
+    for turn, one in zip(turns, range(3), strict=True):
+        moved = surface.center + (points - surface.center) @ turn.T
+        torch.testing.assert_close(turned[one : one + 1].gap(moved)[0], gap, atol=1e-8, rtol=1e-6)
+    torch.testing.assert_close(turned.volume(), surface.volume().expand(3), rtol=1e-4, atol=0.0)
+    torch.testing.assert_close(turned.spectral_energy(), surface.spectral_energy().expand(3))

@@ -9,7 +9,7 @@ import pytest
 import torch
 from monai.networks import nets
 from planted_volumes import GRID, BrightVoxels, PlantedVolumes, plant_volumes
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, map_coordinates
 from torch import nn
 
 import medcontour as mc
@@ -30,8 +30,11 @@ from medcontour.explain import (
     from_nine_starts,
     optimise,
     optimise_several,
+    placement_test,
     spectral_sweep,
+    views_of_class,
 )
+from medcontour.explain.analysis.views import VIEWS
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +208,6 @@ def test_what_works_on_planes_refuses_volumes_before_it_searches(planted: Plante
         lambda: agreement(perturbation, planted.truth, one, one, 1.0),
         lambda: optimise_several(perturbation, objective, 2),
         lambda: evidence_polarity(perturbation, objective, planted.truth, three),
-        lambda: AlteredViews.of(perturbation, 0),
     ):
         with pytest.raises(MedcontourError, match="no one plane"):
             attempt()
@@ -270,3 +272,58 @@ def test_where_nothing_can_be_taken_away_no_number_is_spoilt() -> None:
     fit = ExtremalContours(BrightVoxels(), background="mean").fit(even, target=0)
     numbers = torch.cat([tensor.flatten() for tensor in fit.contours.tensors().values()])
     assert np.isfinite(numbers.numpy()).all()
+
+
+# The placement test in altered views
+
+
+def test_a_volume_is_altered_as_its_slices_are(planted: PlantedVolumes) -> None:
+    """Shifted and mirrored: each slice as an image of its own; enlarged: by another resampling."""
+    volumes = planted.volumes[:1]
+    perturbation = Perturbation.of_images(volumes, torch.zeros_like(volumes), GRID.spacing)
+    views = AlteredViews.of(perturbation, 0)
+    shown = views.images[:, 0].numpy()
+    low, high = float(volumes.amin()), float(volumes.amax())
+    low, high = min(low, 0.0), max(high, 0.0)
+    slices, rows, columns = volumes.shape[2:]
+    for view, found in zip(views.views, shown, strict=True):
+        most = (columns // 8, rows // 8)
+        shift = [max(-n, min(n, by)) for n, by in zip(most, view.shift, strict=True)]
+        middle = [(n - 1) / 2 for n in (slices, rows, columns)]
+        k, row, column = np.indices((slices, rows, columns)).astype(float)
+        across = column - middle[2] - shift[0]
+        at = [
+            middle[0] + (k - middle[0]) / view.zoom,
+            middle[1] + (row - middle[1] - shift[1]) / view.zoom,
+            middle[2] + (-across if view.mirrored else across) / view.zoom,
+        ]
+        moved = map_coordinates(volumes[0, 0].numpy(), at, order=1, mode="nearest")
+        share = np.clip((moved - low) / (high - low), 0, 1)
+        expected = share**view.gamma * view.gain * (high - low) + low
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_views_follow_the_patient_through_axes_in_another_order() -> None:
+    """An input whose axes are columns, slices, rows is mirrored and shifted in the same way."""
+    points = GRID.voxel_centres()
+    view = VIEWS[3]
+    straight = view.grid(points)  # (D, H, W, 3), the places along W, H, D
+    turned = view.grid(points.permute(2, 0, 1, 3))  # (W, D, H, 3), along H, D, W
+    torch.testing.assert_close(turned.permute(1, 2, 0, 3)[..., [2, 0, 1]], straight)
+
+
+def test_the_surface_that_was_found_beats_random_places(planted: PlantedVolumes) -> None:
+    volumes, network = planted.volumes[2:], BrightVoxels().requires_grad_(False)
+    perturbation = Perturbation.of_images(volumes, torch.zeros_like(volumes), GRID.spacing)
+    views, objective, stable = views_of_class(perturbation, 0, network, 0)
+    assert stable
+    body = perturbation.points.reshape(-1, 3)
+    test = placement_test(views, objective, planted.truth[2:], body, seed=0)
+    assert test.p_values == (0.05,) * 4
+    assert isinstance(test.curves, HarmonicSurface)
+    assert test.count == 76
+    again = placement_test(views, objective, planted.truth[2:], body, seed=0)
+    torch.testing.assert_close(again.preserved, test.preserved)
+    # The same surface beside the ball holds nothing that random places do not.
+    beside = replace(planted.truth[2:], center=torch.tensor([[-0.6, -0.7, -0.4]]))
+    assert placement_test(views, objective, beside, body, seed=0).p_value > 0.05

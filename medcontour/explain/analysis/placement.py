@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from medcontour.contour import FourierContour
+from medcontour.contour import (
+    FourierContour,
+    HarmonicSurface,
+    Shape,
+    turned,
+    turned_surface,
+)
 from medcontour.explain.analysis.views import AlteredViews, InViews
 from medcontour.explain.objectives.objective import Objective
 from medcontour.explain.search.several import judge_together
 
-__all__ = ["PLACEMENT", "PlacementConstants", "PlacementTest", "placement_test", "turned"]
+__all__ = ["PLACEMENT", "Placeable", "PlacementConstants", "PlacementTest", "placement_test"]
+
+Placeable = TypeVar("Placeable", FourierContour, HarmonicSurface)
+"""What is put at random places: curves, or surfaces."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +78,7 @@ class PlacementTest:
     """
 
     p_values: tuple[float, ...]
-    curves: FourierContour
+    curves: FourierContour | HarmonicSurface
     view: Tensor
     preserved: Tensor
     deleted: Tensor
@@ -84,9 +95,7 @@ class PlacementTest:
 
     def judged_by(self, objective: Objective, views: AlteredViews) -> PlacementTest:
         """Give the same places with their similarities by another objective of these views."""
-        preserved, deleted = judge_together(
-            views.perturbation, InViews(objective, views), self.curves, self.count, self.view
-        )
+        preserved, deleted = judged_groups(views, InViews(objective, views), self.curves, self.view)
         return replace(self, preserved=preserved, deleted=deleted)
 
     @property
@@ -100,52 +109,48 @@ class PlacementTest:
         return (len(self.view) + len(self.p_values)) / 2
 
 
-def turned(curve: FourierContour, angle: Tensor) -> FourierContour:
-    """Turn one curve about its center by (M,) angles in radians, frame included."""
-    count = len(angle)
-    k = torch.arange(1, curve.harmonics.shape[1] + 1, device=angle.device) * angle.unsqueeze(-1)
-    a, b = curve.harmonics.unbind(-1)
-    harmonics = torch.stack([a * k.cos() - b * k.sin(), a * k.sin() + b * k.cos()], -1)
-    p, q = curve.frame.unbind(-1)
-    double = 2 * angle
-    frame = torch.stack(
-        [p * double.cos() - q * double.sin(), p * double.sin() + q * double.cos()], -1
-    )
-    return replace(
-        curve,
-        center=curve.center.expand(count, 2).clone(),
-        size=curve.size.expand(count).clone(),
-        harmonics=harmonics,
-        frame=frame,
-    )
+def turned_at_random(shape: Placeable, count: int, generator: torch.Generator) -> Placeable:
+    """`count` copies of one curve or surface, each turned about its center as chance has it."""
+    if isinstance(shape, HarmonicSurface):
+        # Unit quaternions are spread evenly where normal numbers are scaled to length one.
+        w, x, y, z = F.normalize(torch.randn(count, 4, generator=generator), dim=1).unbind(1)
+        rows = (
+            (1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
+            (2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
+            (2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
+        )
+        turns = torch.stack([torch.stack(row, -1) for row in rows], -2)
+        return turned_surface(shape, turns.to(shape.center))
+    draws = torch.rand(count, generator=generator)
+    return turned(shape, (draws * 2 * math.pi).to(shape.center))
 
 
 def placed_at_random(
-    curve: FourierContour, body: Tensor, count: int, generator: torch.Generator
-) -> FourierContour:
+    curve: Placeable, body: Tensor, count: int, generator: torch.Generator
+) -> Placeable:
     """Place the curve, turned, at random in the body, overlapping itself by at most half.
 
     Parameters
     ----------
     curve
-        One curve.
+        One curve, or one surface.
     body
-        (M, 2) plane coordinates of the places that a center may take.
+        (M, 2) plane coordinates of the places that a center may take; (M, 3) of a volume.
     count
         How many.
     generator
         Source of chance, on the processor.
     """
     candidates = PLACEMENT.candidates
-    draws = torch.rand(count * candidates, generator=generator)
+    moved = turned_at_random(curve, count * candidates, generator)
     spots = torch.randint(len(body), (count * candidates,), generator=generator)
-    moved = turned(curve, (draws * 2 * math.pi).to(curve.center))
     moved = replace(moved, center=body[spots.to(body.device)].to(curve.center))
     # The overlap is the share of points spread over the curve (scaled copies of it) that lie in
     # the other. Of some random places the first that overlaps little is taken; a curve that
     # fills the body leaves none, and then the one that overlaps least is the fairest there is.
     center = curve.center[0]
-    spread = curve.polygon(48)[0] - center
+    boundary = curve.mesh(1)[0] if isinstance(curve, HarmonicSurface) else curve.polygon(48)
+    spread = boundary[0].to(center) - center
     inside = torch.cat([center + spread * share for share in (0.35, 0.6, 0.8, 0.95)])
     overlap = moved.contains(inside).float().mean(-1).view(count, candidates)
     fair = overlap <= PLACEMENT.most_overlap
@@ -154,20 +159,28 @@ def placed_at_random(
 
 
 def placed_groups(
-    curves: FourierContour, body: Tensor, count: int, generator: torch.Generator
-) -> FourierContour:
+    curves: Placeable, body: Tensor, count: int, generator: torch.Generator
+) -> Placeable:
     """Place N curves at random, each as `placed_at_random` does: `count` x N, group by group."""
     size = len(curves)
     moved = [placed_at_random(curves[k : k + 1], body, count, generator) for k in range(size)]
     order = torch.arange(count * size, device=curves.center.device).view(size, count).T.flatten()
-    return FourierContour.cat(moved)[order]
+    return curves.cat(moved)[order]
+
+
+def judged_groups(
+    views: AlteredViews, objective: InViews, curves: Shape, which: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Judge a group of hard contours for each of the views `which`; volumes one at a time."""
+    batch = 1 if views.perturbation.images.ndim == 5 else 32
+    return judge_together(views.perturbation, objective, curves, len(which), which, batch=batch)
 
 
 @torch.no_grad()
 def placement_test(
     views: AlteredViews,
     objective: Objective,
-    curve: FourierContour,
+    curve: Placeable,
     body: Tensor,
     seed: int,
 ) -> PlacementTest:
@@ -184,9 +197,9 @@ def placement_test(
     objective
         Of the originals and backgrounds of `views`: it brings each view's own scale.
     curve
-        The contour, or several whose masks are one (Eq. 11).
+        The contour, or several whose masks are one (Eq. 11); or a surface.
     body
-        (M, 2) plane coordinates inside the body (or image).
+        (M, 2) plane coordinates inside the body (or image); (M, 3) of a volume.
     seed
         Of the random placements.
 
@@ -209,20 +222,20 @@ def placement_test(
     places = [placed_groups(curve, body, PLACEMENT.places, generator) for _ in views.views]
     in_views = InViews(objective, views)
 
-    def judge(curves: FourierContour, which: Tensor) -> tuple[Tensor, Tensor]:
-        return judge_together(views.perturbation, in_views, curves, len(which), which)
+    def judge(curves: Placeable, which: Tensor) -> tuple[Tensor, Tensor]:
+        return judged_groups(views, in_views, curves, which)
 
-    own = judge(FourierContour.cat([curve] * len(views.views)), views.every)
+    own = judge(curve.cat([curve] * len(views.views)), views.every)
     statistic = own[0] - own[1]
     as_good, judged = torch.zeros_like(views.every), torch.zeros_like(views.every)
-    rounds: list[tuple[FourierContour, Tensor, Tensor, Tensor]] = []
+    rounds: list[tuple[Placeable, Tensor, Tensor, Tensor]] = []
     first = 0
     for number in PLACEMENT.rounds:
         left = views.every[as_good == 0]
         if not len(left):
             break
         some = slice(first * size, (first + number) * size)
-        curves = FourierContour.cat([places[view][some] for view in left.tolist()])
+        curves = curve.cat([places[view][some] for view in left.tolist()])
         which = left.repeat_interleave(number)
         preserved, deleted = judge(curves, which)
         as_good.index_add_(0, which, (preserved - deleted >= statistic[which]).long())
@@ -232,7 +245,7 @@ def placement_test(
     batches, which_view, kept, removed = zip(*rounds, strict=True)
     return PlacementTest(
         tuple((g + 1) / (n + 1) for g, n in zip(as_good.tolist(), judged.tolist(), strict=True)),
-        FourierContour.cat(list(batches)),
+        curve.cat(list(batches)),
         torch.cat(which_view),
         torch.cat(kept),
         torch.cat(removed),

@@ -1,4 +1,4 @@
-"""Altered views of one image: mirrored, shifted or enlarged, and brighter or darker."""
+"""Altered views of one image or volume: mirrored, shifted or enlarged, and brighter or darker."""
 
 from __future__ import annotations
 
@@ -49,21 +49,21 @@ class View:
         ----------
         points
             (H, W, 2) plane coordinates of the input's pixels, which say along which of its axes
-            x runs.
+            x runs; of a volume (D, H, W, 3). A volume is shifted along x and y alone.
 
         Returns
         -------
         Tensor
-            (H, W, 2).
+            As `points`.
         """
-        height, width = points.shape[:2]
-        transposed = bool(_moved(points[1, 0, 0], points[0, 0, 0], points[0, 1, 0]))
-        along_x, along_y = (height, width) if transposed else (width, height)
-        x = self._taken_from(along_x, self.shift[0], mirrored=self.mirrored)
-        y = self._taken_from(along_y, self.shift[1], mirrored=False)
-        rows, columns = (x, y) if transposed else (y, x)
-        grid = torch.stack([columns.expand(height, width), rows[:, None].expand(height, width)], -1)
-        return grid.to(points)
+        extent = points.shape[:-1]
+        taken = []
+        for axis, runs in enumerate(_coordinates(points)):
+            shift = self.shift[runs] if runs < len(self.shift) else 0
+            along = self._taken_from(extent[axis], shift, mirrored=self.mirrored and runs == 0)
+            shape = [-1 if axis == other else 1 for other in range(len(extent))]
+            taken.append(along.view(shape).expand(extent))
+        return torch.stack(taken[::-1], -1).to(points)  # the last axis first
 
     def _taken_from(self, count: int, shift: int, *, mirrored: bool) -> Tensor:
         """(count,) places along one axis, -1 and 1 the outer edges of its first and last pixel."""
@@ -74,9 +74,19 @@ class View:
         return (2 * at + 1) / count - 1
 
 
-def _moved(down: Tensor, first: Tensor, across: Tensor) -> Tensor:
-    """Whether x changes more from row to row than from column to column."""
-    return (down - first).abs() > (across - first).abs()
+def _coordinates(points: Tensor) -> list[int]:
+    """For each axis of the input: which coordinate (x, y, z) runs along it."""
+    axes = range(points.shape[-1])
+    first = (0,) * len(axes)
+    steps = []
+    for axis in axes:
+        following = tuple(min(1, points.shape[axis] - 1) * (axis == other) for other in axes)
+        steps.append((points[following] - points[first]).abs().tolist())
+    found: dict[int, int] = {}
+    for coordinate in axes:  # the later axis where two would do
+        free = [axis for axis in axes if axis not in found]
+        found[max(free, key=lambda axis: (steps[axis][coordinate], axis))] = coordinate
+    return [found[axis] for axis in axes]
 
 
 VIEWS = (
@@ -97,7 +107,7 @@ UNMIRRORED = (*VIEWS[:2], View(shift=(-7, 3), gamma=0.8), View(zoom=1.2, gamma=1
 
 @dataclass(frozen=True)
 class AlteredViews:
-    """One image of a perturbation in each of some views.
+    """One image, or volume, of a perturbation in each of some views.
 
     Attributes
     ----------
@@ -123,14 +133,13 @@ class AlteredViews:
     def of(
         cls, perturbation: Perturbation, index: int, views: tuple[View, ...] = VIEWS
     ) -> AlteredViews:
-        """Show the image `index` of a perturbation in each view; volumes are refused."""
-        _ = perturbation.plane
+        """Show the image, or volume, `index` of a perturbation in each view."""
         device = perturbation.images.device
         return cls(perturbation.pick(torch.full((len(views),), index, device=device)), views)
 
     @cached_property
     def grids(self) -> Tensor:
-        """(views, H, W, 2)."""
+        """(views, H, W, 2), or (views, D, H, W, 3)."""
         return torch.stack([view.grid(self.perturbation.points) for view in self.views])
 
     @property
@@ -149,15 +158,18 @@ class AlteredViews:
         return torch.arange(len(self.views), device=self.perturbation.images.device)
 
     def altered(self, inputs: Tensor, which: Tensor) -> Tensor:
-        """(M, C, H, W) inputs as the views `which` (M,) show them; beyond the edge goes on."""
+        """(M, C, ...) inputs as the views `which` (M,) show them; beyond the edge goes on."""
         grids = self.grids.to(inputs)[which]
         moved = F.grid_sample(
             inputs, grids, mode="bilinear", padding_mode="border", align_corners=False
         )
         shown = torch.stack([self.perturbation.images, self.perturbation.background])[:, 0]
-        low, high = shown.amin((0, 2, 3))[:, None, None], shown.amax((0, 2, 3))[:, None, None]
+        channel = (-1, *(1,) * (inputs.ndim - 2))
+        places = (0, *range(2, inputs.ndim))
+        low, high = shown.amin(places).view(channel), shown.amax(places).view(channel)
         span = (high - low).clamp_min(torch.finfo(moved.dtype).tiny)
-        gain, gamma = self.intensities.to(moved)[which, :, None, None, None].unbind(1)
+        each = self.intensities.to(moved)[which].view(len(which), 2, *(1,) * (inputs.ndim - 1))
+        gain, gamma = each.unbind(1)
         return ((moved - low) / span).clamp(0, 1) ** gamma * gain * span + low
 
     @cached_property

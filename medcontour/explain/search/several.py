@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from medcontour.contour import FourierContour
+from medcontour.contour import FourierContour, Shape
 from medcontour.explain.background import gaussian_blur
 from medcontour.explain.choices import MOST_CONTOURS
 from medcontour.explain.objectives.objective import Objective
@@ -147,7 +147,7 @@ def evidence_circles(
 def judge_together(
     perturbation: Perturbation,
     objective: Objective,
-    curves: FourierContour,
+    curves: Shape,
     groups: int,
     which: Tensor,
     kept: Tensor | None = None,
@@ -158,7 +158,7 @@ def judge_together(
     Parameters
     ----------
     curves
-        M x N curves, group by group.
+        M x N curves, or surfaces, group by group.
     groups
         M.
     which
