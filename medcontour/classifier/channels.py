@@ -178,6 +178,6 @@ def volumes_refused(name: str) -> MedcontourError:
     """Say that a network takes volumes where planes are what is worked on."""
     return MedcontourError(
         f"{name} takes volumes (its convolutions run over three axes, or it pools over slices), "
-        "and this works on planes; "
-        "give a network of planes (2D)."
+        "and this works on planes; give a network of planes (2D), or explain the whole stack with "
+        "`medcontour suggest`."
     )

@@ -31,7 +31,7 @@ _SLICES = 8
 _STEP = 24
 """Bytes that a voxel takes while the preprocessing's steps copy it."""
 
-_SEARCH = 600
+_SEARCH = 800
 """Bytes that a voxel of the input takes while a surface is looked for, the network left out."""
 
 

@@ -86,7 +86,8 @@ ExportOption = Annotated[
     str | None,
     typer.Option(
         help=f"Formats, comma separated: {', '.join(format_names())}. Default: all that the "
-        "scan allows but seg-labelmap and seg-fractional, coco and png for pictures alone."
+        "scan allows but seg-labelmap and seg-fractional, coco and png for pictures alone, "
+        "surfaces for classifiers of volumes alone."
     ),
 ]
 WeakOption = Annotated[

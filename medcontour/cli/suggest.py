@@ -74,6 +74,9 @@ def suggest(
 ) -> None:
     """Suggest contours on every slice that a classifier calls positive.
 
+    A classifier of volumes takes the whole stack as one input: one closed surface explains it,
+    whose cuts by the slices are the contours.
+
     For example:
 
         medcontour suggest sample_data/ct_study --classifier sample_data/nodule_classifier --out out
@@ -122,6 +125,9 @@ def _document(
             "trust": finding.trust,
             "volume_mm3": finding.volume_mm3,
             "longest_diameter_mm": finding.longest_diameter_mm,
+            "evidence_volume_mm3": finding.evidence_surface.volume_mm3
+            if finding.evidence_surface
+            else None,
             "slices": [
                 {
                     "slice": part.slice,
@@ -156,9 +162,12 @@ def _tell(
     name = escape(suggestion.classifier.target_name)
     if not suggestion.findings:
         best = max(suggestion.slice_scores, key=lambda k: suggestion.slice_scores[k])
+        score = f"{suggestion.slice_scores[best]:.2f}"
         console.print(
-            f"Nothing was found: the highest score of {name} is "
-            f"{suggestion.slice_scores[best]:.2f}, on slice {slice_numbers([best])}."
+            f"Nothing was found: the score of the stack for {name} is {score}."
+            if suggestion.of_volume
+            else f"Nothing was found: the highest score of {name} is {score}, on slice "
+            f"{slice_numbers([best])}."
         )
     else:
         console.print(_table(suggestion))

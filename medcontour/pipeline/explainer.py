@@ -177,7 +177,10 @@ class Explainer:
         k = work.batch.slices[index]
         curves = work.fit.curves[index][torch.tensor(own, device=work.costs.device)]
         effect = float(work.fit.preserved[index] - work.fit.deleted[index])
-        status = slice_status(curves, work.perturbation.plane, evidence, effect)
+        plane = work.perturbation.plane
+        fraction = float(curves.area_inside(plane).sum()) / plane.area
+        pixels = fraction * plane.rows * plane.columns
+        status = slice_status(fraction, pixels, evidence, effect)
         every = [
             Traced(k, curves[n : n + 1], offer, suggested=status in SUGGESTED)
             for n, offer in enumerate(offers)

@@ -25,10 +25,14 @@ from medcontour.pipeline.explainer import Explainer
 from medcontour.pipeline.findings import linked_findings
 from medcontour.pipeline.found import POSITIVE
 from medcontour.pipeline.inputs import AnyClassifier, AnyScan, given_classifier, given_scan
-from medcontour.pipeline.job import settings_record
 from medcontour.pipeline.planes import plane_batches, plane_geometry
 from medcontour.pipeline.promptables import licence_notes
-from medcontour.pipeline.references import classifier_reference, run_record, scan_reference
+from medcontour.pipeline.references import (
+    classifier_reference,
+    run_record,
+    scan_reference,
+    settings_record,
+)
 from medcontour.pipeline.settings import DEFAULTS, OutlineChoice, Settings
 from medcontour.progress import Progress
 from medcontour.results import FindingSlice, Suggestion, slice_numbers
@@ -135,7 +139,7 @@ def snap_with(
     return Suggestion(
         scan=scan_reference(scan),
         classifier=classifier_reference(classifier, choice),
-        settings={**settings_record(settings, scan, classifier, choice), "start": "reader"},
+        settings={**settings_record(settings, classifier, choice), "start": "reader"},
         findings=linked_findings(found, scan),
         slice_scores={part.slice: part.score for part in found},
         run=run_record(begun),

@@ -11,9 +11,8 @@ import numpy as np
 import torch
 
 from medcontour.calibration import calibrated
-from medcontour.classifier import Classifier, target_index
+from medcontour.classifier import Classifier, takes_volumes, target_index
 from medcontour.errors import MedcontourError
-from medcontour.explain import PLACEMENT
 from medcontour.explain.choices import (
     LARGEST_AREA,
     LEAST_AREA,
@@ -37,17 +36,19 @@ from medcontour.pipeline.references import (
     peak_memory_mb,
     run_record,
     scan_reference,
+    settings_record,
 )
 from medcontour.pipeline.settings import DEFAULTS, OutlineChoice, Settings
 from medcontour.pipeline.shortcut import shortcut_notes
 from medcontour.pipeline.slices import Slices, pick_slices
 from medcontour.pipeline.together import outlined_together
+from medcontour.pipeline.volume import suggest_volume
 from medcontour.progress import Progress
 from medcontour.results import FindingSlice, Suggestion
 from medcontour.results.all_positive import all_positive
 from medcontour.scan import Scan
 
-__all__ = ["settings_record", "suggest", "suggest_with", "uncalibrated"]
+__all__ = ["suggest", "suggest_with", "uncalibrated"]
 
 BATCH = 7
 """Slices searched together. Their fourteen preserved and deleted images stay under the sixteen from
@@ -78,13 +79,17 @@ def suggest(
 ) -> Suggestion:
     """Find, place and judge contours on every slice that the classifier calls positive.
 
+    A classifier of volumes takes the whole stack as one input. Where it calls that positive, one
+    closed surface explains it: the finding's `evidence_surface`, whose cuts by the slices are its
+    evidence contours. No outlines are looked for then.
+
     Parameters
     ----------
     scan
         What to look at: a `Scan`, or what `read_scan` reads.
     classifier
-        A `Classifier`, or what `load_classifier` takes: a MONAI bundle's folder, a TorchScript
-        file, a network.
+        A `Classifier` of planes or volumes, or what `load_classifier` takes: a MONAI bundle's
+        folder, a TorchScript file, a network.
     target, preset, contours, area, area_mm2, area_weight, slices, background, objective, outline, \
 precision, most_evaluations, most_seconds, seed
         As `Settings` says; None for `area_weight` and `background` is the preset's own. A
@@ -162,6 +167,8 @@ def uncalibrated(
     polarity: float = 0.0,
 ) -> Suggestion:
     """As `suggest_with`, whatever calibration there is; `polarity` is as `Explainer` has it."""
+    if takes_volumes(classifier):
+        return suggest_volume(scan, classifier, settings, progress)
     begun = time.perf_counter()
     target = target_index(classifier, settings.target)
     picked = pick_slices(settings.slices_notation, scan.slices)
@@ -192,7 +199,7 @@ def uncalibrated(
     return Suggestion(
         scan=scan_reference(scan),
         classifier=classifier_reference(classifier, target),
-        settings=settings_record(settings, scan, classifier, target),
+        settings=settings_record(settings, classifier, target),
         findings=linked_findings(found, scan),
         slice_scores=scores,
         run={
@@ -212,19 +219,6 @@ def uncalibrated(
         ),
         source=scan,
     )
-
-
-def settings_record(
-    settings: Settings, scan: Scan, classifier: Classifier, target: int
-) -> dict[str, object]:
-    """Give what ``suggestion.json`` holds of the settings: all that is needed to run it again."""
-    return {
-        **settings.to_dict(),
-        "target": classifier.labels[target],
-        "scan": None,  # written by `Suggestion.write_json`, as far as it names nobody
-        "positive_above": POSITIVE,
-        "p_value_level": PLACEMENT.level,
-    }
 
 
 def _costs(found: Sequence[FindingSlice], slices: Sequence[int]) -> list[float]:

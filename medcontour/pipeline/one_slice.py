@@ -36,10 +36,13 @@ from medcontour.explain.choices import (
 from medcontour.pipeline.explainer import Explainer
 from medcontour.pipeline.found import POSITIVE, preset_of
 from medcontour.pipeline.inputs import AnyClassifier, AnyScan, given_classifier, given_scan
-from medcontour.pipeline.job import settings_record
 from medcontour.pipeline.placing import placed
 from medcontour.pipeline.planes import plane_batches
-from medcontour.pipeline.references import classifier_reference, scan_reference
+from medcontour.pipeline.references import (
+    classifier_reference,
+    scan_reference,
+    settings_record,
+)
 from medcontour.pipeline.settings import DEFAULTS, Settings
 from medcontour.progress import Progress, named
 from medcontour.results import ContourMap, MapLevel, Robustness, RobustnessRun, slice_numbers
@@ -99,7 +102,7 @@ def _prepare(
         "scan": scan_reference(scan),
         "classifier": classifier_reference(classifier, choice),
         "settings": {
-            **settings_record(settings, scan, classifier, choice),
+            **settings_record(settings, classifier, choice),
             "background": names[0],
             **more,
         },

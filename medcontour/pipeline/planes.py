@@ -26,22 +26,26 @@ _EACH = 150
 
 @dataclass(frozen=True)
 class PlaneBatch:
-    """Slices whose inputs share size and place.
+    """Slices whose inputs share size and place; or a whole stack, which is one input.
 
     Attributes
     ----------
     slices
         Slice indices.
     inputs
-        (B, channels, height, width), as the network takes them.
+        (B, channels, height, width), as the network takes them; of a stack (1, channels, depth,
+        height, width).
     index_from_input
-        (3, 3): see `Prepared.index_from_input`.
+        (3, 3): see `Prepared.index_from_input`. Of a stack (4, 4): index of the input's last three
+        axes to index (column, row, slice) of the scan.
     points
-        (height, width, 2): plane coordinates of the input's pixels.
+        (height, width, 2): plane coordinates of the input's pixels. Of a stack (depth, height,
+        width, 3): volume coordinates.
     most
         Images that may go through the network at once.
     measured
         (B, 1, height, width) bool: the input's pixels that were measured; None where all were.
+        Of a stack (1, 1, depth, height, width).
     """
 
     slices: tuple[int, ...]
@@ -59,10 +63,10 @@ class PlaneBatch:
         filled = self.inputs.clone()
         for image, mask in zip(filled, ~self.measured[:, 0].cpu().numpy(), strict=True):
             if mask.any() and not mask.all():
-                rows, columns = ndimage.distance_transform_edt(
+                nearest = ndimage.distance_transform_edt(
                     mask, return_distances=False, return_indices=True
                 )
-                image[:] = image[:, torch.from_numpy(rows), torch.from_numpy(columns)]
+                image[:] = image[(slice(None), *map(torch.from_numpy, nearest))]
         return filled
 
     def where_measured(self, images: Tensor) -> Tensor:

@@ -12,10 +12,19 @@ import psutil
 import torch
 
 from medcontour.classifier import Classifier
+from medcontour.explain import PLACEMENT
+from medcontour.pipeline.found import POSITIVE
+from medcontour.pipeline.settings import Settings
 from medcontour.results import ClassifierReference, ScanReference
 from medcontour.scan import Scan
 
-__all__ = ["classifier_reference", "peak_memory_mb", "run_record", "scan_reference"]
+__all__ = [
+    "classifier_reference",
+    "peak_memory_mb",
+    "run_record",
+    "scan_reference",
+    "settings_record",
+]
 
 
 def scan_reference(scan: Scan) -> ScanReference:
@@ -40,6 +49,17 @@ def classifier_reference(classifier: Classifier, target: int) -> ClassifierRefer
         target_name=classifier.labels[target],
         labels=classifier.labels,
     )
+
+
+def settings_record(settings: Settings, classifier: Classifier, target: int) -> dict[str, object]:
+    """Give what ``suggestion.json`` holds of the settings: all that is needed to run it again."""
+    return {
+        **settings.to_dict(),
+        "target": classifier.labels[target],
+        "scan": None,  # written by `Suggestion.write_json`, as far as it names nobody
+        "positive_above": POSITIVE,
+        "p_value_level": PLACEMENT.level,
+    }
 
 
 def run_record(begun: float) -> dict[str, Any]:

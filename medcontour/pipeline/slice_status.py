@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from medcontour.contour import FourierContour, PlaneGeometry
 from medcontour.pipeline.alone import status_of
 from medcontour.pipeline.found import POSITIVE
 from medcontour.pipeline.placement import UNSTABLE
@@ -18,22 +17,20 @@ LARGEST_FRACTION = 0.7
 LEAST_EFFECT = 0.1
 
 
-def slice_status(
-    curves: FourierContour, plane: PlaneGeometry, evidence: Evidence, effect: float
-) -> Status:
-    """Say what contours of a slice are.
+def slice_status(fraction: float, pixels: float, evidence: Evidence, effect: float) -> Status:
+    """Say what contours of a slice, or a surface in a stack, are.
 
     Parameters
     ----------
-    curves, plane
-        The contours of one result, and their plane.
+    fraction
+        Share of the slice, or of the stack, that lies inside.
+    pixels
+        How many pixels, or voxels, that is.
     evidence
         What was measured of them.
     effect
         The objective's preserved minus its deleted value.
     """
-    fraction = float(curves.area_inside(plane).sum()) / plane.area
-    pixels = fraction * plane.rows * plane.columns
     # One of several places that each keep the score: taking it away alone changes little.
     one_of_several = evidence.preserved > POSITIVE >= evidence.background
     explains = effect >= LEAST_EFFECT or one_of_several

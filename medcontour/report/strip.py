@@ -45,9 +45,9 @@ class Strip:
 
 
 def make_strip(suggestion: Suggestion) -> Strip | None:
-    """Lay out the bars; None where no more than one slice was looked at."""
+    """Lay out the bars; None where no more than one slice, or the stack as a whole, was scored."""
     scores = suggestion.slice_scores
-    if len(scores) < 2:
+    if len(scores) < 2 or suggestion.of_volume:
         return None
     slices = suggestion.scan.shape[0]
     step = (Strip.right - Strip.left) / slices

@@ -154,7 +154,9 @@ def summary(suggestion: Suggestion) -> list[str]:
     slices, looked = suggestion.scan.shape[0], len(suggestion.slice_scores)
     called = len({part.slice for part in suggestion.slices if part.evidence})
     called_as = f"{'is' if called == 1 else 'are'} called {name}"
-    if slices == 1:
+    if suggestion.of_volume:
+        sentences = [f"The stack as a whole is called {name}."]
+    elif slices == 1:
         sentences = [f"The image is called {name}."]
     elif looked == slices:
         sentences = [f"{called} of {slices} slices {called_as}."]
@@ -199,8 +201,9 @@ def _nothing(suggestion: Suggestion, name: str) -> str:
     best = max(scores, key=lambda k: scores[k])
     score = probability(scores[best])
     slices = suggestion.scan.shape[0]
-    if slices == 1:
-        return f"Nothing was found: the score of the image for {name} is {score}."
+    if slices == 1 or suggestion.of_volume:
+        what = "stack" if suggestion.of_volume else "image"
+        return f"Nothing was found: the score of the {what} for {name} is {score}."
     looked = f" ({len(scores)} slices were looked at)" if len(scores) < slices else ""
     return (
         f"Nothing was found: the highest score for {name} is {score}, "
@@ -229,7 +232,8 @@ def warnings(part: FindingSlice, suggestion: Suggestion) -> list[str]:
     note = [part.note] if part.note else []
     target = suggestion.classifier
     threshold = float(suggestion.settings.get("positive_above", 0.5))
-    odd = all_positive(suggestion.slice_scores, threshold, target.name, target.target_name)
+    scores = {} if suggestion.of_volume else suggestion.slice_scores
+    odd = all_positive(scores, threshold, target.name, target.target_name)
     return [verdict(part), *missing, *note, *([odd] if odd else [])]
 
 

@@ -10,7 +10,7 @@ from .exporter import (
     refusal,
 )
 from .finding import Finding, make_finding, with_figures_of
-from .model import Suggestion
+from .model import VOLUME, Suggestion
 from .numbering import COUNTED, slice_numbers
 from .one_slice import ContourMap, MapLevel, Robustness, RobustnessRun, SliceResult
 from .parts import (
@@ -19,6 +19,7 @@ from .parts import (
     FindingSlice,
     ObjectReference,
     PlacedContour,
+    PlacedSurface,
     ScanReference,
     Views,
 )
@@ -27,6 +28,7 @@ from .save import Saved
 
 __all__ = [
     "COUNTED",
+    "VOLUME",
     "ClassifierReference",
     "ContourMap",
     "Evidence",
@@ -39,6 +41,7 @@ __all__ = [
     "Photograph",
     "PhotographEvidence",
     "PlacedContour",
+    "PlacedSurface",
     "Robustness",
     "RobustnessRun",
     "Saved",

@@ -13,6 +13,7 @@ from medcontour.results.parts import (
     Evidence,
     FindingSlice,
     PlacedContour,
+    PlacedSurface,
     ScanReference,
 )
 
@@ -71,7 +72,27 @@ def finding_to_dict(finding: Finding) -> dict[str, Any]:
         "conformal_p_value": finding.conformal_p_value,
         "trust": finding.trust,
         "slices": [slice_to_dict(part) for part in finding.slices],
+    } | (
+        {}
+        if finding.evidence_surface is None
+        else {"evidence_surface": _surface_to_dict(finding.evidence_surface)}
+    )
+
+
+def _surface_to_dict(surface: PlacedSurface) -> dict[str, Any]:
+    return {
+        "parameters": surface.parameters,
+        "lps_from_volume": surface.lps_from_volume.tolist(),
+        "volume_mm3": surface.volume_mm3,
     }
+
+
+def _surface_from_dict(item: dict[str, Any]) -> PlacedSurface:
+    return PlacedSurface(
+        parameters=dict(item["parameters"]),
+        lps_from_volume=np.asarray(item["lps_from_volume"], dtype=np.float64),
+        volume_mm3=float(item["volume_mm3"]),
+    )
 
 
 def slice_to_dict(part: FindingSlice) -> dict[str, Any]:
@@ -100,6 +121,9 @@ def finding_from_dict(item: dict[str, Any]) -> Finding:
         short_axis_mm=item["short_axis_mm"],
         conformal_p_value=item.get("conformal_p_value"),
         trust=item.get("trust"),
+        evidence_surface=None
+        if item.get("evidence_surface") is None
+        else _surface_from_dict(item["evidence_surface"]),
     )
 
 

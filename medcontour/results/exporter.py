@@ -84,6 +84,9 @@ class Exporter:
     leaves_empty
         What of the scan's own header stands empty in the format though the scan has it, as a
         sentence that does not repeat it, or None.
+    for_surfaces
+        Whether it holds closed surfaces, and is written when no formats are asked for where a
+        finding has one.
     """
 
     name: str
@@ -93,6 +96,7 @@ class Exporter:
     for_people: bool = False
     by_default: Callable[[Scan], bool] = always
     leaves_empty: Callable[[Scan], str | None] = nothing_lost
+    for_surfaces: bool = False
 
 
 def exporters() -> dict[str, Exporter]:
@@ -134,7 +138,8 @@ def refusal(scan: Scan, name: str) -> str | None:
     if reason is None:
         return None
     known = exporters().values()
-    works = [e.name for e in known if not e.for_people and e.refuses(scan) is None]
+    kinds = (e for e in known if not (e.for_people or e.for_surfaces))
+    works = [e.name for e in kinds if e.refuses(scan) is None]
     return (
         f"{reason}, so the scan cannot be written as {name}; formats that work: {', '.join(works)}."
     )

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.spatial.distance import cdist
 
 from medcontour.results.masks import Mask
-from medcontour.results.parts import FindingSlice, PlacedContour, scan_known
+from medcontour.results.parts import FindingSlice, PlacedContour, PlacedSurface, scan_known
 from medcontour.results.status import EXPORTED, STATUSES, SUGGESTED, Status
 from medcontour.scan.scan import Scan
 
@@ -60,6 +60,9 @@ class Finding:
     trust
         Probability that a reader keeps the suggested outline; None as above, and once a reader
         has edited it. See `medcontour.calibration.Calibration`.
+    evidence_surface
+        The closed surface that a classifier of volumes goes by, whose cuts by the slices are the
+        evidence contours; None of a classifier of planes.
     """
 
     id: str
@@ -71,6 +74,7 @@ class Finding:
     short_axis_mm: float | None = None
     conformal_p_value: float | None = None
     trust: float | None = None
+    evidence_surface: PlacedSurface | None = None
 
     @property
     def name(self) -> str:
@@ -191,6 +195,7 @@ def with_figures_of(before: Finding, after: Finding) -> Finding:
         after,
         conformal_p_value=before.conformal_p_value,
         trust=before.trust if same else None,
+        evidence_surface=before.evidence_surface,
     )
 
 

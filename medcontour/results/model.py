@@ -35,9 +35,12 @@ from medcontour.results.parts import (
 from medcontour.results.save import Saved, save
 from medcontour.scan import Scan
 
-__all__ = ["Suggestion"]
+__all__ = ["VOLUME", "Suggestion"]
 
 SCHEMA = "medcontour/suggestion/2"
+VOLUME = "volume"
+"""The setting ``input`` of a suggestion whose classifier takes volumes."""
+
 FIRST_SCHEMA = "medcontour/suggestion/1"
 """Each slice was a finding; it is still read."""
 
@@ -55,7 +58,8 @@ class Suggestion:
     findings
         What was found, by number.
     slice_scores
-        Probability of the target for each slice looked at, by slice index.
+        Probability of the target for each slice looked at, by slice index; of a classifier of
+        volumes the stack's, on each.
     run
         Version, time stamp, peak memory, evaluations: the only part that differs between two
         runs with one seed.
@@ -205,6 +209,11 @@ class Suggestion:
         return save(self, out, formats, include_weak, merge_findings)
 
     @property
+    def of_volume(self) -> bool:
+        """Whether the classifier took the whole stack as one input, and has one score for it."""
+        return self.settings.get("input") == VOLUME
+
+    @property
     def editable(self) -> Literal["evidence", "outline"]:
         """The kind that label maps and segments carry: outlines, unless none were asked for."""
         return "evidence" if self.settings.get("outline") == "none" else "outline"
@@ -329,6 +338,7 @@ def _merged(findings: Sequence[Finding]) -> tuple[Finding, ...]:
                 volume_mm3=sum(volumes) if volumes else None,
                 longest_diameter_mm=longest.longest_diameter_mm,
                 short_axis_mm=longest.short_axis_mm,
+                evidence_surface=own[0].evidence_surface if len(own) == 1 else None,
             )
         )
     return tuple(merged)

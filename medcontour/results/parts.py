@@ -19,6 +19,7 @@ __all__ = [
     "FindingSlice",
     "ObjectReference",
     "PlacedContour",
+    "PlacedSurface",
     "ScanReference",
     "Views",
 ]
@@ -67,7 +68,9 @@ class PlacedContour:
         The analytic curve (`FourierContour.to_dict`) in plane coordinates: the longer side of
         the plane spans [-1, 1], x along columns, y along rows.
     polygon_lps_mm
-        (n, 3) float64 points on the analytic curve, LPS mm; the first is not repeated.
+        (n, 3) float64 points on the analytic curve, LPS mm; the first is not repeated. Of a
+        surface's cut, and of a curve that a reader drew, it is that itself, and the analytic curve
+        the one that comes nearest to it.
     area_mm2
         Area inside the image, of the analytic curve.
     quality
@@ -84,6 +87,56 @@ class PlacedContour:
     area_mm2: float
     quality: dict[str, Any] = field(default_factory=dict)
     exact_polygon_lps_mm: npt.NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True)
+class PlacedSurface:
+    """One closed surface in patient space: what a classifier of volumes goes by.
+
+    Attributes
+    ----------
+    parameters
+        The analytic surface (`HarmonicSurface.to_dict`) in volume coordinates: the longest side of
+        the stack spans [-1, 1], x along columns, y along rows, z along slices.
+    lps_from_volume
+        (4, 4) float64: volume coordinates to LPS mm.
+    volume_mm3
+        Volume inside the stack, of the analytic surface.
+    """
+
+    parameters: dict[str, Any]
+    lps_from_volume: npt.NDArray[np.float64]
+    volume_mm3: float
+
+    def mesh(self, detail: int = 4) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+        """Give a closed mesh of triangles whose corners lie on the surface.
+
+        Parameters
+        ----------
+        detail
+            How often the triangles of an icosahedron are cut in four.
+
+        Returns
+        -------
+        tuple
+            (V, 3) corners, LPS mm, ``V = 10 * 4^detail + 2``, and (T, 3) triangles by their
+            corners, ``T = 20 * 4^detail``, counter-clockwise seen from outside.
+
+        Examples
+        --------
+        >>> numbers = {"center": [0.0] * 3, "size": -1.0, "harmonics": [], "frame": [0.0] * 5}
+        >>> ball = PlacedSurface({"parametrisation": "log"} | numbers, np.diag([90, 90, 90, 1]), 1)
+        >>> corners, triangles = ball.mesh(2)
+        >>> len(corners), len(triangles), round(float(np.linalg.norm(corners[0])), 3)
+        (162, 320, 33.109)
+        """
+        from medcontour.contour import HarmonicSurface  # PyTorch is not needed for the rest
+
+        corners, triangles = HarmonicSurface.from_dict(self.parameters).mesh(detail)
+        placed = corners[0].numpy() @ self.lps_from_volume[:3, :3].T + self.lps_from_volume[:3, 3]
+        mirrored = np.linalg.det(self.lps_from_volume) < 0
+        faces = triangles.numpy()
+        return placed, faces[:, ::-1].copy() if mirrored else faces
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,8 @@ def save(
     if formats is None:
         formats = []
         for name, exporter in known.items():
-            if not exporter.by_default(scan):
+            wanted = exporter.by_default(scan) or (exporter.for_surfaces and suggestion.of_volume)
+            if not wanted:
                 continue
             reason = exporter.refuses(scan)
             if reason is None:

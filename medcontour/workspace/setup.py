@@ -10,8 +10,7 @@ from medcontour.errors import MedcontourError
 from medcontour.pipeline.allowance import most_a_slice
 from medcontour.pipeline.calibrating import calibration_for
 from medcontour.pipeline.inputs import AnyClassifier, given_classifier
-from medcontour.pipeline.job import settings_record
-from medcontour.pipeline.references import classifier_reference
+from medcontour.pipeline.references import classifier_reference, settings_record
 from medcontour.pipeline.settings import Settings
 from medcontour.results import ClassifierReference
 from medcontour.scan import Scan
@@ -70,7 +69,7 @@ class Setup:
         """Give what a suggestion for this scan says of its settings."""
         classifier: Classifier = self.classifier
         target = target_index(classifier, self.target)
-        record = settings_record(self.settings, scan, classifier, target)
+        record = settings_record(self.settings, classifier, target)
         calibration, _ = calibration_for(None, classifier, target)
         return record | ({} if calibration is None else {"calibration": calibration.key()})
 

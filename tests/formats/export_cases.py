@@ -18,6 +18,7 @@ import pytest
 import SimpleITK as sitk
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from skimage.draw import polygon2mask
 
 from medcontour.results import (
     ClassifierReference,
@@ -249,6 +250,24 @@ def case_suggestion(scan: Scan, case: Case, **options: object) -> Suggestion:
     """The suggestion of `ELLIPSES` and `EVIDENCE` in a case."""
     outlines = [placed("outline", e, case) for e in ELLIPSES]
     return suggest(scan, outlines + [placed("evidence", e, case) for e in EVIDENCE], **options)
+
+
+def structures_by_itk(path: Path, series: Path) -> dict[str, np.ndarray]:
+    """Masks by name: pydicom's points, ITK's geometry, scikit-image's filling."""
+    dataset = pydicom.dcmread(path)
+    image = read_series_by_itk(series)
+    masks = {}
+    for structure, roi in zip(
+        dataset.StructureSetROISequence, dataset.ROIContourSequence, strict=True
+    ):
+        mask = np.zeros(image.GetSize()[::-1], bool)
+        for contour in roi.ContourSequence:
+            points = np.reshape(contour.ContourData, (-1, 3)).astype(float)
+            indices = [image.TransformPhysicalPointToContinuousIndex(p) for p in points.tolist()]
+            columns, rows, planes = np.transpose(indices)
+            mask[round(planes.mean())] |= polygon2mask(mask.shape[1:], np.stack([rows, columns], 1))
+        masks[structure.ROIName] = mask
+    return masks
 
 
 def read_series_by_itk(folder: Path) -> sitk.Image:

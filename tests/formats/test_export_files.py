@@ -67,6 +67,7 @@ def test_the_formats_of_the_contract_are_installed() -> None:
         "seg-fractional": "seg_fractional.dcm",
         "seg-labelmap": "seg_labelmap.dcm",
         "sr": "sr.dcm",
+        "surfaces": "surfaces",
     }
 
 

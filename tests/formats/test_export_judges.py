@@ -23,11 +23,11 @@ from export_cases import (
     dice,
     each,
     read_series_by_itk,
+    structures_by_itk,
     suggest,
     write_series,
 )
 from pydicom.uid import SegmentationStorage
-from skimage.draw import polygon2mask
 
 from medcontour.formats import label_volume
 from medcontour.results import PlacedContour, Suggestion, export, refusal
@@ -47,24 +47,6 @@ def dciodvfy(path: Path) -> list[str]:
     done = subprocess.run(["dciodvfy", "-new", str(path)], capture_output=True, check=False)
     lines = (done.stdout + done.stderr).decode("utf-8", "replace").splitlines()
     return [line for line in lines if line.startswith("Error")]
-
-
-def structures_by_itk(path: Path, series: Path) -> dict[str, np.ndarray]:
-    """Masks by name: pydicom's points, ITK's geometry, scikit-image's filling."""
-    dataset = pydicom.dcmread(path)
-    image = read_series_by_itk(series)
-    masks = {}
-    for structure, roi in zip(
-        dataset.StructureSetROISequence, dataset.ROIContourSequence, strict=True
-    ):
-        mask = np.zeros(image.GetSize()[::-1], bool)
-        for contour in roi.ContourSequence:
-            points = np.reshape(contour.ContourData, (-1, 3)).astype(float)
-            indices = [image.TransformPhysicalPointToContinuousIndex(p) for p in points.tolist()]
-            columns, rows, planes = np.transpose(indices)
-            mask[round(planes.mean())] |= polygon2mask(mask.shape[1:], np.stack([rows, columns], 1))
-        masks[structure.ROIName] = mask
-    return masks
 
 
 @pytest.mark.parametrize("case", each(*CASES), ids=lambda case: case.name)

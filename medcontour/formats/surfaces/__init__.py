@@ -1,0 +1,1 @@
+"""Closed surfaces as meshes."""
