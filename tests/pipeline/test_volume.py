@@ -21,6 +21,7 @@ from monai.transforms import (
 )
 from planted_stacks import RADIUS, usual_classifier, voxel_places, write_nifti
 from planted_volumes import BrightVoxels
+from torch import nn
 from volume_grids import AFFINES, affine
 
 import medcontour as mc
@@ -296,6 +297,41 @@ def test_the_page_s_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert len(names["suggestion"]) == 1
     assert len(names["triangles"]) == 5120
     assert (tmp_path / "out" / "surfaces" / "nodule_1_evidence.stl").is_file()
+
+
+class PooledSlices(nn.Module):
+    """(B, slices, channels, H, W) to (B, 1): how much of all slices together is bright."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blur = nn.Conv2d(1, 1, 3, padding=1, bias=False)
+        nn.init.constant_(self.blur.weight, 1 / 9)
+
+    def forward(self, stacks: torch.Tensor) -> torch.Tensor:
+        bright = torch.relu(self.blur(stacks.flatten(0, 1)) - 0.5).flatten(1).sum(1)
+        pooled = bright.view(stacks.shape[:2]).sum(1, keepdim=True)
+        return 6 - 12 * torch.exp(-pooled / 20)
+
+
+@pytest.mark.slow
+def test_a_network_that_pools_over_slices(tmp_path: Path) -> None:
+    middle = write_nifti(tmp_path / "scan.nii.gz", AFFINES["flipped"], SHAPE, AT)
+    suggestion = mc.suggest(tmp_path / "scan.nii.gz", PooledSlices(), labels=["nodule"])
+    [finding] = suggestion
+    assert finding.evidence_surface is not None
+    assert np.linalg.norm(finding.evidence_surface.mesh()[0].mean(0) - middle) < 2.0
+
+
+@pytest.mark.slow
+def test_stacks_without_a_finding_give_surfaces_a_conformal_p_value(tmp_path: Path) -> None:
+    (tmp_path / "checked").mkdir()
+    for number in range(4):
+        values = np.random.default_rng(number).normal(0, 0.1, SHAPE).astype(np.float32)
+        path = tmp_path / "checked" / f"scan{number}.nii.gz"
+        nib.save(nib.Nifti1Image(values, affine()), path)
+    calibration = mc.calibrate(tmp_path / "checked", usual_classifier())
+    suggestion, _ = suggested(tmp_path, "anisotropic", calibration=calibration)
+    assert suggestion.findings[0].conformal_p_value == pytest.approx(0.2)
 
 
 REAL = {
