@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
@@ -30,7 +31,7 @@ from medcontour.classifier import (
 )
 from medcontour.contour import VolumeGeometry
 from medcontour.errors import MedcontourError
-from medcontour.explain import ScoreObjective
+from medcontour.explain import Perturbation, ScoreObjective
 
 SLICES, ROWS, COLUMNS = 12, 48, 40
 PATCH = np.s_[10:20, 24:34]
@@ -210,6 +211,28 @@ def test_the_surface_lies_on_the_two_slices_with_a_patch_and_on_the_patch(mode: 
 
 
 @pytest.mark.slow
+def test_suggest_finds_the_two_slices_and_the_patch_on_them(tmp_path: Path) -> None:
+    body = torch.zeros(SLICES, ROWS, COLUMNS)
+    body[:, 4:44, 4:36] = 0.2
+    scan = tmp_path / "stack.nii.gz"
+    volume = as_file(body + stack(5, 6))
+    nib.save(nib.Nifti1Image(volume, np.diag([*SPACING[::-1], 1.0])), scan)
+    classifier = load_classifier(pooled("att"), labels=["lesion"], preprocessing=AS_IS)
+    (finding,) = mc.suggest(scan, classifier)
+    assert finding.suggested
+    assert [part.slice for part in finding.slices] == [5, 6]
+    assert finding.evidence_surface is not None
+    assert finding.evidence_surface.volume_mm3 == pytest.approx(2 * 100 * SPACING[0], rel=0.3)
+    read = mc.read_scan(scan)
+    assert read.grid is not None
+    truth = np.zeros((SLICES, ROWS, COLUMNS), bool)
+    truth[5:7][(slice(None), *PATCH)] = True
+    truth = np.asarray(read.grid.to_scan(truth.transpose(2, 1, 0)))
+    mask = finding.mask(read, "evidence")
+    assert 2 * (mask & truth).sum() / (mask.sum() + truth.sum()) > 0.7
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["max", "mean", "att"])
 def test_slices_apart_are_explained_one_by_one_through_the_pooled_score(mode: str) -> None:
     """As docs/how-to/choose-a-classifier.md shows it."""
@@ -234,14 +257,9 @@ def test_slices_apart_are_explained_one_by_one_through_the_pooled_score(mode: st
     gained = (fit.original_score - fit.background_score).numpy()
     assert sorted(np.argsort(gained)[-2:].tolist()) == [3, 9]
     assert gained[[3, 9]].min() > 100 * np.delete(gained, [3, 9]).max()
-    inside = (fit.contours.mask(mc_points(slices)) > 0.5).numpy()
+    points = Perturbation.of_images(slices, slices).points
+    inside = (fit.contours.mask(points) > 0.5).numpy()
     truth = np.zeros((ROWS, COLUMNS), bool)
     truth[PATCH] = True
     for number in (3, 9):
         assert 2 * (inside[number] & truth).sum() / (inside[number].sum() + truth.sum()) > 0.7
-
-
-def mc_points(slices: Tensor) -> Tensor:
-    from medcontour.explain import Perturbation
-
-    return Perturbation.of_images(slices, slices).points
