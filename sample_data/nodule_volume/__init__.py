@@ -1,0 +1,1 @@
+"""What trains, checks and describes the bundle ``nodule_volume_classifier``."""
