@@ -15,7 +15,7 @@ from medcontour.classifier.channels import COLOURS, refuse_channels, volumes_ref
 from medcontour.classifier.monai_transforms import MonaiTransforms, default_transforms
 from medcontour.classifier.network import NetworkClassifier
 from medcontour.classifier.protocol import Prepared
-from medcontour.classifier.volume_memory import kept_bytes
+from medcontour.classifier.volume_memory import SEARCH_BYTES, kept_bytes
 from medcontour.errors import MedcontourError
 from medcontour.limits import check_memory
 
@@ -30,9 +30,6 @@ _SLICES = 8
 
 _STEP = 24
 """Bytes that a voxel takes while the preprocessing's steps copy it."""
-
-_SEARCH = 800
-"""Bytes that a voxel of the input takes while a surface is looked for, the network left out."""
 
 
 class VolumeNetwork(NetworkClassifier):
@@ -121,7 +118,7 @@ class VolumeNetwork(NetworkClassifier):
         kept = self._kept(shape) or 0
         size = " x ".join(map(str, shape[1:]))
         check_memory(
-            kept + _SEARCH * math.prod(shape[1:]),
+            kept + SEARCH_BYTES * math.prod(shape[1:]),
             f"Explaining {self.name} on a volume of {size} voxels",
             "let its preprocessing give a smaller one (Spacing, Resize, ResizeWithPadOrCrop)",
         )

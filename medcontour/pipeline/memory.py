@@ -36,7 +36,7 @@ def at_most(images: int | None) -> Iterator[None]:
         _MOST.reset(before)
 
 
-def images_at_once(classifier: Classifier, image: Tensor) -> int:
+def images_at_once(classifier: Classifier, image: Tensor, *, beside: int = 0) -> int:
     """Count the images that fit into memory while their gradients are worked out, at least one.
 
     One image is run, and what the network keeps of it for its gradients is added up: the same on
@@ -48,7 +48,10 @@ def images_at_once(classifier: Classifier, image: Tensor) -> int:
     classifier
         The classifier.
     image
-        (channels, height, width), as the network takes it.
+        (channels, height, width), as the network takes it; (channels, depth, height, width) of a
+        volume.
+    beside
+        Bytes that the work takes beside the network.
     """
     kept: dict[int, Tensor] = {}
 
@@ -75,5 +78,5 @@ def images_at_once(classifier: Classifier, image: Tensor) -> int:
         budget = DEVICE_SHARE * torch.cuda.mem_get_info(device)[0]
     else:
         budget = memory_limit()
-    fit = max(1, int(budget // max(each, 1)))
+    fit = max(1, int((budget - beside) // max(each, 1)))
     return fit if most is None else min(fit, most)

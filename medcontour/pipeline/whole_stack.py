@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from medcontour.classifier import VolumeClassifier
+from medcontour.classifier.volume_memory import SEARCH_BYTES
 from medcontour.contour import VolumeGeometry
 from medcontour.errors import MedcontourError
 from medcontour.pipeline.memory import images_at_once
@@ -60,12 +61,13 @@ def stack_batch(scan: Scan, classifier: VolumeClassifier) -> PlaneBatch:
     index_from_file = np.linalg.inv(scan.affine_lps) @ _RAS_TO_LPS @ grid.affine_ras
     index_from_input = index_from_file @ prepared.index_from_input
     index = _index(index_from_input, tuple(prepared.tensor.shape[1:]))
+    beside = SEARCH_BYTES * prepared.tensor[0].numel()
     return PlaneBatch(
         slices=tuple(range(scan.slices)),
         inputs=prepared.tensor[None],
         index_from_input=index_from_input,
         points=volume_geometry(scan).from_index(index),
-        most=min(2, images_at_once(classifier, prepared.tensor)),
+        most=min(2, images_at_once(classifier, prepared.tensor, beside=beside)),
         measured=_measured(scan, index),
     )
 
