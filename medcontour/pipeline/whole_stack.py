@@ -39,14 +39,19 @@ def stack_batch(scan: Scan, classifier: VolumeClassifier) -> PlaneBatch:
     Raises
     ------
     MedcontourError
-        For one image, a colour scan or uneven slices, and as
+        For one image, slices without a place, a colour scan or uneven slices, and as
         `medcontour.classifier.VolumeNetwork.prepare_volume`: among it, that memory does not hold
         the search.
     """
     grid = scan.grid
     what = f"{classifier.name} takes volumes"
-    if grid is None or scan.slices < 2:
+    if scan.slices < 2:
         raise MedcontourError(f"{what}, and the scan is one image; give a stack of slices.")
+    if grid is None:
+        raise MedcontourError(
+            f"{what}, and the scan says no place in the patient; give DICOM, NIfTI, NRRD or "
+            "MetaImage."
+        )
     if scan.voxels.ndim != 3:
         raise MedcontourError(
             f"{what} of one value a voxel, and the scan has colour; give a grey one."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from monai.transforms import (
     Resize,
     ScaleIntensityRangePercentiles,
 )
+from PIL import Image
 from planted_stacks import RADIUS, usual_classifier, voxel_places, write_nifti
 from planted_volumes import BrightVoxels
 from torch import nn
@@ -236,14 +238,11 @@ def refused(scan: Any, message: str, classifier: Any = None) -> None:
 
 
 def test_scans_that_are_no_stacks_are_refused(tmp_path: Path) -> None:
-    from dataclasses import replace
-
-    from PIL import Image
-
     Image.fromarray(np.arange(32 * 32).reshape(32, 32).astype(np.uint8)).save(tmp_path / "a.png")
     refused(tmp_path / "a.png", "the scan is one image")
     write_nifti(tmp_path / "scan.nii.gz", affine(), SHAPE, AT)
     scan = read_scan(tmp_path / "scan.nii.gz")
+    refused(replace(scan, grid=None), "the scan says no place in the patient")
     refused(replace(scan, regular=False), "not evenly spaced")
     refused(replace(scan, voxels=np.stack([scan.voxels] * 3, -1)), "the scan has colour")
 
