@@ -110,9 +110,13 @@ def make_cards(suggestion: Suggestion, scan: Scan) -> list[list[Card]]:
     return groups
 
 
-def _size(part: FindingSlice) -> tuple[float, float]:
-    """What makes a slice the one to show: its outlines' area, then its score."""
-    return sum(outline.area_mm2 for outline in part.outlines), part.score
+def _size(part: FindingSlice) -> tuple[float, float, float]:
+    """What makes a slice the one to show: the area of its outlines, its score, its evidence's."""
+    outlines, evidence = (
+        sum(contour.area_mm2 for contour in contours)
+        for contours in (part.outlines, part.evidence_contours)
+    )
+    return outlines, part.score, evidence
 
 
 def _card(

@@ -107,5 +107,24 @@ def test_missing_outlines_and_notes_are_marked(case: Any, report: Report, contou
     assert "All its 3 slices 1no outline 2 3note" in page.words
 
 
+def test_without_outlines_the_largest_evidence_of_one_score_is_shown_first(
+    case: Any, contour_of: Any
+) -> None:
+    suggestion, scan = long_case(case, contour_of, 3)
+    parts = [
+        replace(
+            part,
+            outlines=(),
+            evidence_contours=(contour_of("evidence", case.evidence.scaled(size), scan, k),),
+        )
+        for k, (part, size) in enumerate(
+            zip(suggestion.findings[0].slices, (0.5, 1.0, 0.7), strict=True)
+        )
+    ]
+    [cards] = make_cards(replace(suggestion, findings=(make_finding(parts, 1, scan),)), scan)
+    assert [card.part.slice for card in cards] == [1, 0, 2]
+    assert [card.largest for card in cards] == [True, False, False]
+
+
 def test_one_slice_is_no_montage(report: Report) -> None:
     assert not report().all("svg", class_="thumbnail")
