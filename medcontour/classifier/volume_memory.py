@@ -9,10 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-__all__ = ["SEARCH_BYTES", "kept_bytes"]
-
-SEARCH_BYTES = 800
-"""What a voxel of the input takes while a surface is looked for, the network left out."""
+__all__ = ["kept_bytes"]
 
 
 def kept_bytes(network: nn.Module, shape: Sequence[int]) -> int | None:

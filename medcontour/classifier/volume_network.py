@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ from medcontour.classifier.channels import COLOURS, refuse_channels, volumes_ref
 from medcontour.classifier.monai_transforms import MonaiTransforms, default_transforms
 from medcontour.classifier.network import NetworkClassifier
 from medcontour.classifier.protocol import Prepared
-from medcontour.classifier.volume_memory import SEARCH_BYTES, kept_bytes
+from medcontour.classifier.volume_memory import kept_bytes
 from medcontour.errors import MedcontourError
 from medcontour.limits import check_memory
 
@@ -30,6 +32,9 @@ _SLICES = 8
 
 _STEP = 24
 """Bytes that a voxel takes while the preprocessing's steps copy it."""
+
+_SEARCH = 800
+"""Bytes that a voxel of the input takes while a surface is looked for, the network left out."""
 
 
 class VolumeNetwork(NetworkClassifier):
@@ -118,7 +123,7 @@ class VolumeNetwork(NetworkClassifier):
         kept = self._kept(shape) or 0
         size = " x ".join(map(str, shape[1:]))
         check_memory(
-            kept + SEARCH_BYTES * math.prod(shape[1:]),
+            kept + _SEARCH * math.prod(shape[1:]),
             f"Explaining {self.name} on a volume of {size} voxels",
             "let its preprocessing give a smaller one (Spacing, Resize, ResizeWithPadOrCrop)",
         )
@@ -175,7 +180,7 @@ def shown(network: NetworkClassifier) -> Iterator[Prepared]:
                     if isinstance(network, VolumeNetwork)
                     else network.prepare(values, (1.0, 1.0))
                 )
-            except MedcontourError:
+            except (MedcontourError, torch.OutOfMemoryError):  # so large nobody's image need be
                 continue
 
 
@@ -221,8 +226,8 @@ def kind_of(
 
 def _takes_any(network: NetworkClassifier, count: int, *slices: int) -> bool:
     """Whether a network takes planes, or stacks, of any size; fast where it does not."""
-    return any(
-        network._takes(torch.zeros(count, channels, *slices, side, side))
-        for side in _PLANES
-        for channels in (1, COLOURS)
-    )
+    for side, channels in product(_PLANES, (1, COLOURS)):
+        with suppress(torch.OutOfMemoryError):  # so large nobody's image need be
+            if network._takes(torch.zeros(count, channels, *slices, side, side)):
+                return True
+    return False

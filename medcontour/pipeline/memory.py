@@ -36,7 +36,7 @@ def at_most(images: int | None) -> Iterator[None]:
         _MOST.reset(before)
 
 
-def images_at_once(classifier: Classifier, image: Tensor, *, beside: int = 0) -> int:
+def images_at_once(classifier: Classifier, image: Tensor) -> int:
     """Count the images that fit into memory while their gradients are worked out, at least one.
 
     One image is run, and what the network keeps of it for its gradients is added up: the same on
@@ -48,10 +48,7 @@ def images_at_once(classifier: Classifier, image: Tensor, *, beside: int = 0) ->
     classifier
         The classifier.
     image
-        (channels, height, width), as the network takes it; (channels, depth, height, width) of a
-        volume.
-    beside
-        Bytes that the work takes beside the network.
+        (channels, height, width), as the network takes it.
     """
     kept: dict[int, Tensor] = {}
 
@@ -78,5 +75,5 @@ def images_at_once(classifier: Classifier, image: Tensor, *, beside: int = 0) ->
         budget = DEVICE_SHARE * torch.cuda.mem_get_info(device)[0]
     else:
         budget = memory_limit()
-    fit = max(1, int((budget - beside) // max(each, 1)))
+    fit = max(1, int(budget // max(each, 1)))
     return fit if most is None else min(fit, most)

@@ -8,10 +8,8 @@ import torch
 from torch import Tensor
 
 from medcontour.classifier import VolumeClassifier
-from medcontour.classifier.volume_memory import SEARCH_BYTES
 from medcontour.contour import VolumeGeometry
 from medcontour.errors import MedcontourError
-from medcontour.pipeline.memory import images_at_once
 from medcontour.pipeline.planes import PlaneBatch
 from medcontour.scan import Scan
 from medcontour.shortcuts import body_mask
@@ -66,13 +64,12 @@ def stack_batch(scan: Scan, classifier: VolumeClassifier) -> PlaneBatch:
     index_from_file = np.linalg.inv(scan.affine_lps) @ _RAS_TO_LPS @ grid.affine_ras
     index_from_input = index_from_file @ prepared.index_from_input
     index = _index(index_from_input, tuple(prepared.tensor.shape[1:]))
-    beside = SEARCH_BYTES * prepared.tensor[0].numel()
     return PlaneBatch(
         slices=tuple(range(scan.slices)),
         inputs=prepared.tensor[None],
         index_from_input=index_from_input,
         points=volume_geometry(scan).from_index(index),
-        most=min(2, images_at_once(classifier, prepared.tensor, beside=beside)),
+        most=1,  # so that a surface does not depend on the memory there is
         measured=_measured(scan, index),
     )
 

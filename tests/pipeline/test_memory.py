@@ -89,15 +89,6 @@ def test_what_an_image_costs_grows_with_it() -> None:
         assert images_at_once(asked, torch.rand(1, 40, 40)) == 1
 
 
-def test_what_stands_beside_the_network_is_no_images_memory() -> None:
-    asked, image = classifier(Spots()), torch.rand(1, 40, 40)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MEDCONTOUR_MEMORY", str(2**28))
-        alone = images_at_once(asked, image)
-        assert images_at_once(asked, image, beside=2**27) == pytest.approx(alone / 2, abs=1)
-        assert images_at_once(asked, image, beside=2**29) == 1
-
-
 def test_what_is_counted_is_let_go_again() -> None:
     """Over an archive of thousands of scans nothing of a count may stay."""
     counted, image = classifier(Spots()), torch.rand(1, 48, 64)
