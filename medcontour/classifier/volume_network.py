@@ -165,12 +165,13 @@ class SliceNetwork(VolumeNetwork):
         return kept_bytes(self.network, (slices, channels, *plane))
 
 
-def shown(network: NetworkClassifier) -> Iterator[Prepared]:
+def shown(network: NetworkClassifier, *, smallest_first: bool = False) -> Iterator[Prepared]:
     """Give planes, or volumes, made up here that pass through a network, as it takes them."""
     chance = np.random.default_rng(0)
     volumes = isinstance(network, VolumeNetwork)
     deep = _SLICES if isinstance(network, SliceNetwork) else None
-    for side in _VOLUMES if volumes else _PLANES:
+    sides = _VOLUMES if volumes else _PLANES
+    for side in sorted(sides) if smallest_first else sides:
         shapes = ((side, side, deep or side),) if volumes else ((side, side), (side, side, COLOURS))
         for shape in shapes:
             values = chance.integers(0, 256, shape).astype(np.float32)
@@ -221,7 +222,8 @@ def kind_of(
             return NetworkClassifier
         return found
     kinds = (NetworkClassifier, *stacks)
-    return next((kind for kind in kinds if next(shown(made(kind)), None)), NetworkClassifier)
+    taken = (kind for kind in kinds if next(shown(made(kind), smallest_first=True), None))
+    return next(taken, NetworkClassifier)
 
 
 def _takes_any(network: NetworkClassifier, count: int, *slices: int) -> bool:
