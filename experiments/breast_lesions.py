@@ -44,7 +44,7 @@ from medcontour.explain import BACKGROUNDS, Perturbation, TargetObjective
 from medcontour.explain.analysis.placement import placed_at_random
 from medcontour.outline import outliner
 from medcontour.pipeline.outlines import offer_outlines
-from medcontour.pipeline.planes import PlaneBatch, plane_batches, plane_geometry
+from medcontour.pipeline.planes import InputBatch, plane_batches, plane_geometry
 from medcontour.scan import Scan
 from medcontour.shortcuts import body_mask
 
@@ -74,7 +74,7 @@ class Case:
     file: str
     scan: Scan
     truth: Mask
-    batch: PlaneBatch
+    batch: InputBatch
     background: str
     evidence: FourierContour
     outline: FourierContour | None

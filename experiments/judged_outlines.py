@@ -49,7 +49,7 @@ from medcontour.outline import outliner
 from medcontour.pipeline.explainer import Explained, Explainer
 from medcontour.pipeline.found import POSITIVE
 from medcontour.pipeline.outlines import offer_outlines, with_classifier
-from medcontour.pipeline.planes import PlaneBatch, grey_planes, plane_batches, plane_geometry
+from medcontour.pipeline.planes import InputBatch, grey_planes, plane_batches, plane_geometry
 from medcontour.pipeline.promptables import redrawn
 from medcontour.pipeline.settings import Settings
 
@@ -102,7 +102,7 @@ def truth_of(data: Path, file: str) -> Mask:
 
 def grad_cam_masks(
     data: Path, rows: Sequence[dict[str, str]], classifier: Classifier
-) -> Callable[[PlaneBatch, tuple[int, int]], Mask]:
+) -> Callable[[InputBatch, tuple[int, int]], Mask]:
     """Grad-CAM++ at the stage and threshold that are best on some images."""
     target = target_index(classifier)
     maps, truths = [], []
@@ -123,7 +123,7 @@ def look_at(
     row: dict[str, str],
     classifier: Classifier,
     others: dict[str, str],
-    cam: Callable[[PlaneBatch, tuple[int, int]], Mask],
+    cam: Callable[[InputBatch, tuple[int, int]], Mask],
 ) -> Looked | None:
     """Search one image; None where the network does not call it.
 
@@ -164,7 +164,7 @@ def look_at(
 
 
 def other_outline(
-    explained: Explained, explainer: Explainer, batch: PlaneBatch, choice: str
+    explained: Explained, explainer: Explainer, batch: InputBatch, choice: str
 ) -> Mask:
     """What `suggest` gives with another outline, for the same evidence."""
     scan = explainer.scan
@@ -184,7 +184,7 @@ def other_outline(
 
 
 def clearest_boundary(
-    explainer: Explainer, batch: PlaneBatch, evidence: PlaneShape
+    explainer: Explainer, batch: InputBatch, evidence: PlaneShape
 ) -> PlaneShape | None:
     """What image and classifier speak least against, whatever its size."""
     perturbation, of_target, _, _ = explainer.problem(batch)

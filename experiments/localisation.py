@@ -25,7 +25,7 @@ from torch import Tensor, nn
 import medcontour as mc
 from medcontour.classifier import Classifier
 from medcontour.contour import FourierContour, PlaneGeometry
-from medcontour.pipeline.planes import PlaneBatch
+from medcontour.pipeline.planes import InputBatch
 from medcontour.results import PlacedContour
 
 Mask = npt.NDArray[np.bool_]
@@ -135,7 +135,7 @@ def hits(place: tuple[float, float], truth: Mask) -> bool:
 
 
 def grad_cam(
-    network: nn.Module, batch: PlaneBatch, target: int, shape: tuple[int, int]
+    network: nn.Module, batch: InputBatch, target: int, shape: tuple[int, int]
 ) -> dict[str, Map]:
     """MONAI's Grad-CAM++ at a network's last two stages, by their names, the last first.
 

@@ -13,13 +13,14 @@ from torch import nn
 
 from medcontour.classifier.bundle import parser_of, preprocessing_of, read_bundle
 from medcontour.classifier.bundle_files import labels_of, uses_sigmoid
+from medcontour.classifier.kind import kind_of, shown
 from medcontour.classifier.monai_transforms import default_transforms
 from medcontour.classifier.named import named, of_timm
 from medcontour.classifier.network import NetworkClassifier
 from medcontour.classifier.protocol import Classifier, Gives
 from medcontour.classifier.torchscript import extra_files, read_torchscript
 from medcontour.classifier.trust import runs_code
-from medcontour.classifier.volume_network import VolumeNetwork, kind_of, shown
+from medcontour.classifier.volume_network import VolumeNetwork
 from medcontour.classifier.weights import load_weights
 from medcontour.classifier.xray import of_xray
 from medcontour.errors import MedcontourError

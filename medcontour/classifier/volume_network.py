@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from itertools import product
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from medcontour.classifier.channels import COLOURS, refuse_channels, volumes_refused
-from medcontour.classifier.monai_transforms import MonaiTransforms, default_transforms
+from medcontour.classifier.monai_transforms import MonaiTransforms
 from medcontour.classifier.network import NetworkClassifier
 from medcontour.classifier.protocol import Prepared
 from medcontour.classifier.volume_memory import kept_bytes
 from medcontour.errors import MedcontourError
 from medcontour.limits import check_memory
 
-__all__ = ["SliceNetwork", "VolumeNetwork", "kind_of", "shown"]
-
-_PLANES = (224, 64, 96, 128, 256, 299, 512, 32, 28)
-_VOLUMES = (64, 96, 32, 128)
-"""Sides of the planes and volumes that are made up to see what a network takes and gives."""
-
-_SLICES = 8
-"""Slices of a stack that is made up for a network that pools over them."""
+__all__ = ["SliceNetwork", "VolumeNetwork"]
 
 _STEP = 24
 """Bytes that a voxel takes while the preprocessing's steps copy it."""
@@ -45,11 +35,12 @@ class VolumeNetwork(NetworkClassifier):
     Examples
     --------
     >>> from monai.networks.nets import DenseNet
+    >>> from medcontour.classifier.monai_transforms import default_transforms
     >>> network = DenseNet(3, 1, 2, init_features=8, growth_rate=4, block_config=(1, 1))
     >>> classifier = VolumeNetwork(
     ...     network, labels=["no lesion", "lesion"], preprocessing=default_transforms(3)
     ... )
-    >>> prepared = classifier.prepare_volume(torch.rand(40, 48, 16).numpy(), np.eye(4))
+    >>> prepared = classifier.prepare_volume(np.ones((40, 48, 16), np.float32), np.eye(4))
     >>> prepared.tensor.shape, classifier.score(prepared.tensor[None]).shape
     (torch.Size([1, 16, 48, 40]), torch.Size([1, 2]))
     """
@@ -147,12 +138,14 @@ class SliceNetwork(VolumeNetwork):
     Examples
     --------
     >>> from monai.networks.nets import MILModel
+    >>> from torch import nn
+    >>> from medcontour.classifier.monai_transforms import default_transforms
     >>> features = nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     >>> network = MILModel(2, "max", backbone=features, backbone_num_features=4)
     >>> classifier = SliceNetwork(
     ...     network, labels=["no lesion", "lesion"], preprocessing=default_transforms(3)
     ... )
-    >>> prepared = classifier.prepare_volume(torch.rand(40, 48, 16).numpy(), np.eye(4))
+    >>> prepared = classifier.prepare_volume(np.ones((40, 48, 16), np.float32), np.eye(4))
     >>> prepared.tensor.shape, classifier.score(prepared.tensor[None]).shape
     (torch.Size([1, 16, 48, 40]), torch.Size([1, 2]))
     """
@@ -163,73 +156,3 @@ class SliceNetwork(VolumeNetwork):
     def _kept(self, shape: Sequence[int]) -> int | None:
         channels, slices, *plane = shape
         return kept_bytes(self.network, (slices, channels, *plane))
-
-
-def shown(network: NetworkClassifier, *, smallest_first: bool = False) -> Iterator[Prepared]:
-    """Give planes, or volumes, made up here that pass through a network, as it takes them."""
-    chance = np.random.default_rng(0)
-    volumes = isinstance(network, VolumeNetwork)
-    deep = _SLICES if isinstance(network, SliceNetwork) else None
-    sides = _VOLUMES if volumes else _PLANES
-    for side in sorted(sides) if smallest_first else sides:
-        shapes = ((side, side, deep or side),) if volumes else ((side, side), (side, side, COLOURS))
-        for shape in shapes:
-            values = chance.integers(0, 256, shape).astype(np.float32)
-            try:
-                yield (
-                    network.prepare_volume(values, np.eye(4))
-                    if isinstance(network, VolumeNetwork)
-                    else network.prepare(values, (1.0, 1.0))
-                )
-            except (MedcontourError, torch.OutOfMemoryError):  # so large nobody's image need be
-                continue
-
-
-def kind_of(
-    network: nn.Module, preprocessing: Callable[..., Any] | None, device: torch.device
-) -> type[NetworkClassifier]:
-    """Find out whether a network is one of planes, of volumes, or of slices that it pools over.
-
-    Its convolutions say so, but for those over two axes, which may work on the slices of a stack:
-    such a network is run on empty ones. Where it has none, or some of either kind (transformers,
-    frozen TorchScript), it is shown planes and volumes that are made up.
-
-    Parameters
-    ----------
-    network, device
-        As of `NetworkClassifier`.
-    preprocessing
-        None where it comes without.
-
-    Returns
-    -------
-    type
-        `NetworkClassifier`, `VolumeNetwork` or `SliceNetwork`.
-    """
-    axes = {weight.ndim for weight in network.parameters()}
-    if 5 in axes and 4 not in axes:  # a convolution over two axes has weights of four
-        return VolumeNetwork
-
-    def made(kind: type[NetworkClassifier]) -> NetworkClassifier:
-        axes = 2 if kind is NetworkClassifier else 3
-        steps = default_transforms(axes) if preprocessing is None else preprocessing
-        return kind(network, (), preprocessing=steps, outputs="embedding", device=device)
-
-    stacks = (VolumeNetwork, SliceNetwork)
-    if 4 in axes and 5 not in axes:
-        found = next((kind for kind in stacks if _takes_any(made(kind), 1, 5)), None)
-        if found is None or _takes_any(made(NetworkClassifier), 2):
-            return NetworkClassifier
-        return found
-    kinds = (NetworkClassifier, *stacks)
-    taken = (kind for kind in kinds if next(shown(made(kind), smallest_first=True), None))
-    return next(taken, NetworkClassifier)
-
-
-def _takes_any(network: NetworkClassifier, count: int, *slices: int) -> bool:
-    """Whether a network takes planes, or stacks, of any size; fast where it does not."""
-    for side, channels in product(_PLANES, (1, COLOURS)):
-        with suppress(torch.OutOfMemoryError):  # so large nobody's image need be
-            if network._takes(torch.zeros(count, channels, *slices, side, side)):
-                return True
-    return False

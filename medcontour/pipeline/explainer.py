@@ -34,7 +34,7 @@ from medcontour.pipeline.outlines import (
 )
 from medcontour.pipeline.placement import Network, Placed
 from medcontour.pipeline.placing import placed, placed_outline
-from medcontour.pipeline.planes import PlaneBatch, grey_planes, plane_geometry
+from medcontour.pipeline.planes import InputBatch, grey_planes, plane_geometry
 from medcontour.pipeline.promptables import redrawn
 from medcontour.pipeline.settings import Settings
 from medcontour.pipeline.shortcut import ShortcutCheck, check_shortcut
@@ -56,7 +56,7 @@ INSIDE_SOMETHING = "It lies inside a clear boundary of the image, which is outli
 class _Work:
     """One batch, searched: what results are made of."""
 
-    batch: PlaneBatch
+    batch: InputBatch
     perturbation: Perturbation
     objective: Objective
     of_target: TargetObjective
@@ -100,7 +100,7 @@ class Explainer:
     as_it_is: bool = False  # the start is judged, and nothing is searched for
     polarity: float = 0.0  # what findings are like: -1 darker than around them, 1 brighter
 
-    def outliner(self, batch: PlaneBatch, which: Sequence[int]) -> Outliner:
+    def outliner(self, batch: InputBatch, which: Sequence[int]) -> Outliner:
         """What the settings name, for contours on the images of a batch at some places."""
         if isinstance(self._outlining, LearnedNetworks):
             return self._outlining.outliner(batch.inputs[list(which)], batch.points)
@@ -111,7 +111,7 @@ class Explainer:
         return given_outliner(self.settings.outline, self.classifier, self.target)
 
     def explain(
-        self, batch: PlaneBatch, scores: dict[int, float], step: Callable[[int, int], None]
+        self, batch: InputBatch, scores: dict[int, float], step: Callable[[int, int], None]
     ) -> Iterator[Explained]:
         """Give what was found on each slice: one result, or one for each contour of its own."""
         preset = preset_of(self.settings)
@@ -248,7 +248,7 @@ class Explainer:
 
     def _offers(
         self,
-        batch: PlaneBatch,
+        batch: InputBatch,
         perturbation: Perturbation,
         of_target: TargetObjective,
         curves: FourierContour,
@@ -275,7 +275,7 @@ class Explainer:
         )
         return offers, costs.index_add_(0, which, spent)
 
-    def problem(self, batch: PlaneBatch) -> tuple[Perturbation, TargetObjective, list[str], float]:
+    def problem(self, batch: InputBatch) -> tuple[Perturbation, TargetObjective, list[str], float]:
         """What the classifier is to explain, the backgrounds' names and what choosing them cost."""
         background, names, cost = self.backgrounds(batch)
         geometry = plane_geometry(self.scan)
@@ -287,7 +287,7 @@ class Explainer:
         return perturbation, of_target, names, cost
 
     @torch.no_grad()
-    def backgrounds(self, batch: PlaneBatch) -> tuple[Tensor, list[str], float]:
+    def backgrounds(self, batch: InputBatch) -> tuple[Tensor, list[str], float]:
         """Background of each image, its name, and what choosing it cost in evaluations.
 
         What was not measured is left as it is, and counts in no background.

@@ -17,7 +17,7 @@ from medcontour.limits import check_memory
 from medcontour.pipeline.memory import images_at_once
 from medcontour.scan import Scan
 
-__all__ = ["PlaneBatch", "grey_planes", "plane_batches", "plane_geometry"]
+__all__ = ["InputBatch", "grey_planes", "plane_batches", "plane_geometry"]
 
 
 _EACH = 150
@@ -25,7 +25,7 @@ _EACH = 150
 
 
 @dataclass(frozen=True)
-class PlaneBatch:
+class InputBatch:
     """Slices whose inputs share size and place; or a whole stack, which is one input.
 
     Attributes
@@ -83,7 +83,7 @@ def plane_geometry(scan: Scan) -> PlaneGeometry:
 
 def plane_batches(
     scan: Scan, classifier: Classifier, slices: Iterable[int], size: int
-) -> Iterator[PlaneBatch]:
+) -> Iterator[InputBatch]:
     """Prepare slices and give them in batches of at most `size`, in order.
 
     Preprocessing that depends on the content (cropping to the foreground) gives slices of
@@ -118,7 +118,7 @@ def plane_batches(
         yield _batch(waiting, scan, most[waiting[0][1].tensor.shape])
 
 
-def _batch(prepared: list[tuple[int, Prepared]], scan: Scan, most: int) -> PlaneBatch:
+def _batch(prepared: list[tuple[int, Prepared]], scan: Scan, most: int) -> InputBatch:
     first = prepared[0][1]
     height, width = first.tensor.shape[-2:]
     row, column = np.meshgrid(np.arange(height), np.arange(width), indexing="ij")
@@ -132,7 +132,7 @@ def _batch(prepared: list[tuple[int, Prepared]], scan: Scan, most: int) -> Plane
         # Beyond the plane is the preprocessing's own padding, which the network is to see.
         seen = [~inside | scan.measured[k][row * inside, column * inside] for k in slices]
         measured = torch.from_numpy(np.stack(seen)).unsqueeze(1)
-    return PlaneBatch(
+    return InputBatch(
         slices=slices,
         inputs=torch.stack([p.tensor for _, p in prepared]),
         index_from_input=first.index_from_input,

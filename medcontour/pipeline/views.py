@@ -12,7 +12,7 @@ from torch import Tensor
 
 from medcontour.contour import HarmonicSurface, PlaneShape
 from medcontour.explain import SHARP, Perturbation
-from medcontour.pipeline.planes import PlaneBatch
+from medcontour.pipeline.planes import InputBatch
 from medcontour.results import Views
 from medcontour.scan import Scan
 
@@ -21,7 +21,7 @@ __all__ = ["stack_views", "views_of"]
 
 @torch.no_grad()
 def views_of(
-    scan: Scan, batch: PlaneBatch, perturbation: Perturbation, curves: PlaneShape, index: int
+    scan: Scan, batch: InputBatch, perturbation: Perturbation, curves: PlaneShape, index: int
 ) -> Views:
     """The image at `index` of a batch, as it is, preserved and deleted under the hard mask."""
     which = torch.tensor([index], device=perturbation.images.device)
@@ -40,7 +40,7 @@ def views_of(
 @torch.no_grad()
 def stack_views(
     scan: Scan,
-    batch: PlaneBatch,
+    batch: InputBatch,
     perturbation: Perturbation,
     surface: HarmonicSurface,
     slices: Sequence[int],
@@ -64,7 +64,7 @@ def stack_views(
 
 
 def _on_source(
-    scan: Scan, batch: PlaneBatch, image: Tensor, k: int | None = None
+    scan: Scan, batch: InputBatch, image: Tensor, k: int | None = None
 ) -> npt.NDArray[np.float32]:
     """Bring a network input back to the slice's own pixels; of a stack to those of slice `k`."""
     inverse = np.linalg.inv(batch.index_from_input)

@@ -24,7 +24,7 @@ from medcontour.pipeline.cuts import cuts, placed_surface
 from medcontour.pipeline.explainer import Explainer
 from medcontour.pipeline.found import POSITIVE, preset_of
 from medcontour.pipeline.placement import Network
-from medcontour.pipeline.planes import PlaneBatch
+from medcontour.pipeline.planes import InputBatch
 from medcontour.pipeline.references import (
     classifier_reference,
     peak_memory_mb,
@@ -131,7 +131,7 @@ class _Work:
     classifier: VolumeClassifier
     target: int
     settings: Settings
-    batch: PlaneBatch
+    batch: InputBatch
     score: float
 
     def finding(self, step: Callable[[int, int], None]) -> Finding:

@@ -10,7 +10,7 @@ from torch import Tensor
 from medcontour.classifier import VolumeClassifier
 from medcontour.contour import VolumeGeometry
 from medcontour.errors import MedcontourError
-from medcontour.pipeline.planes import PlaneBatch
+from medcontour.pipeline.planes import InputBatch
 from medcontour.scan import Scan
 from medcontour.shortcuts import body_mask
 
@@ -28,7 +28,7 @@ def volume_geometry(scan: Scan) -> VolumeGeometry:
     return VolumeGeometry(scan.slices, scan.rows, scan.columns, spacing)
 
 
-def stack_batch(scan: Scan, classifier: VolumeClassifier) -> PlaneBatch:
+def stack_batch(scan: Scan, classifier: VolumeClassifier) -> InputBatch:
     """Prepare the whole stack: a batch of one input, (1, channels, depth, height, width).
 
     The preprocessing gets the voxels on the axes of the file with the file's affine, as MONAI's
@@ -64,7 +64,7 @@ def stack_batch(scan: Scan, classifier: VolumeClassifier) -> PlaneBatch:
     index_from_file = np.linalg.inv(scan.affine_lps) @ _RAS_TO_LPS @ grid.affine_ras
     index_from_input = index_from_file @ prepared.index_from_input
     index = _index(index_from_input, tuple(prepared.tensor.shape[1:]))
-    return PlaneBatch(
+    return InputBatch(
         slices=tuple(range(scan.slices)),
         inputs=prepared.tensor[None],
         index_from_input=index_from_input,

@@ -85,8 +85,7 @@ class Exporter:
         What of the scan's own header stands empty in the format though the scan has it, as a
         sentence that does not repeat it, or None.
     for_surfaces
-        Whether it holds closed surfaces, and is written when no formats are asked for where a
-        finding has one.
+        Whether it holds closed surfaces: it is written by default where a finding has one.
     """
 
     name: str

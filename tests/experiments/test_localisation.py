@@ -36,7 +36,7 @@ from scipy.spatial import distance
 from skimage.segmentation import find_boundaries
 
 from medcontour.contour import FourierContour, PlaneGeometry
-from medcontour.pipeline.planes import PlaneBatch
+from medcontour.pipeline.planes import InputBatch
 
 RNG = np.random.default_rng(5)
 
@@ -169,7 +169,7 @@ def test_grad_cam_is_monais_on_the_slices_own_pixels() -> None:
     ).eval()
     inputs = torch.rand(1, 1, 96, 64)
     mirrored = np.array([[0.0, -1, 63], [1, 0, 0], [0, 0, 1]])  # (row, column) to (63 - c, r)
-    batch = PlaneBatch((0,), inputs, mirrored, torch.zeros(96, 64, 2), most=1)
+    batch = InputBatch((0,), inputs, mirrored, torch.zeros(96, 64, 2), most=1)
     maps = grad_cam(network, batch, 1, (96, 64))
     assert list(maps) == ["layer4", "layer3"]
     for layer, relevance in maps.items():

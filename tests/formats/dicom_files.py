@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pydicom
+import SimpleITK as sitk
 from pydicom.dataset import Dataset
 
 from medcontour.results import Suggestion, export
@@ -36,3 +37,14 @@ def errors_of_dciodvfy(path: Path) -> list[str]:
     kinds = ("RTStructureSet", "Segmentation", "Comprehensive3DSR", "ParametricMap")
     assert any(line.strip() in kinds for line in lines)
     return [line for line in lines if line.startswith("Error")]
+
+
+def rasterised_by_plastimatch(structures: Path, series: Path, grid: sitk.Image) -> Path:
+    """The folder of one NRRD file a structure, named as it is, on the grid of an image."""
+    folder = structures.parent / "rasterised"
+    sitk.WriteImage(grid * 0, str(structures.parent / "grid.nrrd"))
+    command = ["plastimatch", "convert", "--input", str(structures), "--referenced-ct", str(series)]
+    command += ["--fixed", str(structures.parent / "grid.nrrd")]
+    command += ["--output-prefix", str(folder), "--prefix-format", "nrrd"]
+    subprocess.run(command, capture_output=True, check=True)
+    return folder

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ import highdicom as hd
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from dicom_files import FILES, VALID, errors_of_dciodvfy, exported
+from dicom_files import FILES, VALID, errors_of_dciodvfy, exported, rasterised_by_plastimatch
 from export_cases import (
     AXIAL,
     BIRTH_DATE,
@@ -56,15 +55,10 @@ def test_plastimatch_rasterises_the_structures_as_the_label_map(case: Case, tmp_
     export(suggestion, scan, "rtstruct", tmp_path / "rtstruct.dcm")
     export(suggestion, scan, "labelmap", tmp_path / "labelmap.nii.gz")
     label_map = sitk.ReadImage(str(tmp_path / "labelmap.nii.gz"))
-    sitk.WriteImage(label_map * 0, str(tmp_path / "grid.nrrd"))
-    command = (
-        f"plastimatch convert --input {tmp_path}/rtstruct.dcm --referenced-ct {folder} "
-        f"--fixed {tmp_path}/grid.nrrd --output-prefix {tmp_path}/out --prefix-format nrrd"
-    )
-    subprocess.run(command.split(), capture_output=True, check=True)
-    theirs = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "out" / "nodule 1.nrrd"))) > 0
+    rasterised = rasterised_by_plastimatch(tmp_path / "rtstruct.dcm", folder, label_map)
+    theirs = sitk.GetArrayFromImage(sitk.ReadImage(str(rasterised / "nodule 1.nrrd"))) > 0
     assert dice(sitk.GetArrayFromImage(label_map) == 1, theirs) > 0.995
-    assert (tmp_path / "out" / "nodule 1 evidence.nrrd").exists()
+    assert (rasterised / "nodule 1 evidence.nrrd").exists()
 
 
 @pytest.mark.parametrize("name", FILES)

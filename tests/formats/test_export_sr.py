@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from dicom_files import errors_of_dciodvfy, exported
+from dicom_files import errors_of_dciodvfy, exported, rasterised_by_plastimatch
 from export_cases import (
     AXIAL,
     CASES,
@@ -127,13 +126,8 @@ def test_who_counts_voxels_finds_one_volume_in_all_objects(
         exported(name, suggestion, scan, tmp_path)
     export(suggestion, scan, "labelmap", tmp_path / "labelmap.nii.gz")
     label_map = sitk.ReadImage(str(tmp_path / "labelmap.nii.gz"))
-    sitk.WriteImage(label_map * 0, str(tmp_path / "grid.nrrd"))
-    command = (
-        f"plastimatch convert --input {tmp_path}/rtstruct.dcm --referenced-ct {folder} "
-        f"--fixed {tmp_path}/grid.nrrd --output-prefix {tmp_path}/out --prefix-format nrrd"
-    )
-    subprocess.run(command.split(), capture_output=True, check=True)
-    theirs = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "out" / "nodule 1.nrrd")))
+    rasterised = rasterised_by_plastimatch(tmp_path / "rtstruct.dcm", folder, label_map)
+    theirs = sitk.GetArrayFromImage(sitk.ReadImage(str(rasterised / "nodule 1.nrrd")))
     uids = [scan.sop_instance_uids[e.k] for e in ellipses]
     segments = hd.seg.segread(tmp_path / "seg.dcm")
     ours = segments.get_pixels_by_source_instance(uids, segment_numbers=[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -20,11 +21,16 @@ from monai.transforms import (
     Spacing,
 )
 from planted_volumes import BrightVoxels
+from volume_grids import AFFINES
 
+import medcontour as mc
 from medcontour.classifier import VolumeNetwork, load_classifier
 
 Array = npt.NDArray[np.float64]
 RADIUS = 8.0
+SHAPE = (40, 32, 16)
+AT = np.array([22.0, 15.0, 7.3])
+"""Voxels of a file (i, j, k), and the index of the ball's middle."""
 NOISE = 0.1
 
 
@@ -83,3 +89,9 @@ def usual_classifier(scale: float = 1.0) -> VolumeNetwork:
     )
     assert isinstance(made, VolumeNetwork)
     return made
+
+
+def suggested(folder: Path, grid: str, **settings: Any) -> tuple[mc.Suggestion, np.ndarray]:
+    """What is suggested for a file on one of the grids, and the ball's middle in LPS mm."""
+    middle = write_nifti(folder / "scan.nii.gz", AFFINES[grid], SHAPE, AT)
+    return mc.suggest(folder / "scan.nii.gz", usual_classifier(), **settings), middle

@@ -14,6 +14,7 @@ import SimpleITK as sitk
 import torch
 from jsonschema import Draft7Validator
 from monai.bundle import ConfigParser
+from result_files import OF_DICOM
 from sample_run import SampleRun
 from scipy.ndimage import gaussian_filter
 from shapely import Polygon, contains_xy
@@ -82,18 +83,7 @@ def looked_at(document: dict[str, Any]) -> list[dict[str, Any]]:
 
 def test_everything_of_the_contract_is_there(sample_run: SampleRun) -> None:
     found = {path.name for path in sample_run.folder.iterdir()}
-    assert found == {
-        "suggestion.json",
-        "labelmap.nii.gz",
-        "labelmap.txt",
-        "segmentation.seg.nrrd",
-        "markups",
-        "overlay",
-        "report.html",
-        "seg.dcm",
-        "rtstruct.dcm",
-        "sr.dcm",
-    }
+    assert found == OF_DICOM
 
 
 def test_sure_slices_get_suggestions(sample_run: SampleRun, document: dict[str, Any]) -> None:

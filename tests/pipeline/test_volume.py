@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +12,21 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
-from monai.networks.nets import DenseNet
 from monai.transforms import (
     Compose,
     EnsureChannelFirst,
     Resize,
     ScaleIntensityRangePercentiles,
 )
-from PIL import Image
-from planted_stacks import RADIUS, usual_classifier, voxel_places, write_nifti
+from planted_stacks import (
+    AT,
+    RADIUS,
+    SHAPE,
+    suggested,
+    usual_classifier,
+    voxel_places,
+    write_nifti,
+)
 from planted_volumes import BrightVoxels
 from torch import nn
 from volume_grids import AFFINES, affine
@@ -29,19 +34,7 @@ from volume_grids import AFFINES, affine
 import medcontour as mc
 from medcontour.contour import HarmonicSurface
 from medcontour.contour.polygons import region
-from medcontour.errors import MedcontourError
-from medcontour.pipeline.cuts import cuts
-from medcontour.pipeline.whole_stack import volume_geometry
-from medcontour.results import FindingSlice
-from medcontour.scan import Scan, read_scan
-
-SHAPE = (40, 32, 16)
-AT = np.array([22.0, 15.0, 7.3])
-
-
-def suggested(folder: Path, grid: str, **settings: Any) -> tuple[mc.Suggestion, np.ndarray]:
-    middle = write_nifti(folder / "scan.nii.gz", AFFINES[grid], SHAPE, AT)
-    return mc.suggest(folder / "scan.nii.gz", usual_classifier(), **settings), middle
+from medcontour.scan import read_scan
 
 
 @pytest.fixture(scope="module")
@@ -202,25 +195,6 @@ def test_volumes_go_through_the_network_one_by_one(tmp_path: Path) -> None:
     assert seen == {1}
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"slices": "3:5"}, "the setting slices has no meaning"),
-        ({"contours": 2}, "the setting contours has no meaning"),
-        ({"area_mm2": 300.0}, "the setting area_mm2 has no meaning"),
-        ({"most_seconds": 30.0}, "the setting most_seconds has no meaning"),
-        ({"outline": "learned:own.pt"}, "the setting outline has no meaning"),
-        ({"most_evaluations": 3.0}, "too few"),
-        ({"background": "inpaint"}, "filled in from its surroundings"),
-    ],
-)
-def test_settings_that_volumes_do_not_have_are_refused(
-    settings: Any, message: str, tmp_path: Path
-) -> None:
-    with pytest.raises(MedcontourError, match=message):
-        suggested(tmp_path, "anisotropic", **settings)
-
-
 def test_a_negative_stack_has_no_finding(tmp_path: Path) -> None:
     path = tmp_path / "scan.nii.gz"
     values = np.random.default_rng(0).normal(0, 0.1, SHAPE).astype(np.float32)
@@ -232,49 +206,6 @@ def test_a_negative_stack_has_no_finding(tmp_path: Path) -> None:
     assert "surfaces" in saved.left_out
     page = (tmp_path / "out" / "report.html").read_text()
     assert "the score of the stack for" in page
-
-
-def refused(scan: Any, message: str, classifier: Any = None) -> None:
-    with pytest.raises(MedcontourError, match=message):
-        mc.suggest(scan, classifier or usual_classifier())
-
-
-def test_scans_that_are_no_stacks_are_refused(tmp_path: Path) -> None:
-    Image.fromarray(np.arange(32 * 32).reshape(32, 32).astype(np.uint8)).save(tmp_path / "a.png")
-    refused(tmp_path / "a.png", "the scan is one image")
-    write_nifti(tmp_path / "scan.nii.gz", affine(), SHAPE, AT)
-    scan = read_scan(tmp_path / "scan.nii.gz")
-    refused(replace(scan, grid=None), "the scan says no place in the patient")
-    refused(replace(scan, regular=False), "not evenly spaced")
-    refused(replace(scan, voxels=np.stack([scan.voxels] * 3, -1)), "the scan has colour")
-
-
-def test_too_large_a_volume_is_one_sentence_before_anything_is_computed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_nifti(tmp_path / "scan.nii.gz", affine(), SHAPE, AT)
-    scan = read_scan(tmp_path / "scan.nii.gz")
-    network = DenseNet(3, 1, 2, block_config=(2, 2))
-    runs: list[Any] = []
-    network.register_forward_pre_hook(
-        lambda _, given: runs.append(given) if given[0].device.type != "meta" else None
-    )
-    classifier = mc.load_classifier(network, labels=["no lesion", "lesion"])
-    monkeypatch.setenv("MEDCONTOUR_MEMORY", "12M")
-    refused(scan, "16 x 32 x 40 voxels would take about .* more than the 12 MB", classifier)
-    assert not runs
-
-
-def test_what_works_on_planes_refuses_a_classifier_of_volumes(tmp_path: Path) -> None:
-    write_nifti(tmp_path / "scan.nii.gz", affine(), SHAPE, AT)
-    scan, classifier = read_scan(tmp_path / "scan.nii.gz"), usual_classifier()
-    for attempt in (
-        lambda: mc.contour_map(scan, classifier, 7),
-        lambda: mc.robustness(scan, classifier, 7),
-        lambda: mc.snap(scan, classifier, {7: scan.to_lps([[5, 5], [9, 5], [5, 9]], 7)}),
-    ):
-        with pytest.raises(MedcontourError, match="takes volumes"):
-            attempt()
 
 
 def test_a_network_without_preprocessing(tmp_path: Path) -> None:
@@ -372,57 +303,3 @@ def test_a_real_volume_runs_through(name: str, shared_data: Path, tmp_path: Path
     values = sitk.GetArrayFromImage(volume)
     inside = sitk.GetArrayFromImage(mask) > 0
     assert values[inside].mean() > values.mean()
-
-
-# Cuts that are no stars
-
-
-def scan_of(shape: tuple[int, int, int]) -> Scan:
-    affine_lps = np.array([[0.0, 1.1, 0, 3], [0.9, 0, 0, -7], [0, 0, 2.0, 5], [0, 0, 0, 1]])
-    origins = affine_lps[:3, 3] + np.arange(shape[0])[:, None] * affine_lps[:3, 2]
-    return Scan(np.zeros(shape, np.float32), affine_lps, origins, "mm", "CT", "memory", (0.0, 1.0))
-
-
-def bowl() -> HarmonicSurface:
-    """Drawn in on top, so that slices above its bottom cut it in rings."""
-    surface = HarmonicSurface.spheres(torch.zeros(1, 3), torch.tensor([0.5]), degree=4)
-    surface.harmonics[0, 1], surface.harmonics[0, 5] = -0.5, -0.5  # z, and 3 z^2 - 1
-    return surface
-
-
-def test_a_ring_is_one_polygon_that_says_that_no_star_holds_it() -> None:
-    scan = scan_of((24, 48, 40))
-    geometry = volume_geometry(scan)
-    surface = bowl()
-    found = cuts(surface, scan, {})
-    rings = 0
-    for k, contours in found.items():
-        column, row = np.meshgrid(np.arange(40), np.arange(48))
-        index = torch.from_numpy(np.stack([column, row, np.full_like(row, k)], -1)).float()
-        gap = surface.gap(geometry.from_index(index))[0].numpy()
-        mask = np.zeros(gap.shape, bool)
-        for contour in contours:
-            part = FindingSlice(k, None, "a", 1.0, "suggested", None, (contour,), ()).mask(
-                scan, "evidence"
-            )
-            assert not (mask & part).any()
-            mask |= part
-        clear = np.abs(gap) > 0.01
-        np.testing.assert_array_equal(mask[clear], (gap > 0)[clear])
-        for contour in contours:
-            hole = len(region(scan.to_index(contour.polygon_lps_mm, k)).geoms[0].interiors)
-            rings += hole
-            if hole:
-                assert contour.exact_polygon_lps_mm is not None
-    assert rings >= 1
-
-
-def test_what_lies_outside_the_image_is_left_out() -> None:
-    scan = scan_of((24, 48, 40))
-    surface = HarmonicSurface.spheres(torch.tensor([[0.8, 0.0, 0.0]]), torch.tensor([0.4]))
-    found = cuts(surface, scan, {})
-    assert found
-    for k, contours in found.items():
-        for contour in contours:
-            index = scan.to_index(contour.polygon_lps_mm, k)
-            assert index[:, 0].max() <= scan.columns - 0.5 + 1e-9

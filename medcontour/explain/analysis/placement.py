@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
-import torch.nn.functional as F
+from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from medcontour.contour import (
@@ -110,16 +110,13 @@ class PlacementTest:
 
 
 def turned_at_random(shape: Placeable, count: int, generator: torch.Generator) -> Placeable:
-    """`count` copies of one curve or surface, each turned about its center as chance has it."""
+    """`count` copies of one curve or surface, each turned about its center at random."""
     if isinstance(shape, HarmonicSurface):
-        # Unit quaternions are spread evenly where normal numbers are scaled to length one.
-        w, x, y, z = F.normalize(torch.randn(count, 4, generator=generator), dim=1).unbind(1)
-        rows = (
-            (1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
-            (2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
-            (2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
+        # Quaternions of normal numbers, scaled to length one, are spread evenly over rotations.
+        quaternions = torch.randn(count, 4, generator=generator)
+        turns = torch.from_numpy(
+            Rotation.from_quat(quaternions[:, [1, 2, 3, 0]].numpy()).as_matrix()
         )
-        turns = torch.stack([torch.stack(row, -1) for row in rows], -2)
         return turned_surface(shape, turns.to(shape.center))
     draws = torch.rand(count, generator=generator)
     return turned(shape, (draws * 2 * math.pi).to(shape.center))
