@@ -13,18 +13,18 @@ from without import python_without
 from medcontour.cli.app import app
 
 HEAVY = ("torch", "monai")
+HEAVIER = (*HEAVY, "scipy", "skimage", "matplotlib", "PIL", "pydicom", "highdicom", "nibabel")
+"""What takes most of a second to import: no page of help needs it."""
+
 RUN = """
-import json, time
+import json
 from medcontour.cli import main
-times = []
 for line in json.loads(sys.argv.pop()):
-    sys.argv, start = ["medcontour", *line], time.process_time()
+    sys.argv = ["medcontour", *line]
     try:
         main()
     except SystemExit as end:
         assert not end.code, (line, end.code)
-    times.append(time.process_time() - start)
-print(json.dumps(times))
 """
 
 
@@ -37,22 +37,21 @@ def _commands() -> list[list[str]]:
     return found
 
 
-def _run(*lines: list[object]) -> list[float]:
-    """The command lines one after the other; processor seconds that each took."""
+def _run(*lines: list[object], missing: tuple[str, ...] = HEAVY) -> str:
+    """What the command lines print, one after the other."""
     wanted = json.dumps([[str(part) for part in line] for line in lines])
-    done = python_without(HEAVY, RUN, wanted)
+    done = python_without(missing, RUN, wanted)
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    return done.stdout
 
 
-def test_help_of_every_command_comes_within_a_second_of_work() -> None:
+def test_help_of_every_command_imports_nothing_that_takes_long() -> None:
     commands = _commands()
     assert ["suggest"] in commands
     assert ["benchmark", "speed"] in commands
-    times = _run(["--help"], *([*command, "--help"] for command in commands))
-    code = "import time, medcontour.cli; print(time.process_time())"
-    start = float(python_without(HEAVY, code).stdout)
-    assert start + max(times) < 1
+    said = _run(["--help"], *([*command, "--help"] for command in commands), missing=HEAVIER)
+    for command in commands:
+        assert f"medcontour {' '.join(command)} " in said
 
 
 def test_a_suggestion_is_described_converted_and_read_back(
@@ -61,13 +60,12 @@ def test_a_suggestion_is_described_converted_and_read_back(
     scan, suggestion = study
     out = tmp_path / "out"
     replace(suggestion, source=scan).save(out, formats=["rtstruct"])
-    times = _run(
+    _run(
         ["info", out],
         ["info", series],
         ["convert", out, "--to", "seg", "--out", tmp_path / "seg.dcm", "--scan", series],
         ["refine", out, out / "rtstruct.dcm", "--out", tmp_path / "back", "--scan", series],
     )
-    assert len(times) == 4
     assert (tmp_path / "seg.dcm").is_file()
     report = json.loads((tmp_path / "back" / "edit_report.json").read_text())
     assert report["format"] == "DICOM RTSTRUCT"

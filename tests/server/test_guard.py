@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import socket
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -185,8 +184,8 @@ def test_a_huge_body_is_refused_before_it_has_come(bounded: httpx.Client) -> Non
 def test_a_slow_body_is_not_waited_for(bounded: httpx.Client) -> None:
     base = bounded.base_url
 
-    def trickle(path: str, pause: float, pieces: int) -> tuple[bytes, float]:
-        begun = time.monotonic()
+    def trickle(path: str, pause: float, pieces: int) -> bytes:
+        """What comes back while the body is on its way; nothing once all pieces were sent."""
         with socket.create_connection((base.host, base.port), timeout=10) as raw:
             raw.sendall(
                 f"POST {path} HTTP/1.1\r\nHost: {base.host}:{base.port}\r\n"
@@ -197,18 +196,13 @@ def test_a_slow_body_is_not_waited_for(bounded: httpx.Client) -> None:
                 try:
                     raw.sendall(b" ")
                     if reply := raw.recv(4096):
-                        return reply, time.monotonic() - begun
+                        return reply
                 except TimeoutError:
                     continue
-            raw.settimeout(10)
-            return raw.recv(4096), time.monotonic() - begun
+        return b""
 
-    reply, seconds = trickle("/api/studies", 5.0, 1)  # silent
-    assert reply.split()[1] == b"408"
-    assert seconds < 3
-    reply, seconds = trickle("/api/studies", 0.2, 40)  # never silent, never done
-    assert reply.split()[1] == b"408"
-    assert seconds < 5
+    assert trickle("/api/studies", 60.0, 1).split()[1] == b"408"  # silent
+    assert trickle("/api/studies", 0.2, 300).split()[1] == b"408"  # never silent, never done
     assert bounded.get("/api/info").status_code == 200
 
 
@@ -222,9 +216,8 @@ def test_a_slow_head_is_not_waited_for(bounded: httpx.Client, before: str) -> No
                 raw.sendall(head)
                 assert raw.recv(65536).startswith(b"HTTP/1.1 200")
                 raw.sendall(head[:5])
-            begun = time.monotonic()
             raw.settimeout(0.1)
-            while time.monotonic() - begun < 10:
+            for _ in range(600):
                 try:
                     if trickle:
                         raw.sendall(b"G")
@@ -234,7 +227,8 @@ def test_a_slow_head_is_not_waited_for(bounded: httpx.Client, before: str) -> No
                     continue
                 except ConnectionError:
                     break
-            assert time.monotonic() - begun < 6
+            else:
+                pytest.fail("the connection stayed open for a minute")
     assert bounded.get("/api/info").status_code == 200
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -98,10 +97,8 @@ def test_the_keyboard_does_everything(page: Any) -> None:
     page.keyboard.press("ArrowUp")
     before = outline(page)
     page.keyboard.press("Tab")
-    begun = time.monotonic()
     page.keyboard.press("Shift+ArrowRight")
     assert np.abs(outline(page) - before).max() > 0.3
-    assert time.monotonic() - begun < 1  # two round trips to the browser as well
     page.keyboard.press("u")
     assert np.array_equal(outline(page), before)
     page.keyboard.press("r")
