@@ -111,7 +111,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """What is compared, and on what."""
     parser.add_argument("--part", choices=["reported", "tuning"], default="reported")
     parser.add_argument("--images", type=int, default=100)
-    parser.add_argument("--methods", default=",".join(benchmark.METHODS))
+    parser.add_argument("--methods", default=",".join(benchmark.DEFAULT_METHODS))
     parser.add_argument("--area-weight", type=float, help="of the extremal contour")
     parser.add_argument("--background", help="of the extremal contour")
     parser.add_argument("--out", type=Path, required=True)

@@ -128,7 +128,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--kind", choices=["imagenet", "coco"], default="imagenet")
     parser.add_argument("--network", choices=["mobilenet", "squeezenet"], default="mobilenet")
     parser.add_argument("--images", type=int, default=100)
-    parser.add_argument("--methods", default=",".join(benchmark.METHODS))
+    parser.add_argument("--methods", default=",".join(benchmark.DEFAULT_METHODS))
     parser.add_argument("--largest-box", type=float, default=0.5)
     parser.add_argument("--area-weight", type=float, help="of the extremal contours")
     parser.add_argument(

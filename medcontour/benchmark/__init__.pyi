@@ -7,13 +7,14 @@ from .data.coco import read_coco
 from .data.dataset import Boxes, Dataset, Item, Masks, choose
 from .data.folder import Polygon, read_folder
 from .data.imagenet import read_imagenet
-from .methods import METHODS, Attribution, Explainer, ExtremalContour, method_named
+from .methods import DEFAULT_METHODS, METHODS, Attribution, Explainer, ExtremalContour, method_named
 from .speed.measure import Speed, measure_speed
 from .speed.scan_slices import scan_runs, scan_workload
 from .speed.table import table, write_speed
 from .speed.workload import Workload
 
 __all__ = [
+    "DEFAULT_METHODS",
     "METHODS",
     "METRICS",
     "Attribution",

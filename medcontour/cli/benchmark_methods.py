@@ -12,7 +12,7 @@ from rich.markup import escape
 
 import medcontour as mc
 from medcontour import benchmark as bench
-from medcontour.benchmark.methods.names import METHODS
+from medcontour.benchmark.methods.names import DEFAULT_METHODS, METHODS
 from medcontour.cli.benchmark import benchmark
 from medcontour.cli.options import with_settings
 from medcontour.cli.progress import progress_bars
@@ -35,7 +35,12 @@ Out = Annotated[
     typer.Option(help="Folder for the tables and figures. A run that was stopped goes on there."),
 ]
 Methods = Annotated[
-    str, typer.Option(help=f"Comma separated, or all: {', '.join(METHODS)}.", metavar="A,B|all")
+    str,
+    typer.Option(
+        help=f"Comma separated: {', '.join(METHODS)}. Or default, which is the first "
+        f"{len(DEFAULT_METHODS)} of them, or all, of which some take long.",
+        metavar="A,B|default|all",
+    ),
 ]
 Images = Annotated[int, typer.Option(min=1, help="How many, drawn by the seed.")]
 Seed = Annotated[int, typer.Option(help="Of the images drawn and of the methods.")]
@@ -76,7 +81,7 @@ def imagenet(
     *,
     settings: Settings,
     model: Model = "resnet50",
-    methods: Methods = "all",
+    methods: Methods = "default",
     images: Images = 100,
     largest_box: LargestBox = 1.0,
     runs: Runs = 1,
@@ -107,7 +112,7 @@ def coco(
     *,
     settings: Settings,
     model: Model = "resnet50",
-    methods: Methods = "all",
+    methods: Methods = "default",
     images: Images = 100,
     categories: Annotated[
         Path | None,
@@ -150,7 +155,7 @@ def folder(
     model: Model,
     *,
     settings: Settings,
-    methods: Methods = "all",
+    methods: Methods = "default",
     images: Images = 100,
     largest_box: LargestBox = 1.0,
     target: Target = None,
@@ -256,7 +261,8 @@ def _compare(
 
 
 def _methods(text: str) -> list[str]:
-    names = [*METHODS] if text == "all" else [name.strip() for name in text.split(",")]
+    sets = {"default": DEFAULT_METHODS, "all": METHODS}
+    names = [*sets.get(text, [name.strip() for name in text.split(",")])]
     for name in names:
         if name not in METHODS:
             raise MedcontourError(f'There is no method "{name}"; choose from {", ".join(METHODS)}.')

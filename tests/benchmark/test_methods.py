@@ -45,6 +45,8 @@ COSTS = {
     "smooth-mask": 50.0,
     "rise": 100.0,
     "occlusion": 0.25 * (1 + 15 * 15),
+    "layercam": 0.5,
+    "score-cam": 0.25 * (1 + 4),
     "random": 0.0,
 }
 

@@ -15,7 +15,7 @@ from medcontour.benchmark.compare.record import Record, Results
 from medcontour.benchmark.compare.records import MethodRecords
 from medcontour.benchmark.data.dataset import Dataset, choose, write_list
 from medcontour.benchmark.methods import (
-    METHODS,
+    DEFAULT_METHODS,
     Explainer,
     ExtremalContour,
     method_named,
@@ -65,7 +65,7 @@ def run(
     methods
         Names from `METHODS`, or by name any callable
         ``method(network, images (B, C, H, W), targets (B,))`` that gives maps, or an
-        `Attribution`. None: all of `METHODS`. Records of one's own method are told apart by its
+        `Attribution`. None: `DEFAULT_METHODS`. Records of one's own method are told apart by its
         name, and where it is a dataclass (`ExtremalContour(area_weight=3.0)`) by its settings.
     images, seed, largest
         As of `choose`.
@@ -133,7 +133,7 @@ def _methods(
 ) -> dict[str, list[Explainer]]:
     if isinstance(methods, Mapping):
         return {name: [method] * runs for name, method in methods.items()}
-    names = tuple(METHODS) if methods is None else tuple(dict.fromkeys(methods))
+    names = DEFAULT_METHODS if methods is None else tuple(dict.fromkeys(methods))
     return {
         name: [
             method_named(name, seed=seed + k, outputs=outputs, contour=contour) for k in range(runs)

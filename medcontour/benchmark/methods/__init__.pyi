@@ -1,16 +1,18 @@
+from .activation import LayerCam, ScoreCam
 from .base import BACKWARD, FORWARD, Attribution, Explainer, Method, attribution, held
 from .contours import ExtremalContour, RandomContour
 from .covering import Occlusion, Rise
 from .feature_layer import FeatureLayer, feature_layer
 from .grad_cam import GradCamPlusPlus
 from .gradients import GradientShap, IntegratedGradients
-from .names import METHODS
+from .names import DEFAULT_METHODS, METHODS
 from .randomised import LayerSimilarity, likeness, randomised, similarity_under_randomisation
 from .registry import method_named
 from .smooth_mask import SmoothMask
 
 __all__ = [
     "BACKWARD",
+    "DEFAULT_METHODS",
     "FORWARD",
     "METHODS",
     "Attribution",
@@ -20,11 +22,13 @@ __all__ = [
     "GradCamPlusPlus",
     "GradientShap",
     "IntegratedGradients",
+    "LayerCam",
     "LayerSimilarity",
     "Method",
     "Occlusion",
     "RandomContour",
     "Rise",
+    "ScoreCam",
     "SmoothMask",
     "attribution",
     "feature_layer",

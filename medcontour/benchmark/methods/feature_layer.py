@@ -1,4 +1,4 @@
-"""The last layer of a network that still has places: where Grad-CAM++ looks."""
+"""The last layer of a network that still has places: where class activation maps look."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def feature_layer(
             return layer
     what = f'the layer "{name}"' if name else "any layer of the network"
     raise MedcontourError(
-        f"Grad-CAM++ finds no feature map in {what} that the class depends on; name another layer."
+        f"There is no feature map in {what} that the class depends on; name another layer."
     )
 
 

@@ -14,7 +14,7 @@ from medcontour.benchmark.methods.base import BACKWARD, Attribution, Method, tar
 from medcontour.benchmark.methods.feature_layer import FeatureLayer, feature_layer
 from medcontour.errors import MedcontourError
 
-__all__ = ["GradCamPlusPlus"]
+__all__ = ["GradCamPlusPlus", "enlarged", "features_and_slopes", "scaled"]
 
 SMALL, SMALLEST = 1e-6, 1e-7
 
@@ -91,6 +91,18 @@ def _by_package(
 
 def by_hooks(model: nn.Module, images: Tensor, targets: Tensor, layer: FeatureLayer) -> Tensor:
     """(B, 1, H, W) by the publication's Eq. 10 and 19, scaled as the package does."""
+    feature, slope = features_and_slopes(model, images, targets, layer)
+    total = feature.sum((2, 3), keepdim=True)
+    share = slope**2 / (2 * slope**2 + total * slope**3 + SMALL)
+    share = torch.where(slope != 0, share, 0.0)
+    weight = (share * slope.relu()).sum((2, 3), keepdim=True)
+    return enlarged((weight * feature).sum(1, keepdim=True), images.shape[2:])
+
+
+def features_and_slopes(
+    model: nn.Module, images: Tensor, targets: Tensor, layer: FeatureLayer
+) -> tuple[Tensor, Tensor]:
+    """Give a layer's output and its gradient of the class's logit, both (B, channels, h, w)."""
     features: list[Tensor] = []
     slopes: list[Tensor] = []
 
@@ -104,14 +116,13 @@ def by_hooks(model: nn.Module, images: Tensor, targets: Tensor, layer: FeatureLa
         torch.autograd.grad(target_scores(model, own, targets).sum(), own)
     finally:
         handle.remove()
-    feature, slope = layer.to_map(features[0].detach()), layer.to_map(slopes[0].detach())
-    total = feature.sum((2, 3), keepdim=True)
-    share = slope**2 / (2 * slope**2 + total * slope**3 + SMALL)
-    share = torch.where(slope != 0, share, 0.0)
-    weight = (share * slope.relu()).sum((2, 3), keepdim=True)
-    maps = _scaled((weight * feature).sum(1, keepdim=True).relu())
-    extent = images.shape[2:]
-    return _scaled(F.interpolate(maps, extent, mode="bilinear", align_corners=False))
+    return layer.to_map(features[0].detach()), layer.to_map(slopes[0].detach())
+
+
+def enlarged(maps: Tensor, extent: torch.Size) -> Tensor:
+    """Give the positive part of maps (B, 1, h, w) at the image's size, each from 0 to 1."""
+    mode = "bilinear" if len(extent) == 2 else "trilinear"
+    return scaled(F.interpolate(scaled(maps.relu()), extent, mode=mode, align_corners=False))
 
 
 def _by_monai(model: nn.Module, image: Tensor, target: Tensor, layer: FeatureLayer) -> Tensor:
@@ -126,10 +137,10 @@ def _by_monai(model: nn.Module, image: Tensor, target: Tensor, layer: FeatureLay
             "Grad-CAM++ overflows on this network (MONAI takes the exponential of the logit); "
             "divide its logits by a constant."
         )
-    return _scaled(maps)
+    return scaled(maps)
 
 
-def _scaled(maps: Tensor) -> Tensor:
+def scaled(maps: Tensor) -> Tensor:
     """Each map from 0 to 1."""
     maps = maps - maps.flatten(1).amin(1).view(-1, *(1,) * (maps.ndim - 1))
     return maps / (SMALLEST + maps.flatten(1).amax(1).view(-1, *(1,) * (maps.ndim - 1)))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["METHODS"]
+__all__ = ["DEFAULT_METHODS", "METHODS"]
 
-METHODS = (
+DEFAULT_METHODS = (
     "extremal-contour",
     "extremal-contour-paper",
     "gradient-shap",
@@ -15,4 +15,11 @@ METHODS = (
     "occlusion",
     "random",
 )
-"""In the order of the tables."""
+"""What is run where no methods are named, in the order of the tables."""
+
+METHODS = (
+    *DEFAULT_METHODS,
+    "layercam",
+    "score-cam",
+)
+"""All of them."""

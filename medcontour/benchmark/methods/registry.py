@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from medcontour.benchmark.methods.activation import LayerCam, ScoreCam
 from medcontour.benchmark.methods.base import Method
 from medcontour.benchmark.methods.contours import ExtremalContour, RandomContour
 from medcontour.benchmark.methods.covering import Occlusion, Rise
@@ -29,6 +30,8 @@ _MADE: dict[str, Callable[[ExtremalContour], Method]] = {
     "rise": lambda own: Rise(outputs=own.outputs, seed=own.seed),
     "occlusion": lambda own: Occlusion(seed=own.seed),
     "random": lambda own: RandomContour(seed=own.seed, like=own),
+    "layercam": lambda own: LayerCam(seed=own.seed),
+    "score-cam": lambda own: ScoreCam(seed=own.seed),
 }
 
 
