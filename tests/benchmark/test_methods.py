@@ -19,6 +19,7 @@ from medcontour.benchmark.methods import (
     GradCamPlusPlus,
     GradientShap,
     IntegratedGradients,
+    MeaningfulPerturbations,
     Method,
     Occlusion,
     RandomContour,
@@ -36,6 +37,7 @@ QUICK: dict[str, Method] = {
     **{name: method_named(name) for name in METHODS if name != "extremal-contour-paper"},
     "smooth-mask": SmoothMask((0.047,), steps=100),
     "rise": Rise(masks=400),
+    "meaningful-perturbations": MeaningfulPerturbations(steps=60, blur=0.25),
     "random": RandomContour(area=0.047),
 }
 COSTS = {
@@ -47,6 +49,7 @@ COSTS = {
     "occlusion": 0.25 * (1 + 15 * 15),
     "layercam": 0.5,
     "score-cam": 0.25 * (1 + 4),
+    "meaningful-perturbations": 0.5 * 60 + 0.25 * 11,
     "random": 0.0,
 }
 

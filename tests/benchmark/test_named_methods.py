@@ -26,6 +26,7 @@ from medcontour.benchmark.methods import (
     GradCamPlusPlus,
     GradientShap,
     IntegratedGradients,
+    MeaningfulPerturbations,
     Method,
     Occlusion,
     RandomContour,
@@ -49,6 +50,7 @@ FEW: dict[str, Method] = {
     "smooth-mask": SmoothMask(steps=3),
     "rise": Rise(masks=6),
     "occlusion": Occlusion(window=0.5),
+    "meaningful-perturbations": MeaningfulPerturbations(steps=3),
     "random": RandomContour(area=0.1),
 }
 

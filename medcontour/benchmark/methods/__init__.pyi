@@ -5,6 +5,7 @@ from .covering import Occlusion, Rise
 from .feature_layer import FeatureLayer, feature_layer
 from .grad_cam import GradCamPlusPlus
 from .gradients import GradientShap, IntegratedGradients
+from .meaningful import MeaningfulPerturbations
 from .names import DEFAULT_METHODS, METHODS
 from .randomised import LayerSimilarity, likeness, randomised, similarity_under_randomisation
 from .registry import method_named
@@ -24,6 +25,7 @@ __all__ = [
     "IntegratedGradients",
     "LayerCam",
     "LayerSimilarity",
+    "MeaningfulPerturbations",
     "Method",
     "Occlusion",
     "RandomContour",

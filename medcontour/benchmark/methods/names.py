@@ -21,5 +21,6 @@ METHODS = (
     *DEFAULT_METHODS,
     "layercam",
     "score-cam",
+    "meaningful-perturbations",
 )
 """All of them."""

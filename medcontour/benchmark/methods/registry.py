@@ -11,6 +11,7 @@ from medcontour.benchmark.methods.contours import ExtremalContour, RandomContour
 from medcontour.benchmark.methods.covering import Occlusion, Rise
 from medcontour.benchmark.methods.grad_cam import GradCamPlusPlus
 from medcontour.benchmark.methods.gradients import GradientShap, IntegratedGradients
+from medcontour.benchmark.methods.meaningful import MeaningfulPerturbations
 from medcontour.benchmark.methods.names import METHODS
 from medcontour.benchmark.methods.smooth_mask import SmoothMask
 from medcontour.errors import MedcontourError
@@ -32,6 +33,9 @@ _MADE: dict[str, Callable[[ExtremalContour], Method]] = {
     "random": lambda own: RandomContour(seed=own.seed, like=own),
     "layercam": lambda own: LayerCam(seed=own.seed),
     "score-cam": lambda own: ScoreCam(seed=own.seed),
+    "meaningful-perturbations": lambda own: MeaningfulPerturbations(
+        outputs=own.outputs, seed=own.seed
+    ),
 }
 
 
