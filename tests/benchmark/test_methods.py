@@ -16,6 +16,7 @@ from medcontour.benchmark.methods import (
     METHODS,
     Attribution,
     ExtremalContour,
+    ExtremalPerturbations,
     GradCamPlusPlus,
     GradientShap,
     IntegratedGradients,
@@ -38,6 +39,9 @@ QUICK: dict[str, Method] = {
     "smooth-mask": SmoothMask((0.047,), steps=100),
     "rise": Rise(masks=400),
     "meaningful-perturbations": MeaningfulPerturbations(steps=60, blur=0.25),
+    "extremal-perturbations": ExtremalPerturbations(
+        0.047, steps=100, rate=0.1, perturbation="fade"
+    ),
     "random": RandomContour(area=0.047),
 }
 COSTS = {
@@ -50,6 +54,7 @@ COSTS = {
     "layercam": 0.5,
     "score-cam": 0.25 * (1 + 4),
     "meaningful-perturbations": 0.5 * 60 + 0.25 * 11,
+    "extremal-perturbations": 50.0,
     "random": 0.0,
 }
 

@@ -23,6 +23,7 @@ from typer.testing import CliRunner
 import medcontour.cli  # noqa: F401  (all commands enter the app)
 from medcontour.benchmark import METHODS, method_named
 from medcontour.benchmark.methods import (
+    ExtremalPerturbations,
     GradCamPlusPlus,
     GradientShap,
     IntegratedGradients,
@@ -51,6 +52,7 @@ FEW: dict[str, Method] = {
     "rise": Rise(masks=6),
     "occlusion": Occlusion(window=0.5),
     "meaningful-perturbations": MeaningfulPerturbations(steps=3),
+    "extremal-perturbations": ExtremalPerturbations(steps=2),
     "random": RandomContour(area=0.1),
 }
 

@@ -13,7 +13,7 @@ from medcontour.benchmark.methods import (
     SmoothMask,
     held,
 )
-from medcontour.benchmark.methods.smooth_mask import _kept, _Mould, _pyramid
+from medcontour.benchmark.methods.smooth_mask import _Mould, blur_pyramid, sharpened
 
 
 @pytest.mark.slow
@@ -42,7 +42,7 @@ def test_smooth_masks_of_several_areas_are_searched_apart() -> None:
 
 def test_the_mould_keeps_constants_and_the_pyramid_its_ends() -> None:
     images = planted.images()
-    pyramid = _pyramid(images)
+    pyramid = blur_pyramid(images)
     mould = _Mould((planted.ROWS, planted.COLUMNS), pyramid)
     ones, zeros = mould(torch.ones(2, *mould.cells)), mould(torch.zeros(2, *mould.cells))
     assert torch.allclose(ones, torch.ones_like(ones), atol=1e-5)
@@ -51,8 +51,8 @@ def test_the_mould_keeps_constants_and_the_pyramid_its_ends() -> None:
     single[0, 10, 20] = 1.0  # cells of 2 x 2 pixels
     top, left = divmod(int(mould(single)[0].argmax()), planted.COLUMNS)
     assert (top // 2, left // 2) in {(y, x) for y in (9, 10, 11) for x in (19, 20, 21)}
-    assert torch.allclose(_kept(pyramid, torch.ones_like(ones)), images, atol=1e-6)
-    assert torch.allclose(_kept(pyramid, torch.zeros_like(ones)), pyramid[:, -1], atol=1e-6)
+    assert torch.allclose(sharpened(pyramid, torch.ones_like(ones)), images, atol=1e-6)
+    assert torch.allclose(sharpened(pyramid, torch.zeros_like(ones)), pyramid[:, -1], atol=1e-6)
 
 
 def test_smooth_masks_keep_what_torchray_keeps() -> None:

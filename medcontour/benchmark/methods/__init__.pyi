@@ -2,6 +2,7 @@ from .activation import LayerCam, ScoreCam
 from .base import BACKWARD, FORWARD, Attribution, Explainer, Method, attribution, held
 from .contours import ExtremalContour, RandomContour
 from .covering import Occlusion, Rise
+from .extremal import ExtremalPerturbations
 from .feature_layer import FeatureLayer, feature_layer
 from .grad_cam import GradCamPlusPlus
 from .gradients import GradientShap, IntegratedGradients
@@ -19,6 +20,7 @@ __all__ = [
     "Attribution",
     "Explainer",
     "ExtremalContour",
+    "ExtremalPerturbations",
     "FeatureLayer",
     "GradCamPlusPlus",
     "GradientShap",

@@ -22,5 +22,6 @@ METHODS = (
     "layercam",
     "score-cam",
     "meaningful-perturbations",
+    "extremal-perturbations",
 )
 """All of them."""

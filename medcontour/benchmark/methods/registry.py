@@ -9,6 +9,7 @@ from medcontour.benchmark.methods.activation import LayerCam, ScoreCam
 from medcontour.benchmark.methods.base import Method
 from medcontour.benchmark.methods.contours import ExtremalContour, RandomContour
 from medcontour.benchmark.methods.covering import Occlusion, Rise
+from medcontour.benchmark.methods.extremal import ExtremalPerturbations
 from medcontour.benchmark.methods.grad_cam import GradCamPlusPlus
 from medcontour.benchmark.methods.gradients import GradientShap, IntegratedGradients
 from medcontour.benchmark.methods.meaningful import MeaningfulPerturbations
@@ -36,6 +37,7 @@ _MADE: dict[str, Callable[[ExtremalContour], Method]] = {
     "meaningful-perturbations": lambda own: MeaningfulPerturbations(
         outputs=own.outputs, seed=own.seed
     ),
+    "extremal-perturbations": lambda own: ExtremalPerturbations(seed=own.seed),
 }
 
 

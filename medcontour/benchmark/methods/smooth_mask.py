@@ -13,7 +13,7 @@ from medcontour.benchmark.methods.base import BACKWARD, Attribution, Method, tar
 from medcontour.errors import MedcontourError
 from medcontour.explain.background import gaussian_blur
 
-__all__ = ["SmoothMask"]
+__all__ = ["REACH", "TEMPERATURE", "SmoothMask", "blur_pyramid", "sharpened"]
 
 CELLS = 32  # of the coarse grid along the image's shorter side: 7 pixels of 224
 REACH = 5  # cells, beyond which the kernel is under 0.02
@@ -75,7 +75,7 @@ class SmoothMask(Method):
         count = len(self.areas)
         which = torch.arange(len(images), device=images.device).repeat_interleave(count)
         areas = images.new_tensor(self.areas).repeat(len(images))
-        pyramid = _pyramid(images)
+        pyramid = blur_pyramid(images)
         found = [
             self._search(model, pyramid[some], targets[some], share)
             for some, share in zip(_chunks(which), _chunks(areas), strict=True)
@@ -101,7 +101,7 @@ class SmoothMask(Method):
         average = torch.zeros_like(cells)
         for step in range(self.steps):
             mask = mould(cells)
-            kept = target_scores(model, _kept(pyramid, mask), targets)
+            kept = target_scores(model, sharpened(pyramid, mask), targets)
             ordered = mask.flatten(1)[:, shuffled].sort(dim=1, stable=True).values
             loss = _area_weight(step / self.steps) * (ordered - wanted).square().mean(1) - kept
             (slope,) = torch.autograd.grad(loss.sum(), cells)
@@ -153,14 +153,14 @@ class _Mould:
         return fine[:, 0, : self._extent[0], : self._extent[1]]
 
 
-def _pyramid(images: Tensor) -> Tensor:
+def blur_pyramid(images: Tensor) -> Tensor:
     """(B, LEVELS, C, H, W): the images, then blurred more and more."""
     widest = WIDEST * min(images.shape[-2:])
     sigmas = [widest * level / (LEVELS - 1) for level in range(1, LEVELS)]
     return torch.stack([images, *(gaussian_blur(images, (s, s)) for s in sigmas)], 1)
 
 
-def _kept(pyramid: Tensor, mask: Tensor) -> Tensor:
+def sharpened(pyramid: Tensor, mask: Tensor) -> Tensor:
     """(M, C, H, W): sharp where the mask is 1, of the widest blur where it is 0."""
     place = (1 - mask).clamp(0, 1) * (LEVELS - 1)
     level = torch.arange(LEVELS, device=mask.device).view(1, -1, 1, 1)
