@@ -171,13 +171,13 @@ class _Likeness(nn.Module):
     def __init__(self, classifier: Classifier, own: Tensor, cosine: bool) -> None:
         super().__init__()
         self.network = classifier.network
-        self._embed = classifier.embed
+        self.image_embedding = classifier.embed
         self.own: Tensor
         self.register_buffer("own", own.detach())
         self.cosine = cosine
 
     def forward(self, inputs: Tensor) -> Tensor:
-        features = self._embed(inputs)
+        features = self.image_embedding(inputs)
         own = self.own.expand(len(features), -1)
         if self.cosine:
             likeness = NATS * torch.cosine_similarity(features, own)

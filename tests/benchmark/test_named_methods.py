@@ -31,6 +31,7 @@ from medcontour.benchmark.methods import (
     Method,
     Occlusion,
     RandomContour,
+    Relax,
     Rise,
     SmoothMask,
     feature_layer,
@@ -53,6 +54,7 @@ FEW: dict[str, Method] = {
     "occlusion": Occlusion(window=0.5),
     "meaningful-perturbations": MeaningfulPerturbations(steps=3),
     "extremal-perturbations": ExtremalPerturbations(steps=2),
+    "relax": Relax(masks=6),
     "random": RandomContour(area=0.1),
 }
 

@@ -10,6 +10,7 @@ from .meaningful import MeaningfulPerturbations
 from .names import DEFAULT_METHODS, METHODS
 from .randomised import LayerSimilarity, likeness, randomised, similarity_under_randomisation
 from .registry import method_named
+from .relax import Relax
 from .smooth_mask import SmoothMask
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Method",
     "Occlusion",
     "RandomContour",
+    "Relax",
     "Rise",
     "ScoreCam",
     "SmoothMask",

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from medcontour.benchmark.methods.base import FORWARD, Attribution, Method, needed
 from medcontour.log_odds import Outputs, log_odds
 
-__all__ = ["Occlusion", "Rise"]
+__all__ = ["Occlusion", "Rise", "random_masks"]
 
 AT_ONCE = 32
 
@@ -52,7 +52,7 @@ class Rise(Method):
     def _explain(self, model: nn.Module, images: Tensor, targets: Tensor) -> Attribution:
         extent = (images.shape[-2], images.shape[-1])
         maps = images.new_zeros(len(images), 1, *extent)
-        for drawn in self._drawn(extent):
+        for drawn in random_masks(self.masks, extent, self.cells, self.heads, self.seed):
             mask = drawn.to(images)
             for index, image in enumerate(images):
                 given = model(image * mask).reshape(len(mask), -1)
@@ -63,23 +63,38 @@ class Rise(Method):
         spent = torch.full((len(images),), FORWARD * self.masks, device=images.device)
         return Attribution(maps.float(), spent)
 
-    def _drawn(self, extent: tuple[int, int]) -> Iterator[Tensor]:
-        """Masks (M, 1, H, W), some at a time."""
-        chance = torch.Generator().manual_seed(self.seed)
-        cell = [math.ceil(side / self.cells) for side in extent]
-        large = [(self.cells + 1) * side for side in cell]
-        for first in range(0, self.masks, AT_ONCE):
-            count = min(AT_ONCE, self.masks - first)
-            tosses = torch.rand(count, 1, self.cells, self.cells, generator=chance) < self.heads
-            enlarged = F.interpolate(tosses.float(), large, mode="bilinear", align_corners=False)
-            top = torch.randint(cell[0], (count,), generator=chance).tolist()
-            left = torch.randint(cell[1], (count,), generator=chance).tolist()
-            yield torch.stack(
-                [
-                    mask[:, y : y + extent[0], x : x + extent[1]]
-                    for mask, y, x in zip(enlarged, top, left, strict=True)
-                ]
-            )
+
+def random_masks(
+    count: int, extent: tuple[int, int], cells: int, heads: float, seed: int
+) -> Iterator[Tensor]:
+    """Give RISE's masks (M, 1, H, W) in 0 to 1, `AT_ONCE` at a time.
+
+    Parameters
+    ----------
+    count
+        How many in all.
+    extent
+        Rows and columns of the image, in pixels.
+    cells, heads
+        Cells of the coarse grid along each side, and the share of them that is kept.
+    seed
+        Of the coin tosses and shifts.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    cell = [math.ceil(side / cells) for side in extent]
+    large = [(cells + 1) * side for side in cell]
+    for first in range(0, count, AT_ONCE):
+        some = min(AT_ONCE, count - first)
+        tosses = torch.rand(some, 1, cells, cells, generator=generator) < heads
+        enlarged = F.interpolate(tosses.float(), large, mode="bilinear", align_corners=False)
+        top = torch.randint(cell[0], (some,), generator=generator).tolist()
+        left = torch.randint(cell[1], (some,), generator=generator).tolist()
+        yield torch.stack(
+            [
+                mask[:, y : y + extent[0], x : x + extent[1]]
+                for mask, y, x in zip(enlarged, top, left, strict=True)
+            ]
+        )
 
 
 @dataclass(frozen=True)

@@ -23,5 +23,6 @@ METHODS = (
     "score-cam",
     "meaningful-perturbations",
     "extremal-perturbations",
+    "relax",
 )
 """All of them."""

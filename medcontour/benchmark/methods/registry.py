@@ -14,6 +14,7 @@ from medcontour.benchmark.methods.grad_cam import GradCamPlusPlus
 from medcontour.benchmark.methods.gradients import GradientShap, IntegratedGradients
 from medcontour.benchmark.methods.meaningful import MeaningfulPerturbations
 from medcontour.benchmark.methods.names import METHODS
+from medcontour.benchmark.methods.relax import Relax
 from medcontour.benchmark.methods.smooth_mask import SmoothMask
 from medcontour.errors import MedcontourError
 from medcontour.log_odds import Outputs
@@ -38,6 +39,7 @@ _MADE: dict[str, Callable[[ExtremalContour], Method]] = {
         outputs=own.outputs, seed=own.seed
     ),
     "extremal-perturbations": lambda own: ExtremalPerturbations(seed=own.seed),
+    "relax": lambda own: Relax(seed=own.seed),
 }
 
 
