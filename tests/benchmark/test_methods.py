@@ -19,6 +19,7 @@ from medcontour.benchmark.methods import (
     ExtremalPerturbations,
     GradCamPlusPlus,
     GradientShap,
+    Iba,
     IntegratedGradients,
     MeaningfulPerturbations,
     Method,
@@ -44,6 +45,7 @@ QUICK: dict[str, Method] = {
         0.047, steps=100, rate=0.1, perturbation="fade"
     ),
     "relax": Relax(masks=400),
+    "iba": Iba(),
     "random": RandomContour(area=0.047),
 }
 COSTS = {
@@ -58,6 +60,7 @@ COSTS = {
     "meaningful-perturbations": 0.5 * 60 + 0.25 * 11,
     "extremal-perturbations": 50.0,
     "relax": 0.25 * 401,
+    "iba": 50.25,
     "random": 0.0,
 }
 

@@ -26,6 +26,7 @@ from medcontour.benchmark.methods import (
     ExtremalPerturbations,
     GradCamPlusPlus,
     GradientShap,
+    Iba,
     IntegratedGradients,
     MeaningfulPerturbations,
     Method,
@@ -55,6 +56,7 @@ FEW: dict[str, Method] = {
     "meaningful-perturbations": MeaningfulPerturbations(steps=3),
     "extremal-perturbations": ExtremalPerturbations(steps=2),
     "relax": Relax(masks=6),
+    "iba": Iba(steps=2, samples=2),
     "random": RandomContour(area=0.1),
 }
 

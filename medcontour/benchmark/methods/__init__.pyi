@@ -6,6 +6,7 @@ from .extremal import ExtremalPerturbations
 from .feature_layer import FeatureLayer, feature_layer
 from .grad_cam import GradCamPlusPlus
 from .gradients import GradientShap, IntegratedGradients
+from .iba import FeatureStatistics, Iba, feature_statistics
 from .meaningful import MeaningfulPerturbations
 from .names import DEFAULT_METHODS, METHODS
 from .randomised import LayerSimilarity, likeness, randomised, similarity_under_randomisation
@@ -23,8 +24,10 @@ __all__ = [
     "ExtremalContour",
     "ExtremalPerturbations",
     "FeatureLayer",
+    "FeatureStatistics",
     "GradCamPlusPlus",
     "GradientShap",
+    "Iba",
     "IntegratedGradients",
     "LayerCam",
     "LayerSimilarity",
@@ -38,6 +41,7 @@ __all__ = [
     "SmoothMask",
     "attribution",
     "feature_layer",
+    "feature_statistics",
     "held",
     "likeness",
     "method_named",

@@ -24,5 +24,6 @@ METHODS = (
     "meaningful-perturbations",
     "extremal-perturbations",
     "relax",
+    "iba",
 )
 """All of them."""

@@ -12,6 +12,7 @@ from medcontour.benchmark.methods.covering import Occlusion, Rise
 from medcontour.benchmark.methods.extremal import ExtremalPerturbations
 from medcontour.benchmark.methods.grad_cam import GradCamPlusPlus
 from medcontour.benchmark.methods.gradients import GradientShap, IntegratedGradients
+from medcontour.benchmark.methods.iba import Iba
 from medcontour.benchmark.methods.meaningful import MeaningfulPerturbations
 from medcontour.benchmark.methods.names import METHODS
 from medcontour.benchmark.methods.relax import Relax
@@ -40,6 +41,7 @@ _MADE: dict[str, Callable[[ExtremalContour], Method]] = {
     ),
     "extremal-perturbations": lambda own: ExtremalPerturbations(seed=own.seed),
     "relax": lambda own: Relax(seed=own.seed),
+    "iba": lambda own: Iba(outputs=own.outputs, seed=own.seed),
 }
 
 
