@@ -36,8 +36,9 @@ from medcontour.errors import MedcontourError
 from medcontour.explain import PRESETS
 
 # As in the tables but for steps that only cost time here.
+NOT_HERE = ("extremal-contour-paper", "attention-rollout")  # slow; of transformers alone
 QUICK: dict[str, Method] = {
-    **{name: method_named(name) for name in METHODS if name != "extremal-contour-paper"},
+    **{name: method_named(name) for name in METHODS if name not in NOT_HERE},
     "smooth-mask": SmoothMask((0.047,), steps=100),
     "rise": Rise(masks=400),
     "meaningful-perturbations": MeaningfulPerturbations(steps=60, blur=0.25),

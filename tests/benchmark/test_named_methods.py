@@ -42,6 +42,7 @@ from medcontour.benchmark.methods.grad_cam import by_hooks
 from medcontour.benchmark.network import explained, scores
 from medcontour.classifier import NetworkClassifier, PhotoInput, load_classifier
 from medcontour.cli.app import app
+from medcontour.errors import MedcontourError
 from medcontour.explain import PRESETS
 
 pytestmark = pytest.mark.torchvision
@@ -102,7 +103,8 @@ def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("few_steps")
 @pytest.mark.parametrize("network", ["resnet50", "dino-vitb16"])
-@pytest.mark.parametrize("name", METHODS)
+# Score-CAM takes thousands of passes, one a channel.
+@pytest.mark.parametrize("name", [name for name in METHODS if name != "score-cam"])
 def test_every_method_explains_the_papers_networks(
     networks: dict[str, NetworkClassifier], network: str, name: str
 ) -> None:
@@ -112,6 +114,10 @@ def test_every_method_explains_the_papers_networks(
     target = torch.tensor([0]) if embeds else scores(model, image).argmax(1)
     method = FEW.get(name, method_named(name))
     shown = explained(model, image, cosine=method.draws_contour).network
+    if (name, network) == ("attention-rollout", "resnet50"):
+        with pytest.raises(MedcontourError, match="vision transformer"):
+            method(shown, image, target)
+        return
     found = method(shown, image, target)
     assert found.maps.shape == (1, 1, *image.shape[2:])
     assert found.maps.isfinite().all()

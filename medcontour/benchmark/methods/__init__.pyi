@@ -1,4 +1,5 @@
 from .activation import LayerCam, ScoreCam
+from .attention import AttentionRollout
 from .base import BACKWARD, FORWARD, Attribution, Explainer, Method, attribution, held
 from .contours import ExtremalContour, RandomContour
 from .covering import Occlusion, Rise
@@ -19,6 +20,7 @@ __all__ = [
     "DEFAULT_METHODS",
     "FORWARD",
     "METHODS",
+    "AttentionRollout",
     "Attribution",
     "Explainer",
     "ExtremalContour",

@@ -25,5 +25,6 @@ METHODS = (
     "extremal-perturbations",
     "relax",
     "iba",
+    "attention-rollout",
 )
 """All of them."""

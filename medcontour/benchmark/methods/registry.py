@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from medcontour.benchmark.methods.activation import LayerCam, ScoreCam
+from medcontour.benchmark.methods.attention import AttentionRollout
 from medcontour.benchmark.methods.base import Method
 from medcontour.benchmark.methods.contours import ExtremalContour, RandomContour
 from medcontour.benchmark.methods.covering import Occlusion, Rise
@@ -42,6 +43,7 @@ _MADE: dict[str, Callable[[ExtremalContour], Method]] = {
     "extremal-perturbations": lambda own: ExtremalPerturbations(seed=own.seed),
     "relax": lambda own: Relax(seed=own.seed),
     "iba": lambda own: Iba(outputs=own.outputs, seed=own.seed),
+    "attention-rollout": lambda own: AttentionRollout(seed=own.seed),
 }
 
 
