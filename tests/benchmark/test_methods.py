@@ -20,6 +20,7 @@ from medcontour.benchmark.methods import (
     GradCamPlusPlus,
     GradientShap,
     Iba,
+    ImplicitMask,
     IntegratedGradients,
     MeaningfulPerturbations,
     Method,
@@ -47,6 +48,7 @@ QUICK: dict[str, Method] = {
     ),
     "relax": Relax(masks=400),
     "iba": Iba(),
+    "implicit-neural-representation": ImplicitMask((0.1,), steps=100, rate=1e-2),
     "random": RandomContour(area=0.047),
 }
 COSTS = {
@@ -62,6 +64,7 @@ COSTS = {
     "extremal-perturbations": 50.0,
     "relax": 0.25 * 401,
     "iba": 50.25,
+    "implicit-neural-representation": 50.0,
     "random": 0.0,
 }
 

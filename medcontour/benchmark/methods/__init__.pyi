@@ -8,6 +8,7 @@ from .feature_layer import FeatureLayer, feature_layer
 from .grad_cam import GradCamPlusPlus
 from .gradients import GradientShap, IntegratedGradients
 from .iba import FeatureStatistics, Iba, feature_statistics
+from .implicit import ImplicitMask
 from .meaningful import MeaningfulPerturbations
 from .names import DEFAULT_METHODS, METHODS
 from .randomised import LayerSimilarity, likeness, randomised, similarity_under_randomisation
@@ -30,6 +31,7 @@ __all__ = [
     "GradCamPlusPlus",
     "GradientShap",
     "Iba",
+    "ImplicitMask",
     "IntegratedGradients",
     "LayerCam",
     "LayerSimilarity",

@@ -26,5 +26,6 @@ METHODS = (
     "relax",
     "iba",
     "attention-rollout",
+    "implicit-neural-representation",
 )
 """All of them."""

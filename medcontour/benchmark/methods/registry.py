@@ -14,6 +14,7 @@ from medcontour.benchmark.methods.extremal import ExtremalPerturbations
 from medcontour.benchmark.methods.grad_cam import GradCamPlusPlus
 from medcontour.benchmark.methods.gradients import GradientShap, IntegratedGradients
 from medcontour.benchmark.methods.iba import Iba
+from medcontour.benchmark.methods.implicit import ImplicitMask
 from medcontour.benchmark.methods.meaningful import MeaningfulPerturbations
 from medcontour.benchmark.methods.names import METHODS
 from medcontour.benchmark.methods.relax import Relax
@@ -44,6 +45,7 @@ _MADE: dict[str, Callable[[ExtremalContour], Method]] = {
     "relax": lambda own: Relax(seed=own.seed),
     "iba": lambda own: Iba(outputs=own.outputs, seed=own.seed),
     "attention-rollout": lambda own: AttentionRollout(seed=own.seed),
+    "implicit-neural-representation": lambda own: ImplicitMask(seed=own.seed),
 }
 
 
