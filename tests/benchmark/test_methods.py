@@ -37,7 +37,8 @@ from medcontour.errors import MedcontourError
 from medcontour.explain import PRESETS
 
 # As in the tables but for steps that only cost time here.
-NOT_HERE = ("extremal-contour-paper", "attention-rollout")  # slow; of transformers alone
+# Slow; of transformers alone; trained on other images.
+NOT_HERE = ("extremal-contour-paper", "attention-rollout", "nem-u", "nemt")
 QUICK: dict[str, Method] = {
     **{name: method_named(name) for name in METHODS if name not in NOT_HERE},
     "smooth-mask": SmoothMask((0.047,), steps=100),

@@ -13,6 +13,7 @@ from torch import nn
 from medcontour.benchmark.compare.cases import case_of, unit_of
 from medcontour.benchmark.compare.record import Record, Results
 from medcontour.benchmark.compare.records import MethodRecords
+from medcontour.benchmark.compare.training import with_training
 from medcontour.benchmark.data.dataset import Dataset, choose, write_list
 from medcontour.benchmark.methods import (
     DEFAULT_METHODS,
@@ -67,6 +68,7 @@ def run(
         ``method(network, images (B, C, H, W), targets (B,))`` that gives maps, or an
         `Attribution`. None: `DEFAULT_METHODS`. Records of one's own method are told apart by its
         name, and where it is a dataclass (`ExtremalContour(area_weight=3.0)`) by its settings.
+        Mask networks (`NeuralMask`) are trained first, on images that are not compared.
     images, seed, largest
         As of `choose`.
     runs
@@ -94,6 +96,7 @@ def run(
     chosen = choose(dataset, images, seed, largest)
     outputs = outputs_of(model, [item for item, _ in chosen])
     named = _methods(methods, seed, runs, outputs, contour)
+    named = with_training(named, model, dataset, images, seed, largest)
     unit = unit_of([item for item, _ in chosen]) if outlines else ""
     write_list(chosen, out / "images.csv")
     known = {record.key: record for record in _read(out / "records.jsonl") if not record.error}

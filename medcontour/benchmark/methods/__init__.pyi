@@ -11,6 +11,7 @@ from .iba import FeatureStatistics, Iba, feature_statistics
 from .implicit import ImplicitMask
 from .meaningful import MeaningfulPerturbations
 from .names import DEFAULT_METHODS, METHODS
+from .neural import NeuralMask, TrainingImages
 from .randomised import LayerSimilarity, likeness, randomised, similarity_under_randomisation
 from .registry import method_named
 from .relax import Relax
@@ -37,12 +38,14 @@ __all__ = [
     "LayerSimilarity",
     "MeaningfulPerturbations",
     "Method",
+    "NeuralMask",
     "Occlusion",
     "RandomContour",
     "Relax",
     "Rise",
     "ScoreCam",
     "SmoothMask",
+    "TrainingImages",
     "attribution",
     "feature_layer",
     "feature_statistics",

@@ -27,5 +27,7 @@ METHODS = (
     "iba",
     "attention-rollout",
     "implicit-neural-representation",
+    "nem-u",
+    "nemt",
 )
 """All of them."""

@@ -17,6 +17,7 @@ from medcontour.benchmark.methods.iba import Iba
 from medcontour.benchmark.methods.implicit import ImplicitMask
 from medcontour.benchmark.methods.meaningful import MeaningfulPerturbations
 from medcontour.benchmark.methods.names import METHODS
+from medcontour.benchmark.methods.neural import NeuralMask
 from medcontour.benchmark.methods.relax import Relax
 from medcontour.benchmark.methods.smooth_mask import SmoothMask
 from medcontour.errors import MedcontourError
@@ -46,6 +47,8 @@ _MADE: dict[str, Callable[[ExtremalContour], Method]] = {
     "iba": lambda own: Iba(outputs=own.outputs, seed=own.seed),
     "attention-rollout": lambda own: AttentionRollout(seed=own.seed),
     "implicit-neural-representation": lambda own: ImplicitMask(seed=own.seed),
+    "nem-u": lambda own: NeuralMask(targeted=False, seed=own.seed),
+    "nemt": lambda own: NeuralMask(seed=own.seed),
 }
 
 
