@@ -1,4 +1,4 @@
-"""Shapes rescaled to an area or a volume."""
+"""What a shape's area or volume costs, and shapes rescaled to it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,38 @@ from torch import Tensor
 
 from medcontour.contour import Shape, Space
 
-__all__ = ["scaled_to_area"]
+__all__ = ["area_cost", "scaled_to_area"]
 
 Scaled = TypeVar("Scaled", bound=Shape)
+
+
+def area_cost(share: Tensor, space: Space) -> Tensor:
+    r"""What lambda_a of Eq. 5 is the price of: the share of a plane, of a volume to the power 2/3.
+
+    .. math:: \left(|V| / |\Omega|\right)^{2/3}
+
+    goes with the square of the size, as an area does. By the share of the volume itself, a ball of
+    a tenth of the volume's width would cost 0.0005 where a disc of a tenth of an image's width
+    costs 0.008: nothing would hold a surface back.
+
+    Parameters
+    ----------
+    share
+        (N,) of the plane or volume.
+    space
+        Which of them.
+
+    Examples
+    --------
+    >>> from medcontour.contour import PlaneGeometry, VolumeGeometry
+    >>> share = torch.tensor([0.001, 1.0])
+    >>> area_cost(share, PlaneGeometry(10, 10)).tolist() == share.tolist()
+    True
+    >>> [round(cost, 4) for cost in area_cost(share, VolumeGeometry(10, 10, 10)).tolist()]
+    [0.01, 1.0]
+    """
+    axes = len(space.extent)
+    return share if axes == 2 else share.clamp_min(1e-12) ** (2 / axes)
 
 
 @torch.no_grad()

@@ -26,7 +26,7 @@ from medcontour.contour import Shape
 from medcontour.explain.background import gaussian_blur
 from medcontour.explain.objectives.objective import Objective
 from medcontour.explain.perturbation import SHARP, Perturbation
-from medcontour.explain.search.area import scaled_to_area
+from medcontour.explain.search.area import area_cost, scaled_to_area
 
 __all__ = ["Callback", "Found", "model_search"]
 
@@ -186,7 +186,7 @@ def model_search(
         fraction = current.share_inside(space)
         loss = (deleted - preserved).detach()
         if area is None:
-            loss = loss + area_weight * fraction
+            loss = loss + area_weight * area_cost(fraction, space)
         better = loss < best.loss[rows]
         worse_by_far = loss > best.loss[rows] + c.worse * (1 - share)
         best = _improved(
@@ -266,7 +266,8 @@ def _next_curve(
         moved = (mask - before).square().flatten(1).sum(1) / covered
         loss = promise + spectral_weight * tried.spectral_energy() + c.reach * caution * moved
         if area is None:
-            loss = loss + area_weight * tried.share(perturbation.space)
+            share_now = tried.share(perturbation.space)
+            loss = loss + area_weight * area_cost(share_now, perturbation.space)
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss.sum(), inputs=[free[name] for name in names])
         for group, name in zip(optimiser.param_groups, names, strict=True):

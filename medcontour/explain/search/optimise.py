@@ -12,7 +12,7 @@ from medcontour.contour import FourierContour, Shape, round_shapes, unit_share
 from medcontour.explain.choices import check_area
 from medcontour.explain.objectives.objective import Objective
 from medcontour.explain.perturbation import Perturbation
-from medcontour.explain.search.area import scaled_to_area
+from medcontour.explain.search.area import area_cost, scaled_to_area
 from medcontour.explain.search.model_search import Callback, Found, model_search
 from medcontour.explain.search.preset import PRESETS, Polish, Preset
 from medcontour.explain.search.soft_search import soft_search
@@ -318,7 +318,7 @@ class _Search:
         preserved, deleted = perturbation.judge(
             self.objective, discs, rows.repeat_interleave(count)
         )
-        loss = deleted - preserved + price * discs.share_inside(space)
+        loss = deleted - preserved + price * area_cost(discs.share_inside(space), space)
         best = loss.view(len(rows), count).min(1)
         first = torch.arange(len(rows), device=rows.device) * count
         return discs[first + best.indices], best.values

@@ -10,7 +10,7 @@ from torch import Tensor
 from medcontour.contour import Shape, Space
 from medcontour.explain.objectives.objective import Objective
 from medcontour.explain.perturbation import SHARP, Perturbation
-from medcontour.explain.search.area import scaled_to_area
+from medcontour.explain.search.area import area_cost, scaled_to_area
 from medcontour.explain.search.model_search import Callback, Found
 from medcontour.explain.search.preset import Preset
 
@@ -75,7 +75,7 @@ def soft_search(
         fraction = curves.share(space)
         loss = deleted - preserved + preset.spectral_weight * curves.spectral_energy()
         if area is None:
-            loss = loss + area_weight(preset, preserved, step) * fraction
+            loss = loss + area_weight(preset, preserved, step) * area_cost(fraction, space)
         elif held is None:
             loss = loss + area_weight(preset, preserved, step) * (fraction - area).abs()
         optimiser.zero_grad(set_to_none=True)
@@ -97,7 +97,7 @@ def soft_search(
     fraction = curves.share_inside(space)
     loss = deleted - preserved
     if area is None and preset.area_weight is not None:
-        loss = loss + preset.area_weight * fraction
+        loss = loss + preset.area_weight * area_cost(fraction, space)
     spent = torch.full_like(loss, preset.steps + 0.5)
     found = Found(curves, loss, preserved, deleted, fraction, spent)
     told = {name: torch.stack(values) for name, values in history.items()}

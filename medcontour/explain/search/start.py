@@ -11,6 +11,7 @@ from torch import Tensor
 from medcontour.contour import Shape, round_shapes, unit_share
 from medcontour.explain.objectives.objective import Objective
 from medcontour.explain.perturbation import Perturbation
+from medcontour.explain.search.area import area_cost
 
 __all__ = ["evidence_map", "promising_discs"]
 
@@ -98,7 +99,7 @@ def promising_discs(
     perturbation
         Its images.
     area_weight
-        lambda_a: what the area of the whole image costs.
+        lambda_a: what the whole image costs.
     count
         How many an image.
     radii
@@ -117,7 +118,8 @@ def promising_discs(
     sizes = evidence.new_tensor(radii)
     axes = evidence.ndim - 1
     ones = (1,) * axes
-    price = area_weight * unit_share(perturbation.space) * sizes**axes
+    share = unit_share(perturbation.space) * sizes**axes
+    price = area_weight * area_cost(share, perturbation.space)
     points = perturbation.points
     low, high = perturbation.bounds
     outside = ((points < low) | (points > high)).any(-1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 
 import numpy as np
 import shapely
@@ -43,7 +44,7 @@ def combined(polygons: Sequence[FloatArray], scan: Scan, k: int) -> list[FloatAr
         if len(cluster) == 1:
             out.append(polygons[cluster[0]])
             continue
-        left = shapely.symmetric_difference_all([regions[i] for i in cluster])
+        left = reduce(shapely.symmetric_difference, (regions[i] for i in cluster))
         parts = [p for p in shapely.get_parts(left) if p.geom_type == "Polygon" and p.area > 0]
         out += [scan.to_lps(keyhole(part) / (column, row), k) for part in parts]
     return out
