@@ -94,7 +94,8 @@ class ExtremalContours:
         the preset ``"paper"`` blur.
     area_weight
         What area costs, lambda_a of Eq. 5: with 10 a contour may grow by 1 % of the image for a
-        tenth of the score. None: 10; the preset ``"paper"`` follows Eq. 8 and takes none.
+        tenth of the score. Of volumes it is the price of the share to the power 2/3. None: 10; the
+        preset ``"paper"`` follows Eq. 8 and takes none.
     pixel_spacing
         Millimetres between rows, then between columns; of volumes between slices first. None: 1.
     objective

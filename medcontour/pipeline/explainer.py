@@ -34,7 +34,7 @@ from medcontour.pipeline.outlines import (
 )
 from medcontour.pipeline.placement import Network, Placed
 from medcontour.pipeline.placing import placed, placed_outline
-from medcontour.pipeline.planes import InputBatch, grey_planes, plane_geometry
+from medcontour.pipeline.planes import InputBatch, body_area, grey_planes, plane_geometry
 from medcontour.pipeline.promptables import redrawn
 from medcontour.pipeline.settings import Settings
 from medcontour.pipeline.shortcut import ShortcutCheck, check_shortcut
@@ -267,7 +267,7 @@ class Explainer:
             plane_geometry(self.scan),
             curves,
             which,
-            [self.body_area(k) for k in slices],
+            [body_area(self.scan, k) for k in slices],
             measured,
             outliner=self.outliner(batch, which.tolist()),
             redrawn=redrawn(self.settings.outline, self.classifier, self.scan, slices),
@@ -359,11 +359,6 @@ class Explainer:
         points = plane_geometry(self.scan).pixel_centres()
         region = curves.to("cpu").contains(points).any(0).numpy()
         return check_shortcut(self.scan, self.classifier, self.target, k, region, score)
-
-    def body_area(self, k: int) -> float:
-        """Area of the body on slice `k`, in plane coordinates."""
-        plane, inside = plane_geometry(self.scan), self._body_mask(k)
-        return float(inside.float().mean()) * plane.area
 
     def _body_mask(self, k: int) -> Tensor:
         """(rows, columns) bool: the body on slice `k`."""

@@ -81,7 +81,7 @@ def suggest(
 
     A classifier of volumes takes the whole stack as one input. Where it calls that positive, one
     closed surface explains it: the finding's `evidence_surface`, whose cuts by the slices are its
-    evidence contours. No outlines are looked for then.
+    evidence contours. From these the image is followed to the outlines.
 
     Parameters
     ----------

@@ -16,8 +16,9 @@ from medcontour.contour import PlaneGeometry
 from medcontour.limits import check_memory
 from medcontour.pipeline.memory import images_at_once
 from medcontour.scan import Scan
+from medcontour.shortcuts import body_mask
 
-__all__ = ["InputBatch", "grey_planes", "plane_batches", "plane_geometry"]
+__all__ = ["InputBatch", "body_area", "grey_planes", "plane_batches", "plane_geometry"]
 
 
 _EACH = 150
@@ -151,3 +152,8 @@ def grey_planes(scan: Scan, slices: Sequence[int]) -> tuple[Tensor, Tensor | Non
     if scan.measured is None:
         return images, None
     return images, torch.from_numpy(scan.measured[list(slices)])
+
+
+def body_area(scan: Scan, k: int) -> float:
+    """Area of the body on slice `k`, in plane coordinates."""
+    return float(body_mask(scan.grey(k), scan.measured_in(k)).mean()) * plane_geometry(scan).area

@@ -70,7 +70,8 @@ class Settings:
         The same in square millimetres, e.g. 400.
     area_weight
         What area costs, lambda_a of Eq. 5: with 10 a contour may grow by 1 % of the slice for a
-        tenth of the score. Default: 10; the preset paper follows Eq. 8 and takes none.
+        tenth of the score. Of a volume it is the price of the share to the power 2/3. Default: 10;
+        the preset paper follows Eq. 8 and takes none.
     slices
         Which slices are looked at: an index from 0, a range A:B (B not included), or several with
         commas between, e.g. 10:20,25. Default: all.

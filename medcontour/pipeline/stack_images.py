@@ -12,7 +12,7 @@ from medcontour.outline import Outline
 from medcontour.pipeline.explainer import Explainer
 from medcontour.pipeline.outlines import passing, with_classifier
 from medcontour.pipeline.placing import placed_outline
-from medcontour.pipeline.planes import grey_planes, plane_batches, plane_geometry
+from medcontour.pipeline.planes import body_area, grey_planes, plane_batches, plane_geometry
 from medcontour.results import PlacedContour
 
 __all__ = ["StackImages"]
@@ -50,7 +50,7 @@ class StackImages:
                 measured=measured,
             )
             for n, some in zip(own, offered, strict=True):
-                found[n] = passing(some, explainer.body_area(slices[n]))
+                found[n] = passing(some, body_area(scan, slices[n]))
         return found
 
     def energies(

@@ -19,6 +19,7 @@ from medcontour.explain import (
     TargetObjective,
     optimise,
 )
+from medcontour.outline import outliner
 from medcontour.pipeline.allowance import Allowance, most_a_slice
 from medcontour.pipeline.cuts import cuts, placed_surface
 from medcontour.pipeline.explainer import Explainer
@@ -32,12 +33,21 @@ from medcontour.pipeline.references import (
     scan_reference,
     settings_record,
 )
-from medcontour.pipeline.settings import Settings
+from medcontour.pipeline.settings import LEARNED_PREFIX, PROMPTED_PREFIX, Settings
 from medcontour.pipeline.slice_status import evidence_notes, slice_status
 from medcontour.pipeline.views import stack_views
+from medcontour.pipeline.volume_outlines import VolumeOutlines, outline_volume
 from medcontour.pipeline.whole_stack import body_places, stack_batch, volume_geometry
 from medcontour.progress import Progress
-from medcontour.results import VOLUME, Evidence, Finding, FindingSlice, Suggestion, make_finding
+from medcontour.results import (
+    VOLUME,
+    Evidence,
+    Finding,
+    FindingSlice,
+    PlacedContour,
+    Suggestion,
+    make_finding,
+)
 from medcontour.results.status import Status
 from medcontour.scan import Scan
 
@@ -46,10 +56,6 @@ __all__ = ["suggest_volume"]
 OF_THE_STACK = (
     "The classifier takes the whole stack as one input: the score, and what is said of the "
     "evidence, is that of the stack and its surface on every slice."
-)
-NO_OUTLINES = (
-    "Outlines are not looked for with a classifier of volumes: label maps, segments and reports "
-    "hold the evidence."
 )
 NO_SHORTCUTS = (
     "Whether the evidence lies on marks or outside the body was not looked at: that is done on "
@@ -62,11 +68,13 @@ def suggest_volume(
 ) -> Suggestion:
     """Find, place and judge one closed evidence surface, if the stack is called positive.
 
+    From its cuts by the slices the image is followed to the outlines of what it sits on.
+
     Parameters
     ----------
     scan, classifier, settings, progress
-        As of `medcontour.pipeline.suggest_with`. Of the settings, those that are of slices,
-        several contours or outlines have no meaning here.
+        As of `medcontour.pipeline.suggest_with`. Of the settings, those that are of slices and
+        several contours have no meaning here, nor outlines by networks of planes.
 
     Raises
     ------
@@ -76,7 +84,7 @@ def suggest_volume(
     """
     begun = time.perf_counter()
     target = target_index(classifier, settings.target)
-    settings = _of_volumes(settings)
+    _check_settings(settings)
     report = progress or (lambda *_: None)
     batch = stack_batch(scan, classifier)
     with torch.no_grad():
@@ -88,7 +96,7 @@ def suggest_volume(
         findings = (work.finding(lambda done, steps: report("optimise", done, steps)),)
         report("judge", 1, 1)
     spent = [finding.cost for finding in findings]
-    said = (OF_THE_STACK, NO_OUTLINES, NO_SHORTCUTS) if findings else ()
+    said = (OF_THE_STACK, NO_SHORTCUTS) if findings else ()
     return Suggestion(
         scan=scan_reference(scan),
         classifier=classifier_reference(classifier, target),
@@ -105,14 +113,15 @@ def suggest_volume(
     )
 
 
-def _of_volumes(settings: Settings) -> Settings:
-    """Refuse what is chosen of slices, and take no outlines."""
+def _check_settings(settings: Settings) -> None:
+    """Refuse what is chosen of slices, and too few evaluations."""
     chosen = {
         "slices": settings.slices is not None,
         "contours": settings.contours != 1,
         "area_mm2": settings.area_mm2 is not None,
         "most_seconds": settings.most_seconds is not None,
-        "outline": settings.outline not in ("region", "none"),
+        "outline": not isinstance(settings.outline, str)
+        or settings.outline.startswith((LEARNED_PREFIX, PROMPTED_PREFIX)),
     }
     for name in (name for name, is_chosen in chosen.items() if is_chosen):
         raise MedcontourError(
@@ -120,7 +129,6 @@ def _of_volumes(settings: Settings) -> Settings:
             f"explains: the setting {name} has no meaning for it; leave it out."
         )
     Allowance(settings.most_evaluations, None, most_a_slice(settings))  # refuses too few
-    return replace(settings, outline="none")
 
 
 @dataclass(frozen=True)
@@ -152,10 +160,8 @@ class _Work:
         of_class = self.settings.objective == "target"
         objective: Objective = of_target if of_class else embedding
         surface, effect, spent = self._searched(perturbation, objective, step)
-        evidence = self._evidence(perturbation, of_target, surface)
         evidence = replace(
-            evidence,
-            evaluations=spent + cost,
+            self._evidence(perturbation, of_target, surface),
             background_similarity=float(embedding.background_similarity),
         )
         fraction = float(surface.share_inside(volume_geometry(scan)))
@@ -163,7 +169,14 @@ class _Work:
         status = slice_status(fraction, voxels, evidence, effect)
         label = self.classifier.labels[self.target]
         note = " ".join(evidence_notes(evidence, status, (), label, name))
-        parts = self._parts(perturbation, surface, evidence, status, note, name)
+        found = cuts(surface, scan, {"background": name})
+        outlined = VolumeOutlines({}, {}, 0.0)
+        if found and self.settings.outline != "none" and status != "collapsed":
+            scores = dict.fromkeys(range(scan.slices), self.score)
+            follow = outliner(str(self.settings.outline))
+            outlined = outline_volume(scan, found, surface, perturbation, of_target, scores, follow)
+        evidence = replace(evidence, evaluations=spent + cost + outlined.evaluations)
+        parts = self._parts(perturbation, surface, evidence, status, note, found, outlined)
         finding = make_finding(parts, 1, scan)
         return replace(finding, evidence_surface=placed_surface(surface, scan))
 
@@ -218,36 +231,43 @@ class _Work:
         evidence: Evidence,
         status: Status,
         note: str,
-        background: str,
+        found: dict[int, tuple[PlacedContour, ...]],
+        outlined: VolumeOutlines,
     ) -> list[FindingSlice]:
-        """The finding on each slice that the surface meets, or on the nearest where it meets none.
+        """The finding on each slice that the surface or the outline meets.
 
-        The figures are the surface's on each; what it cost is shared among them.
+        Where the surface meets none, on the nearest. The figures are the surface's on each slice
+        that it meets; what it cost is shared among them.
         """
-        found = cuts(surface, self.scan, {"background": background})
+        scan = self.scan
         if not found:
-            middle = volume_geometry(self.scan).to_index(surface.center[0])[2]
-            nearest = min(max(round(float(middle)), 0), self.scan.slices - 1)
-            found = {nearest: ()}
+            middle = volume_geometry(scan).to_index(surface.center[0])[2]
+            found = {min(max(round(float(middle)), 0), scan.slices - 1): ()}
             note = f"{note} The surface lies between two slices and meets none.".strip()
         shared = replace(
             evidence,
             evaluations=evidence.evaluations / len(found),
             placement_evaluations=evidence.placement_evaluations / len(found),
         )
-        views = stack_views(self.scan, self.batch, perturbation, surface, list(found))
+        views = dict(
+            zip(
+                found,
+                stack_views(scan, self.batch, perturbation, surface, list(found)),
+                strict=True,
+            )
+        )
         return [
             FindingSlice(
                 slice=k,
-                sop_instance_uid=self.scan.sop_instance_uid(k),
+                sop_instance_uid=scan.sop_instance_uid(k),
                 label=self.classifier.labels[self.target],
                 score=self.score,
                 status=status,
-                evidence=shared,
-                evidence_contours=contours,
-                outlines=(),
-                note=note,
-                views=seen,
+                evidence=shared if k in found else None,
+                evidence_contours=found.get(k, ()),
+                outlines=outlined.outlines.get(k, ()),
+                note=f"{note if k in found else ''} {outlined.notes.get(k, '')}".strip(),
+                views=views.get(k),
             )
-            for (k, contours), seen in zip(found.items(), views, strict=True)
+            for k in sorted({*found, *outlined.outlines})
         ]

@@ -14,6 +14,7 @@ from medcontour.report.order import rule
 from medcontour.report.pictures import CURVE_COLOURS, check_same_scan
 from medcontour.report.projections import make_backdrops, make_projections
 from medcontour.report.strip import make_strip
+from medcontour.report.turning import make_turning
 from medcontour.results.model import Suggestion
 from medcontour.scan.scan import Scan
 
@@ -62,6 +63,10 @@ def write_report(suggestion: Suggestion, scan: Scan, path: Path) -> None:
             conformal=[words.conformal(group[0].finding, scan.slices) for group in groups],
             backdrops=backdrops,
             montages=[make_montage(group, scan) for group in groups],
+            turnings=[
+                make_turning(group[0].finding.evidence_surface, group[0].finding.name)
+                for group in groups
+            ],
             projections=[make_projections(group[0].finding, scan, backdrops) for group in groups],
             settings=words.entries(suggestion.settings),
             run=words.entries(suggestion.run),

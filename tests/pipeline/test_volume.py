@@ -53,9 +53,10 @@ SLOW = ("flipped", "permuted", "oblique")
     [pytest.param(g, marks=pytest.mark.slow) if g in SLOW else g for g in AFFINES],
 )
 def test_the_surface_lies_on_the_ball_in_the_patient(grid: str, tmp_path: Path) -> None:
-    suggestion, middle = suggested(tmp_path, grid)
+    suggestion, middle = suggested(tmp_path, grid, outline="none")
     [finding] = suggestion
     assert finding.status == "suggested"
+    assert suggestion.editable == "evidence"
     surface = finding.evidence_surface
     assert surface is not None
     corners, _ = surface.mesh()
@@ -89,7 +90,7 @@ def test_cuts_lie_on_the_surface_and_in_their_slices(found: Any) -> None:
     back = np.linalg.inv(surface.lps_from_volume)
     unit_mm = abs(np.linalg.det(surface.lps_from_volume)) ** (1 / 3)
     exact = HarmonicSurface.from_dict(surface.parameters)
-    slices = [part.slice for part in finding.slices]
+    slices = [contour.slice for contour in finding.evidence_contours]
     assert slices == list(range(slices[0], slices[-1] + 1))
     assert len(slices) >= 5
     for contour in finding.evidence_contours:
@@ -109,18 +110,16 @@ def test_what_is_said_of_a_surface(found: Any) -> None:
     suggestion, _, folder = found
     [finding] = suggestion
     assert suggestion.of_volume
-    assert suggestion.editable == "evidence"
-    assert suggestion.settings["outline"] == "none"
+    assert suggestion.editable == "outline"
     assert len(set(suggestion.slice_scores.values())) == 1
     assert set(suggestion.slice_scores) == set(range(16))
-    evidence = {part.evidence for part in finding.slices}
+    evidence = {part.evidence for part in finding.slices if part.evidence_contours}
     [own] = evidence
     assert own.preserved > 0.5 > own.deleted
     assert (own.p_value, own.views_held, own.views_tested) == (0.05, 4, 4)
     assert finding.cost == pytest.approx(suggestion.run["evaluations_per_surface"], abs=0.01)
-    assert finding.volume_mm3 is None  # of outlines
     text = " ".join(suggestion.notes)
-    for said in ("whole stack as one input", "Outlines are not looked for", "was not looked at"):
+    for said in ("whole stack as one input", "was not looked at"):
         assert said in text
     assert suggestion.run["peak_memory_mb"] > 0
     page = (folder / "out" / "report.html").read_text()
@@ -133,7 +132,8 @@ def test_the_views_are_of_the_ball(found: Any) -> None:
     suggestion, middle, _ = found
     [finding] = suggestion
     scan = suggestion.source
-    largest = max(finding.slices, key=lambda part: part.evidence_contours[0].area_mm2)
+    explained = [part for part in finding.slices if part.evidence_contours]
+    largest = max(explained, key=lambda part: part.evidence_contours[0].area_mm2)
     [[column, row]] = scan.to_index(middle, largest.slice).round().astype(int)
     views = largest.views
     around = np.s_[row - 1 : row + 2, column - 1 : column + 2]
@@ -285,7 +285,7 @@ def test_a_real_volume_runs_through(name: str, shared_data: Path, tmp_path: Path
         ScaleIntensityRangePercentiles(1, 99, 0, 1),
     ]
     classifier = mc.load_classifier(BrightVoxels(), labels=["bright"], preprocessing=Compose(steps))
-    suggestion = mc.suggest(scan, classifier)
+    suggestion = mc.suggest(scan, classifier, outline="none")
     suggestion.save(tmp_path / "out", include_weak=True)
     [finding] = suggestion
     surface = finding.evidence_surface

@@ -30,11 +30,14 @@ class PolarityConstants:
     sharpness
         tau of the mask within which the image is changed: a softer edge than the one by which
         contours are judged.
+    most_values
+        Of a larger input the quartiles are read from some, evenly spread.
     """
 
     surroundings: float = 0.3
     quantiles: tuple[float, float] = (0.25, 0.75)
     sharpness: float = 60.0
+    most_values: int = 4_000_000
 
 
 POLARITY = PolarityConstants()
@@ -54,11 +57,11 @@ def evidence_polarity(
     Parameters
     ----------
     perturbation
-        B images.
+        B images, or volumes.
     objective
         As the contours were found.
     curves
-        M contours.
+        M contours, or surfaces.
     which
         (M,) the image of each.
 
@@ -68,17 +71,18 @@ def evidence_polarity(
         (M,) difference of the similarities: positive where the evidence is something bright,
         negative for something dark.
     """
-    _ = perturbation.plane  # volumes are refused
     images = perturbation.images[which]
     points = perturbation.points
-    margin = POLARITY.surroundings * curves.mean_radius.view(-1, 1, 1)
+    ones = (1,) * (points.ndim - 1)
+    margin = POLARITY.surroundings * curves.mean_radius.view(-1, *ones)
     place = curves.gap(points) > -margin
-    place |= place.logical_not().flatten(1).all(1).view(-1, 1, 1)  # outside the image: all of it
+    place |= place.logical_not().flatten(1).all(1).view(-1, *ones)  # outside the image: all of it
     values = images.masked_fill(~place.unsqueeze(1), torch.nan).flatten(2)
+    values = values[..., :: 1 + values.shape[-1] // POLARITY.most_values]
     low, high = torch.nanquantile(values, values.new_tensor(POLARITY.quantiles), dim=-1)
     inside = curves.mask(points, POLARITY.sharpness).unsqueeze(1)
-    without_bright = images.minimum(low[..., None, None])
-    without_dark = images.maximum(high[..., None, None])
+    without_bright = images.minimum(low.view(*low.shape, *ones))
+    without_dark = images.maximum(high.view(*high.shape, *ones))
     bright_gone = objective.similarity(torch.lerp(images, without_bright, inside), which)
     dark_gone = objective.similarity(torch.lerp(images, without_dark, inside), which)
     return dark_gone - bright_gone
