@@ -28,6 +28,7 @@ from planted_stacks import (
     write_nifti,
 )
 from planted_volumes import BrightVoxels
+from scipy import ndimage
 from torch import nn
 from volume_grids import AFFINES, affine
 
@@ -299,7 +300,8 @@ def test_a_real_volume_runs_through(name: str, shared_data: Path, tmp_path: Path
     points = torch.from_numpy(places @ back[:3, :3].T + back[:3, 3])
     gap = HarmonicSurface.from_dict(surface.parameters).gap(points)[0]
     assert float(gap.min()) > -1e-3
-    assert len(index) * np.prod(mask.GetSpacing()) == pytest.approx(surface.volume_mm3, rel=0.2)
     values = sitk.GetArrayFromImage(volume)
     inside = sitk.GetArrayFromImage(mask) > 0
+    voxel_mm3, edge = np.prod(mask.GetSpacing()), inside & ~ndimage.binary_erosion(inside)
+    assert abs(inside.sum() - surface.volume_mm3 / voxel_mm3) <= edge.sum() / 2
     assert values[inside].mean() > values.mean()
