@@ -1,7 +1,8 @@
 """Slice by slice against the whole volume: two classifiers of one task explained on one phantom.
 
 Thorax phantoms with one nodule each. The classifier of slices is explained slice by slice and its
-contours joined into findings; the classifier of volumes by one closed surface. Notes under the
+contours joined into findings; the classifier of volumes by one closed surface and the outlines that
+are followed from it. Notes under the
 table say how each row is made. The seeds are those of tuning phantoms.
 
     python experiments/slices_and_volume.py --out results/ [--first 970000] [--phantoms 30]
@@ -88,7 +89,7 @@ def records(seed: int, name: str, classifier: Classifier) -> list[dict[str, Any]
     kept = suggestion.for_export().findings
     cost = [finding.cost for finding in suggestion.findings]
     rows = []
-    for kind in ("evidence", "outline") if name == "slice by slice" else ("evidence",):
+    for kind in ("evidence", "outline"):
         volumes = [finding.mask(scan, kind) for finding in kept]
         fit = best_fit(volumes, truth)
         found = np.zeros_like(truth) if fit is None else volumes[fit]
