@@ -50,6 +50,20 @@ def squares() -> Tensor:
     return made
 
 
+def others(count: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    """(count, 1, 48, 64) images of a square anywhere, their classes (count,), and the squares."""
+    generator = torch.Generator().manual_seed(seed)
+    squares = torch.zeros(count, 1, ROWS, COLUMNS)
+    for square in squares:
+        top, left = (
+            int(torch.randint(0, side - SIDE, (1,), generator=generator))
+            for side in (ROWS, COLUMNS)
+        )
+        square[:, top : top + SIDE, left : left + SIDE] = 1.0
+    noise = 0.05 * torch.randn(squares.shape, generator=generator)
+    return squares + noise, torch.ones(count, dtype=torch.int64), squares
+
+
 class Transformer(nn.Module):
     """A vision transformer of two blocks that reads its class token alone."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import planted_square as planted
 import pytest
 import torch
@@ -11,7 +9,7 @@ from planted_square import TARGETS
 from torch import nn
 from torch.distributions import Normal, kl_divergence
 
-from medcontour.benchmark.methods import Iba, feature_layer, held
+from medcontour.benchmark.methods import Iba, TrainingImages, feature_layer, held
 from medcontour.benchmark.methods.iba import (
     FeatureStatistics,
     capacity,
@@ -20,6 +18,8 @@ from medcontour.benchmark.methods.iba import (
     restricted,
 )
 from medcontour.errors import MedcontourError
+
+KIND = TrainingImages("squares", lambda: planted.others(32, seed=8)[:2], serves=16)
 
 
 def test_the_capacity_is_the_divergence_of_the_mixture_from_the_noise() -> None:
@@ -35,7 +35,7 @@ def test_no_bits_pass_where_they_cost_too_much() -> None:
     """With a large beta the bottleneck ends as noise alone."""
     model, images = planted.network(), planted.images()
     bits = [
-        replace(Iba(steps=60), beta=beta)(model, images, TARGETS).maps.sum((1, 2, 3))
+        Iba(steps=60, beta=beta, training=KIND)(model, images, TARGETS).maps.sum((1, 2, 3))
         for beta in (1.0, 10.0, 1e6)
     ]
     assert bool((bits[0] > bits[1]).all())
@@ -47,10 +47,11 @@ def test_the_map_has_as_many_bits_as_the_layer() -> None:
     model, images = planted.network(), planted.images()
     with held(model, images):
         layer = feature_layer(model, images, TARGETS)
-        bits = Iba().bits(model, images[0], TARGETS[0], layer)
-    found = Iba()(model, images, TARGETS)
+        statistics = feature_statistics(model, *KIND.given(), layer.name)
+        bits = Iba().bits(model, images[0], TARGETS[0], layer, statistics)
+    found = Iba(training=KIND)(model, images, TARGETS)
     assert float(found.maps[0].sum()) == pytest.approx(float(bits.sum()), rel=0.02)
-    assert found.evaluations.tolist() == [50.25, 50.25]
+    assert found.evaluations.tolist() == [50.25 + 0.25 * 32 / 16] * 2
 
 
 @pytest.mark.parametrize("kind", ["network", "Transformer"])
@@ -96,7 +97,11 @@ def test_volumes_have_bits_as_well() -> None:
         model[4].weight[1, 0] = 200.0
     volumes = torch.zeros(1, 1, 12, 16, 20)
     volumes[0, :, 2:6, 9:13, 4:8] = 1.0
-    maps = Iba()(model, volumes, torch.tensor([1])).maps
+    others = torch.zeros(16, 1, 12, 16, 20)
+    for index, other in enumerate(others):
+        other[:, index % 8 : index % 8 + 4, index % 12 : index % 12 + 4, index : index + 4] = 1.0
+    kind = TrainingImages("cubes", lambda: (others, torch.ones(16, dtype=torch.int64)))
+    maps = Iba(training=kind)(model, volumes, torch.tensor([1])).maps
     assert maps.shape == volumes.shape
     assert volumes.flatten()[maps.argmax()] == 1
 
@@ -106,6 +111,8 @@ def test_what_does_not_fit_is_refused_in_a_sentence() -> None:
     other = FeatureStatistics(torch.zeros(4, 3, 3), torch.ones(4, 3, 3), 1.0)
     with pytest.raises(MedcontourError, match="same layer and image size"):
         Iba(statistics=other)(model, images, TARGETS)
+    with pytest.raises(MedcontourError, match="other images of the kind"):
+        Iba()(model, images, TARGETS)
     with pytest.raises(MedcontourError, match="two or more"):
         feature_statistics(model, images[:1], TARGETS[:1])
     with pytest.raises(MedcontourError, match="one or more of each"):

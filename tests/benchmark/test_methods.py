@@ -29,6 +29,7 @@ from medcontour.benchmark.methods import (
     Relax,
     Rise,
     SmoothMask,
+    TrainingImages,
     attribution,
     method_named,
     similarity_under_randomisation,
@@ -48,7 +49,7 @@ QUICK: dict[str, Method] = {
         0.047, steps=100, rate=0.1, perturbation="fade"
     ),
     "relax": Relax(masks=400),
-    "iba": Iba(),
+    "iba": Iba(training=TrainingImages("squares", lambda: planted.others(64, 8)[:2], 16)),
     "implicit-neural-representation": ImplicitMask((0.1,), steps=100, rate=1e-2),
     "random": RandomContour(area=0.047),
 }
@@ -64,7 +65,7 @@ COSTS = {
     "meaningful-perturbations": 0.5 * 60 + 0.25 * 11,
     "extremal-perturbations": 50.0,
     "relax": 0.25 * 401,
-    "iba": 50.25,
+    "iba": 50.25 + 0.25 * 64 / 16,
     "implicit-neural-representation": 50.0,
     "random": 0.0,
 }

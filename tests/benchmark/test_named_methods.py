@@ -36,6 +36,7 @@ from medcontour.benchmark.methods import (
     Relax,
     Rise,
     SmoothMask,
+    TrainingImages,
     feature_layer,
     held,
 )
@@ -116,6 +117,9 @@ def test_every_method_explains_the_papers_networks(
     embeds = model.outputs == "embedding"
     target = torch.tensor([0]) if embeds else scores(model, image).argmax(1)
     method = FEW.get(name, method_named(name))
+    if isinstance(method, Iba):
+        others = torch.randn(4, *image.shape[1:]), torch.zeros(4, dtype=torch.int64)
+        method = replace(method, training=TrainingImages("noise", lambda: others))
     shown = explained(model, image, cosine=method.draws_contour).network
     if (name, network) == ("attention-rollout", "resnet50"):
         with pytest.raises(MedcontourError, match="vision transformer"):

@@ -12,30 +12,21 @@ import torch
 from torch import Tensor, nn
 
 from medcontour.benchmark import read_folder, run
-from medcontour.benchmark.methods import NeuralMask, TrainingImages, method_named
+from medcontour.benchmark.compare.cases import usable_cases
+from medcontour.benchmark.compare.training import with_training
+from medcontour.benchmark.methods import Iba, NeuralMask, Rise, TrainingImages, method_named
 from medcontour.classifier import load_classifier
 from medcontour.errors import MedcontourError
-
-
-def _squares(count: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Images of a square anywhere, their classes, and the squares."""
-    chance = torch.Generator().manual_seed(seed)
-    squares = torch.zeros(count, 1, planted.ROWS, planted.COLUMNS)
-    for square in squares:
-        top, left = (int(torch.randint(0, most, (1,), generator=chance)) for most in (36, 52))
-        square[:, top : top + 12, left : left + 12] = 1.0
-    noise = 0.05 * torch.randn(squares.shape, generator=chance)
-    return squares + noise, torch.ones(count, dtype=torch.int64), squares
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("targeted", [True, False])
 def test_unseen_images_get_masks_of_the_area_that_hold_the_evidence(targeted: bool) -> None:
     model = planted.network()
-    images, classes, _ = _squares(64, seed=5)
+    images, classes, _ = planted.others(64, seed=5)
     training = TrainingImages("squares", lambda: (images, classes), serves=100)
     method = NeuralMask(targeted, training, steps=150)
-    unseen, wanted, squares = _squares(16, seed=6)
+    unseen, wanted, squares = planted.others(16, seed=6)
     found = method(model, unseen, wanted)
     held = (found.maps * squares).sum((1, 2, 3)) / squares.sum((1, 2, 3))
     assert float(held.mean()) > 0.95
@@ -54,11 +45,11 @@ class _BrightOrDark(nn.Module):
 @pytest.mark.slow
 def test_nemt_is_told_the_class() -> None:
     """Of one and the same image it holds what is bright, or what is dark."""
-    chance = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
     images = torch.zeros(40, 1, 32, 32)
     for image in images:
-        top = torch.randint(0, 24, (2,), generator=chance).tolist()
-        left = torch.randint(0, 8, (2,), generator=chance).tolist()
+        top = torch.randint(0, 24, (2,), generator=generator).tolist()
+        left = torch.randint(0, 8, (2,), generator=generator).tolist()
         image[:, top[0] : top[0] + 8, left[0] : left[0] + 8] = 1.0
         image[:, top[1] : top[1] + 8, left[1] + 16 : left[1] + 24] = -1.0
     seen, unseen = images[:32], images[32:]
@@ -75,14 +66,14 @@ def test_nemt_is_told_the_class() -> None:
 
 def test_the_network_is_left_as_it_came_and_a_seed_repeats() -> None:
     model = planted.network().train()
-    state, chance = copy.deepcopy(model.state_dict()), torch.get_rng_state()
-    images, classes, _ = _squares(8, seed=1)
+    state, random = copy.deepcopy(model.state_dict()), torch.get_rng_state()
+    images, classes, _ = planted.others(8, seed=1)
     training = TrainingImages("squares", lambda: (images, classes))
     method = NeuralMask(True, training, steps=2)
     maps = method(model, images, classes).maps
     assert all(module.training for module in model.modules())
     assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
-    assert torch.equal(torch.get_rng_state(), chance)
+    assert torch.equal(torch.get_rng_state(), random)
     again = NeuralMask(True, training, steps=2)
     alone = again(model, images[3:4], classes[3:4]).maps
     torch.testing.assert_close(alone[0], maps[3], atol=1e-5, rtol=0)
@@ -107,9 +98,23 @@ def test_tables_train_it_on_images_that_are_not_compared(tmp_path: Path) -> None
     assert all("of which 7 can be used" in record.error for record in few)
 
 
+def test_images_to_learn_from_are_none_of_those_compared(tmp_path: Path) -> None:
+    tiny_data.planted(tmp_path / "data", images=11)
+    tiny_data.torchscript(tmp_path / "cells.pt")
+    model, data = load_classifier(tmp_path / "cells.pt"), read_folder(tmp_path / "data")
+    settled = Rise()
+    given = with_training({"iba": [Iba()], "rise": [settled]}, model, data, 3, 0, 1.0)
+    assert given["rise"] == [settled]
+    images, classes = given["iba"][0].training.given()
+    compared = torch.cat([case.inputs for case in usable_cases(model, data, images=3)])
+    assert len(images) == len(classes) == 8
+    assert not any(torch.equal(one, other) for one in images for other in compared)
+    assert given["iba"][0].training.serves == 3
+
+
 def test_what_cannot_be_is_refused_in_a_sentence() -> None:
     model = planted.network()
-    images, classes, _ = _squares(2, seed=1)
+    images, classes, _ = planted.others(2, seed=1)
     with pytest.raises(MedcontourError, match="trained on other images"):
         method_named("nemt")(model, images, classes)
     with pytest.raises(MedcontourError, match="between 0 and 1"):

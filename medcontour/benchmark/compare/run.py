@@ -68,7 +68,7 @@ def run(
         ``method(network, images (B, C, H, W), targets (B,))`` that gives maps, or an
         `Attribution`. None: `DEFAULT_METHODS`. Records of one's own method are told apart by its
         name, and where it is a dataclass (`ExtremalContour(area_weight=3.0)`) by its settings.
-        Mask networks (`NeuralMask`) are trained first, on images that are not compared.
+        Mask networks (`NeuralMask`) and `Iba` learn first, from images that are not compared.
     images, seed, largest
         As of `choose`.
     runs

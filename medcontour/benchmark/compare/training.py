@@ -1,4 +1,4 @@
-"""Images of a data set, beside those that are compared, to train methods on that need it."""
+"""Images of a data set, beside those that are compared, for methods that learn from some."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from torch import Tensor
 from medcontour.benchmark.compare.cases import case_of
 from medcontour.benchmark.compare.record import Results
 from medcontour.benchmark.data.dataset import Dataset, Item, choose
-from medcontour.benchmark.methods import Explainer, NeuralMask, TrainingImages
+from medcontour.benchmark.methods import Explainer, Iba, NeuralMask, TrainingImages
 from medcontour.classifier import Classifier
 from medcontour.errors import MedcontourError
 
 __all__ = ["with_training"]
 
-MOST, FEWEST = 64, 8  # images to train on
+MOST, FEWEST = 64, 8  # images to learn from
+LEARNING = (NeuralMask, Iba)
 
 
 def with_training(
@@ -30,7 +31,7 @@ def with_training(
     seed: int,
     largest: float,
 ) -> dict[str, list[Explainer]]:
-    """Give mask networks that have none yet the images that they will be trained on.
+    """Give methods that have to learn from images, and have none yet, those of the data set.
 
     They are the next 64 of the draw of `choose`, none of which is compared, and they are prepared
     when the first image is explained.
@@ -44,7 +45,7 @@ def with_training(
     dataset, images, seed, largest
         As of `run`.
     """
-    if not any(_untrained(one) for repeats in methods.values() for one in repeats):
+    if not any(_unlearned(one) for repeats in methods.values() for one in repeats):
         return dict(methods)
     drawn = choose(dataset, images + MOST, seed, largest)
     others = [item for item, _ in drawn[images:]]
@@ -59,7 +60,7 @@ def with_training(
     return {
         name: [
             replace(one, training=training)
-            if isinstance(one, NeuralMask) and one.training is None
+            if isinstance(one, LEARNING) and _unlearned(one)
             else one
             for one in repeats
         ]
@@ -67,8 +68,9 @@ def with_training(
     }
 
 
-def _untrained(method: Explainer) -> bool:
-    return isinstance(method, NeuralMask) and method.training is None
+def _unlearned(method: Explainer) -> bool:
+    given = isinstance(method, Iba) and method.statistics is not None
+    return isinstance(method, LEARNING) and method.training is None and not given
 
 
 def _prepared(model: Classifier, items: list[Item]) -> tuple[Tensor, Tensor]:
@@ -80,7 +82,7 @@ def _prepared(model: Classifier, items: list[Item]) -> tuple[Tensor, Tensor]:
     alike = [case for case in cases if case.inputs.shape == shape]
     if len(alike) < FEWEST:
         raise MedcontourError(
-            f"A mask network is trained on images of the set that are not compared, of which "
+            "The method learns from images of the set that are not compared, of which "
             f"{len(alike)} can be used; compare fewer, so that {FEWEST} or more are left."
         )
     return torch.cat([case.inputs for case in alike]), torch.cat([case.target for case in alike])

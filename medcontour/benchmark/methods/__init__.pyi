@@ -11,11 +11,12 @@ from .iba import FeatureStatistics, Iba, feature_statistics
 from .implicit import ImplicitMask
 from .meaningful import MeaningfulPerturbations
 from .names import DEFAULT_METHODS, METHODS
-from .neural import NeuralMask, TrainingImages
+from .neural import NeuralMask
 from .randomised import LayerSimilarity, likeness, randomised, similarity_under_randomisation
 from .registry import method_named
 from .relax import Relax
 from .smooth_mask import SmoothMask
+from .training_images import TrainingImages
 
 __all__ = [
     "BACKWARD",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from medcontour.benchmark.methods.base import BACKWARD, FORWARD, Attribution, Method, held
 from medcontour.benchmark.methods.feature_layer import FeatureLayer, feature_layer
+from medcontour.benchmark.methods.training_images import TrainingImages
 from medcontour.errors import MedcontourError
 from medcontour.explain.background import gaussian_blur
 from medcontour.log_odds import Outputs, log_odds
@@ -55,14 +56,16 @@ class Iba(Method):
     summed over channels: how many bits pass at a place. It is enlarged bilinearly so that its sum
     stays about the number of bits.
 
-    Published is a mean and a deviation for each feature over 10000 images: give them as
-    `statistics`. Without it they are those of a channel over the places of the image itself.
-    Of a transformer only the patches' tokens pass through the bottleneck: what others hold
+    The noise has the mean and deviation of each feature over other images of the kind: give them
+    as `statistics`, or the images as `training`. (Those of the image itself would not do: where
+    the network averages the features, their mean alone tells the class.) Published are 10000
+    images. Of a transformer only the patches' tokens pass through the bottleneck: what others hold
     already is not counted.
 
     Each step shows `samples` draws of noise, one image forward and backward each: half an
-    evaluation; the features themselves take one forward. Finding the layer is done once a batch
-    and not counted.
+    evaluation; the features themselves take one forward, as does each image of the training, of
+    which each explained image bears its part. Finding the layer is done once a batch and not
+    counted.
 
     Attributes
     ----------
@@ -75,6 +78,8 @@ class Iba(Method):
         publication takes one in the middle of the network.
     statistics
         Of the features of that layer over images (see `feature_statistics`).
+    training
+        Images to estimate them from at the first call, for the network of that call.
     outputs
         What the network gives: how that becomes probabilities.
     seed
@@ -83,7 +88,7 @@ class Iba(Method):
     Raises
     ------
     MedcontourError
-        For fewer than one step or sample.
+        For fewer than one step or sample, or a call without statistics or training images.
     """
 
     steps: int = 10
@@ -91,8 +96,12 @@ class Iba(Method):
     beta: float = 10.0
     layer: str | None = None
     statistics: FeatureStatistics | None = None
+    training: TrainingImages | None = None
     outputs: Outputs = "softmax"
     seed: int = 0
+    _estimated: list[FeatureStatistics] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
 
     name = "iba"
 
@@ -110,23 +119,31 @@ class Iba(Method):
 
     def _explain(self, model: nn.Module, images: Tensor, targets: Tensor) -> Attribution:
         layer = feature_layer(model, images, targets, self.layer)
+        statistics, before = self._statistics(model, layer)
         mode = "bilinear" if images.ndim == 4 else "trilinear"
         maps = []
         for image, target in zip(images, targets, strict=True):
-            bits = self.bits(model, image, target, layer).sum(0)
+            bits = self.bits(model, image, target, layer, statistics).sum(0)
             share = bits.numel() / image[0].numel()
             maps.append(
                 share * F.interpolate(bits[None, None], image.shape[1:], mode=mode)  # of a pixel
             )
-        spent = BACKWARD * self.steps * self.samples + FORWARD
+        spent = BACKWARD * self.steps * self.samples + FORWARD + before
         return Attribution(
             torch.cat(maps).float(), torch.full((len(images),), spent, device=images.device)
         )
 
-    def bits(self, model: nn.Module, image: Tensor, target: Tensor, layer: FeatureLayer) -> Tensor:
+    def bits(
+        self,
+        model: nn.Module,
+        image: Tensor,
+        target: Tensor,
+        layer: FeatureLayer,
+        statistics: FeatureStatistics,
+    ) -> Tensor:
         """(channels, h, w) bits that pass, of one image (C, H, W) of a held network."""
         feature = features(model, image.unsqueeze(0), layer)[0]
-        mean, std = self._noise(feature)
+        mean, std = _noise(statistics, feature)
         usual = (feature - mean) / std
         alpha = torch.full_like(feature, OPEN, requires_grad=True)
         descent = torch.optim.Adam([alpha], lr=RATE)
@@ -145,19 +162,28 @@ class Iba(Method):
         with torch.no_grad():
             return capacity(_passing(alpha), usual) / math.log(2)
 
-    def _noise(self, feature: Tensor) -> tuple[Tensor, Tensor]:
-        if self.statistics is None:
-            places = tuple(range(1, feature.ndim))
-            mean = feature.mean(places, keepdim=True)
-            std = feature.std(places, keepdim=True, correction=0)
-        else:
-            mean, std = self.statistics.mean.to(feature), self.statistics.std.to(feature)
-            if mean.shape != feature.shape:
-                raise MedcontourError(
-                    f"The statistics are of features {tuple(mean.shape)}, those of the image are "
-                    f"{tuple(feature.shape)}; estimate them at the same layer and image size."
-                )
-        return mean, std.clamp_min(LEAST)
+    def _statistics(self, model: nn.Module, layer: FeatureLayer) -> tuple[FeatureStatistics, float]:
+        """Those that are given, or estimated once; and what an image bears of that."""
+        if self.statistics is not None:
+            return self.statistics, 0.0
+        if self.training is None:
+            raise MedcontourError(
+                "IBA has to learn from other images of the kind what features are usual; the "
+                "tables do so by themselves, from Python give Iba(training=...) or statistics."
+            )
+        if not self._estimated:
+            given, classes = self.training.given()
+            self._estimated.append(feature_statistics(model, given, classes, layer.name))
+        return self._estimated[0], self._estimated[0].evaluations / self.training.serves
+
+
+def _noise(statistics: FeatureStatistics, feature: Tensor) -> tuple[Tensor, Tensor]:
+    if statistics.mean.shape != feature.shape:
+        raise MedcontourError(
+            f"The statistics are of features {tuple(statistics.mean.shape)}, those of the image "
+            f"are {tuple(feature.shape)}; estimate them at the same layer and image size."
+        )
+    return statistics.mean.to(feature), statistics.std.to(feature).clamp_min(LEAST)
 
 
 def capacity(passing: Tensor, usual: Tensor) -> Tensor:

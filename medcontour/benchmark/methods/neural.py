@@ -20,9 +20,10 @@ from medcontour.benchmark.methods.base import (
 )
 from medcontour.benchmark.methods.relax import embedding
 from medcontour.benchmark.methods.smooth_mask import blur_pyramid, sharpened
+from medcontour.benchmark.methods.training_images import TrainingImages
 from medcontour.errors import MedcontourError
 
-__all__ = ["MaskNetwork", "NeuralMask", "TrainingImages", "trained_mask_network"]
+__all__ = ["MaskNetwork", "NeuralMask", "trained_mask_network"]
 
 SIDE, SMALLEST = 64, 16  # of the image's shorter side, as the mask network sees it
 WIDTHS = (16, 16, 32, 64, 64, 16)  # of the U-Net
@@ -30,25 +31,6 @@ PLANES = 4  # that tell the U-Net the class
 RATE, BATCH = 2e-3, 8
 SLOW_START = 100.0  # what divides the weight of the area term at the first step
 COSINE = 30.0  # what a cosine is multiplied by, to stand beside the logits of NEMt
-
-
-@dataclass(frozen=True)
-class TrainingImages:
-    """Where the images come from that a mask network is trained on.
-
-    Attributes
-    ----------
-    label
-        What they are, in words: records are known again by it.
-    given
-        Called when they are needed: images (N, C, H, W) and their classes (N,).
-    serves
-        How many images the mask network is for: each bears its part of the training's cost.
-    """
-
-    label: str
-    given: Callable[[], tuple[Tensor, Tensor]] = field(repr=False, compare=False)
-    serves: int = 1
 
 
 @dataclass(frozen=True)
