@@ -50,7 +50,7 @@ QUICK: dict[str, Method] = {
     ),
     "relax": Relax(masks=400),
     "iba": Iba(training=TrainingImages("squares", lambda: planted.others(64, 8)[:2], 16)),
-    "implicit-neural-representation": ImplicitMask((0.1,), steps=100, rate=1e-2),
+    "inr": ImplicitMask((0.1,), steps=100, rate=1e-2),
     "random": RandomContour(area=0.047),
 }
 COSTS = {
@@ -66,7 +66,7 @@ COSTS = {
     "extremal-perturbations": 50.0,
     "relax": 0.25 * 401,
     "iba": 50.25 + 0.25 * 64 / 16,
-    "implicit-neural-representation": 50.0,
+    "inr": 50.0,
     "random": 0.0,
 }
 

@@ -62,7 +62,7 @@ FEW: dict[str, Method] = {
     "extremal-perturbations": ExtremalPerturbations(steps=2),
     "relax": Relax(masks=6),
     "iba": Iba(steps=2, samples=2),
-    "implicit-neural-representation": ImplicitMask(steps=3),
+    "inr": ImplicitMask(steps=3),
     "random": RandomContour(area=0.1),
 }
 

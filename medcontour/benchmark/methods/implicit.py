@@ -59,7 +59,7 @@ class ImplicitMask(Method):
     frequency: float = 10.0
     seed: int = 0
 
-    name = "implicit-neural-representation"
+    name = "inr"
 
     def __post_init__(self) -> None:
         if not self.areas or not all(0 < area < 1 for area in self.areas):

@@ -26,7 +26,7 @@ METHODS = (
     "relax",
     "iba",
     "attention-rollout",
-    "implicit-neural-representation",
+    "inr",
     "nem-u",
     "nemt",
 )

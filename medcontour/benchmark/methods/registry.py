@@ -46,7 +46,7 @@ _MADE: dict[str, Callable[[ExtremalContour], Method]] = {
     "relax": lambda own: Relax(seed=own.seed),
     "iba": lambda own: Iba(outputs=own.outputs, seed=own.seed),
     "attention-rollout": lambda own: AttentionRollout(seed=own.seed),
-    "implicit-neural-representation": lambda own: ImplicitMask(seed=own.seed),
+    "inr": lambda own: ImplicitMask(seed=own.seed),
     "nem-u": lambda own: NeuralMask(targeted=False, seed=own.seed),
     "nemt": lambda own: NeuralMask(seed=own.seed),
 }
