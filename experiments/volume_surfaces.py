@@ -24,7 +24,7 @@ from volume_cases import Cases, drawn_cases, presence_network
 
 from medcontour.explain import ExtremalContours
 
-WEIGHTS = (10.0, 30.0, 100.0)
+WEIGHTS = (3.0, 10.0, 30.0)
 LAYER = "6"
 
 
