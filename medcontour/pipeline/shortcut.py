@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from medcontour.classifier import Classifier
+from medcontour.classifier import Classifier, VolumeClassifier
+from medcontour.pipeline.whole_stack import stack_batch
 from medcontour.results import FindingSlice, slice_numbers
 from medcontour.scan import Scan
 from medcontour.shortcuts import ShortcutShares, filled_in, find_marks, shortcut_shares
 
-__all__ = ["ShortcutCheck", "check_shortcut", "shortcut_notes"]
+__all__ = ["ShortcutCheck", "check_shortcut", "check_stack_shortcuts", "shortcut_notes"]
 
 
 @dataclass(frozen=True)
@@ -144,13 +145,68 @@ def check_shortcut(
     shares = shortcut_shares(plane, region, marks=marks, measured=scan.measured_in(k))
     if not marks.words:
         return ShortcutCheck(shares, "", score)
-    pixels = marks.pixels
-    rows, columns = pixels.shape
-    moved = np.roll(pixels, (rows // 2, columns // 2), (0, 1)) & ~pixels
     without, elsewhere = (
-        _probability(scan, classifier, target, filled_in(plane, taken)) for taken in (pixels, moved)
+        _probability(scan, classifier, target, filled_in(plane, taken))
+        for taken in (marks.pixels, _moved(marks.pixels))
     )
     return ShortcutCheck(shares, marks.words, score, without, elsewhere)
+
+
+def check_stack_shortcuts(
+    scan: Scan,
+    classifier: VolumeClassifier,
+    target: int,
+    regions: Mapping[int, npt.NDArray[np.bool_]],
+    score: float,
+) -> dict[int, ShortcutCheck]:
+    """Check a stack that is one input: slice by slice where its evidence lies.
+
+    Whether the score outlives the marks is of the whole stack: those of all slices are filled in.
+
+    Parameters
+    ----------
+    scan, classifier, target, score
+        As of `check_shortcut`; the probability of the stack.
+    regions
+        By slice, (rows, columns) bool: the inside of the evidence there.
+
+    Returns
+    -------
+    dict
+        By slice of `regions`; what the score is without marks is the same on each.
+    """
+    marks = {k: find_marks(scan.voxels[k], scan.modality) for k in range(scan.slices)}
+    shares = {
+        k: shortcut_shares(scan.voxels[k], region, marks=marks[k], measured=scan.measured_in(k))
+        for k, region in regions.items()
+    }
+    marked = {k: own.pixels for k, own in marks.items() if own.words}
+    if not marked:
+        return {k: ShortcutCheck(own, "", score) for k, own in shares.items()}
+    words = {k: marks[k].words for k in regions}
+    anywhere = next(marks[k].words for k in marked)
+
+    def probability(taken: Mapping[int, npt.NDArray[np.bool_]]) -> float:
+        voxels = scan.voxels.copy()
+        for k, pixels in taken.items():
+            voxels[k] = filled_in(voxels[k], pixels)
+        inputs = stack_batch(replace(scan, voxels=voxels), classifier).inputs
+        with torch.no_grad():
+            return float(classifier.score(inputs)[0, target].float().sigmoid())
+
+    without = probability(marked)
+    elsewhere = probability({k: _moved(pixels) for k, pixels in marked.items()})
+    return {
+        k: ShortcutCheck(own, words[k] or anywhere, score, without, elsewhere)
+        for k, own in shares.items()
+    }
+
+
+def _moved(pixels: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """As many pixels at another place: half the image away."""
+    rows, columns = pixels.shape
+    moved: npt.NDArray[np.bool_] = np.roll(pixels, (rows // 2, columns // 2), (0, 1)) & ~pixels
+    return moved
 
 
 @torch.no_grad()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
+import numpy as np
 import torch
 
 from medcontour.classifier import VolumeClassifier, target_index
@@ -34,6 +35,7 @@ from medcontour.pipeline.references import (
     settings_record,
 )
 from medcontour.pipeline.settings import LEARNED_PREFIX, PROMPTED_PREFIX, Settings
+from medcontour.pipeline.shortcut import ShortcutCheck, check_stack_shortcuts, shortcut_notes
 from medcontour.pipeline.slice_status import evidence_notes, slice_status
 from medcontour.pipeline.views import stack_views
 from medcontour.pipeline.volume_outlines import VolumeOutlines, outline_volume
@@ -57,10 +59,7 @@ OF_THE_STACK = (
     "The classifier takes the whole stack as one input: the score, and what is said of the "
     "evidence, is that of the stack and its surface on every slice."
 )
-NO_SHORTCUTS = (
-    "Whether the evidence lies on marks or outside the body was not looked at: that is done on "
-    "single slices alone."
-)
+BETWEEN = "The surface lies between two slices and meets none."
 
 
 def suggest_volume(
@@ -96,7 +95,8 @@ def suggest_volume(
         findings = (work.finding(lambda done, steps: report("optimise", done, steps)),)
         report("judge", 1, 1)
     spent = [finding.cost for finding in findings]
-    said = (OF_THE_STACK, NO_SHORTCUTS) if findings else ()
+    said = [OF_THE_STACK] if findings else []
+    said += [note for finding in findings for note in shortcut_notes(scan, finding.slices)]
     return Suggestion(
         scan=scan_reference(scan),
         classifier=classifier_reference(classifier, target),
@@ -167,18 +167,45 @@ class _Work:
         fraction = float(surface.share_inside(volume_geometry(scan)))
         voxels = fraction * scan.slices * scan.rows * scan.columns
         status = slice_status(fraction, voxels, evidence, effect)
-        label = self.classifier.labels[self.target]
-        note = " ".join(evidence_notes(evidence, status, (), label, name))
         found = cuts(surface, scan, {"background": name})
+        checks = self._shortcuts(surface, list(found))
         outlined = VolumeOutlines({}, {}, 0.0)
         if found and self.settings.outline != "none" and status != "collapsed":
             scores = dict.fromkeys(range(scan.slices), self.score)
             follow = outliner(str(self.settings.outline))
             outlined = outline_volume(scan, found, surface, perturbation, of_target, scores, follow)
-        evidence = replace(evidence, evaluations=spent + cost + outlined.evaluations)
-        parts = self._parts(perturbation, surface, evidence, status, note, found, outlined)
-        finding = make_finding(parts, 1, scan)
-        return replace(finding, evidence_surface=placed_surface(surface, scan))
+        evidence = replace(
+            evidence,
+            evaluations=spent + cost + outlined.evaluations,
+            shortcut_evaluations=max((check.evaluations for check in checks.values()), default=0.0),
+        )
+        label = self.classifier.labels[self.target]
+        notes = dict(outlined.notes)
+        for k, check in checks.items():
+            warnings = list(check.warnings.values())
+            said = [*evidence_notes(evidence, status, warnings, label, name), notes.get(k, "")]
+            notes[k] = " ".join(said).strip()
+            quality = {"background": name, **check.record}
+            found[k] = tuple(replace(contour, quality=quality) for contour in found[k])
+        if not found:
+            middle = volume_geometry(scan).to_index(surface.center[0])[2]
+            nearest = min(max(round(float(middle)), 0), scan.slices - 1)
+            said = [*evidence_notes(evidence, status, (), label, name), BETWEEN]
+            found, notes = {nearest: ()}, {nearest: " ".join(said)}
+        parts = self._parts(perturbation, surface, evidence, status, found, outlined, notes)
+        return replace(make_finding(parts, 1, scan), evidence_surface=placed_surface(surface, scan))
+
+    def _shortcuts(
+        self, surface: HarmonicSurface, slices: Sequence[int]
+    ) -> dict[int, ShortcutCheck]:
+        """Where the surface lies on the slices that it meets, and what the score hangs on."""
+        scan, space, exact = self.scan, volume_geometry(self.scan), surface.to("cpu")
+        index = torch.from_numpy(np.indices((scan.rows, scan.columns))[::-1].copy()).movedim(0, -1)
+        regions = {}
+        for k in slices:
+            voxels = torch.cat([index, torch.full_like(index[..., :1], k)], -1)
+            regions[k] = exact.contains(space.from_index(voxels.float()))[0].numpy()
+        return check_stack_shortcuts(scan, self.classifier, self.target, regions, self.score)
 
     def _searched(
         self, perturbation: Perturbation, objective: Objective, step: Callable[[int, int], None]
@@ -230,32 +257,23 @@ class _Work:
         surface: HarmonicSurface,
         evidence: Evidence,
         status: Status,
-        note: str,
-        found: dict[int, tuple[PlacedContour, ...]],
+        found: Mapping[int, tuple[PlacedContour, ...]],
         outlined: VolumeOutlines,
+        notes: Mapping[int, str],
     ) -> list[FindingSlice]:
         """The finding on each slice that the surface or the outline meets.
 
-        Where the surface meets none, on the nearest. The figures are the surface's on each slice
-        that it meets; what it cost is shared among them.
+        The figures are the surface's on each slice of `found`; what it cost is shared among them.
         """
         scan = self.scan
-        if not found:
-            middle = volume_geometry(scan).to_index(surface.center[0])[2]
-            found = {min(max(round(float(middle)), 0), scan.slices - 1): ()}
-            note = f"{note} The surface lies between two slices and meets none.".strip()
         shared = replace(
             evidence,
             evaluations=evidence.evaluations / len(found),
             placement_evaluations=evidence.placement_evaluations / len(found),
+            shortcut_evaluations=evidence.shortcut_evaluations / len(found),
         )
-        views = dict(
-            zip(
-                found,
-                stack_views(scan, self.batch, perturbation, surface, list(found)),
-                strict=True,
-            )
-        )
+        shown = stack_views(scan, self.batch, perturbation, surface, list(found))
+        views = dict(zip(found, shown, strict=True))
         return [
             FindingSlice(
                 slice=k,
@@ -266,7 +284,7 @@ class _Work:
                 evidence=shared if k in found else None,
                 evidence_contours=found.get(k, ()),
                 outlines=outlined.outlines.get(k, ()),
-                note=f"{note if k in found else ''} {outlined.notes.get(k, '')}".strip(),
+                note=notes.get(k, ""),
                 views=views.get(k),
             )
             for k in sorted({*found, *outlined.outlines})
