@@ -76,7 +76,7 @@ def test_blur_keeps_what_fading_keeps_where_the_blur_removes_it() -> None:
     """With logits that the area term was made for."""
     model = nn.Sequential(nn.AvgPool2d(2), planted.network()).eval()
     with torch.no_grad():
-        model[1][9].weight.mul_(5)
+        model[1][9].weight.mul_(20)
     images, square = planted.images()[:1], planted.squares()[:1]
     images, square = (F.interpolate(x, scale_factor=2) for x in (images, square))
     mask = ExtremalPerturbations(0.1, steps=100, rate=0.1)(model, images, TARGETS[:1]).maps
