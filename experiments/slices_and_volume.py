@@ -2,8 +2,8 @@
 
 Thorax phantoms with one nodule each. The classifier of slices is explained slice by slice and its
 contours joined into findings; the classifier of volumes by one closed surface and the outlines that
-are followed from it. Notes under the
-table say how each row is made. The seeds are those of tuning phantoms.
+are followed from it. Notes under the table say how each row is made. The seeds are those of tuning
+phantoms.
 
     python experiments/slices_and_volume.py --out results/ [--first 970000] [--phantoms 30]
 """

@@ -57,7 +57,8 @@ class ShortcutCheck:
     shares
         How much of the evidence contours lies on marks, and outside the body.
     marks
-        What marks the slice has, in words; empty where there are none.
+        What marks the slice has (of a stack that is one input: it, or else another), in words;
+        empty where there are none.
     score
         The classifier's probability.
     without_marks, elsewhere

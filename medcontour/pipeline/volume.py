@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -50,6 +50,7 @@ from medcontour.results import (
     Suggestion,
     make_finding,
 )
+from medcontour.results.masks import pixel_mask
 from medcontour.results.status import Status
 from medcontour.scan import Scan
 
@@ -168,7 +169,7 @@ class _Work:
         voxels = fraction * scan.slices * scan.rows * scan.columns
         status = slice_status(fraction, voxels, evidence, effect)
         found = cuts(surface, scan, {"background": name})
-        checks = self._shortcuts(surface, list(found))
+        checks = self._shortcuts(found)
         outlined = VolumeOutlines({}, {}, 0.0)
         if found and self.settings.outline != "none" and status != "collapsed":
             scores = dict.fromkeys(range(scan.slices), self.score)
@@ -185,8 +186,9 @@ class _Work:
             warnings = list(check.warnings.values())
             said = [*evidence_notes(evidence, status, warnings, label, name), notes.get(k, "")]
             notes[k] = " ".join(said).strip()
-            quality = {"background": name, **check.record}
-            found[k] = tuple(replace(contour, quality=quality) for contour in found[k])
+            found[k] = tuple(
+                replace(one, quality={**one.quality, **check.record}) for one in found[k]
+            )
         if not found:
             middle = volume_geometry(scan).to_index(surface.center[0])[2]
             nearest = min(max(round(float(middle)), 0), scan.slices - 1)
@@ -196,16 +198,14 @@ class _Work:
         return replace(make_finding(parts, 1, scan), evidence_surface=placed_surface(surface, scan))
 
     def _shortcuts(
-        self, surface: HarmonicSurface, slices: Sequence[int]
+        self, found: Mapping[int, tuple[PlacedContour, ...]]
     ) -> dict[int, ShortcutCheck]:
         """Where the surface lies on the slices that it meets, and what the score hangs on."""
-        scan, space, exact = self.scan, volume_geometry(self.scan), surface.to("cpu")
-        index = torch.from_numpy(np.indices((scan.rows, scan.columns))[::-1].copy()).movedim(0, -1)
-        regions = {}
-        for k in slices:
-            voxels = torch.cat([index, torch.full_like(index[..., :1], k)], -1)
-            regions[k] = exact.contains(space.from_index(voxels.float()))[0].numpy()
-        return check_stack_shortcuts(scan, self.classifier, self.target, regions, self.score)
+        regions = {
+            k: np.any([pixel_mask(one.polygon_lps_mm, self.scan, k) for one in contours], axis=0)
+            for k, contours in found.items()
+        }
+        return check_stack_shortcuts(self.scan, self.classifier, self.target, regions, self.score)
 
     def _searched(
         self, perturbation: Perturbation, objective: Objective, step: Callable[[int, int], None]

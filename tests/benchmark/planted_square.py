@@ -94,3 +94,23 @@ class _Block(nn.Module):
         own = self.norm1(x)
         x = x + self.attention(own, own, own, need_weights=False)[0]
         return x + self.mlp(self.norm2(x))
+
+
+def volume_network(weight: float) -> nn.Module:
+    """As `network`, of volumes; `weight` of the bright place."""
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv3d(1, 3, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool3d(1), nn.Flatten(),
+        nn.Linear(3, 2),
+    )  # fmt: skip
+    with torch.no_grad():
+        model[0].weight[0], model[0].bias[0] = 1 / 27, -0.3
+        model[4].weight[1, 0] = weight
+    return model
+
+
+def volume() -> Tensor:
+    """(1, 1, 12, 16, 20): 1 in a cube."""
+    made = torch.zeros(1, 1, 12, 16, 20)
+    made[0, :, 2:6, 9:13, 4:8] = 1.0
+    return made

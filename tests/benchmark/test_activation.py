@@ -80,16 +80,7 @@ def _generator() -> torch.Generator:
 
 @pytest.mark.parametrize("kind", [LayerCam, ScoreCam])
 def test_volumes_are_explained_as_well(kind: type[LayerCam | ScoreCam]) -> None:
-    torch.manual_seed(0)
-    model = nn.Sequential(
-        nn.Conv3d(1, 3, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool3d(1), nn.Flatten(),
-        nn.Linear(3, 2),
-    )  # fmt: skip
-    with torch.no_grad():
-        model[0].weight[0], model[0].bias[0] = 1 / 27, -0.3
-        model[4].weight[1, 0] = 50.0
-    volumes = torch.zeros(1, 1, 12, 16, 20)
-    volumes[0, :, 2:6, 9:13, 4:8] = 1.0
+    model, volumes = planted.volume_network(50.0), planted.volume()
     maps = kind()(model, volumes, torch.tensor([1])).maps
     assert maps.shape == volumes.shape
     assert volumes.flatten()[maps.argmax()] == 1

@@ -6,7 +6,6 @@ import planted_square as planted
 import pytest
 import torch
 from planted_square import TARGETS
-from torch import nn
 from torch.distributions import Normal, kl_divergence
 
 from medcontour.benchmark.methods import Iba, TrainingImages, feature_layer, held
@@ -87,16 +86,7 @@ def test_statistics_are_those_of_each_feature_over_the_images() -> None:
 
 
 def test_volumes_have_bits_as_well() -> None:
-    torch.manual_seed(0)
-    model = nn.Sequential(
-        nn.Conv3d(1, 3, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool3d(1), nn.Flatten(),
-        nn.Linear(3, 2),
-    )  # fmt: skip
-    with torch.no_grad():
-        model[0].weight[0], model[0].bias[0] = 1 / 27, -0.3
-        model[4].weight[1, 0] = 200.0
-    volumes = torch.zeros(1, 1, 12, 16, 20)
-    volumes[0, :, 2:6, 9:13, 4:8] = 1.0
+    model, volumes = planted.volume_network(200.0), planted.volume()
     others = torch.zeros(16, 1, 12, 16, 20)
     for index, other in enumerate(others):
         other[:, index % 8 : index % 8 + 4, index % 12 : index % 12 + 4, index : index + 4] = 1.0

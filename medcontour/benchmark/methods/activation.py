@@ -12,10 +12,10 @@ from medcontour.benchmark.methods.base import (
     BACKWARD,
     FORWARD,
     Attribution,
-    Method,
+    LayerMethod,
     target_scores,
 )
-from medcontour.benchmark.methods.feature_layer import feature_layer
+from medcontour.benchmark.methods.feature_layer import feature_layer, features
 from medcontour.benchmark.methods.grad_cam import enlarged, features_and_slopes
 
 __all__ = ["LayerCam", "ScoreCam"]
@@ -25,32 +25,17 @@ SMALL = 1e-8
 
 
 @dataclass(frozen=True)
-class LayerCam(Method):
+class LayerCam(LayerMethod):
     """Features times the positive part of their own gradients (Jiang et al. 2021).
 
     The published Eq. 4 to 6, on hooks: ``relu(sum_k relu(dy / dA_k) * A_k)``. Each place has a
     weight of its own, where Grad-CAM has one a channel; so it can be read at earlier, finer
     layers. Maps are enlarged bilinearly and scaled to 0 to 1 each. One pass forward and backward
     an image: half an evaluation; finding the layer is done once a batch and not counted.
-
-    Attributes
-    ----------
-    layer
-        Name of the module whose output is read; None chooses it (see `feature_layer`).
-    seed
-        Changes nothing.
     """
-
-    layer: str | None = None
-    seed: int = 0
 
     name = "layercam"
     together = 8
-
-    @property
-    def dimensions(self) -> tuple[int, ...]:
-        """Images and volumes."""
-        return (4, 5)
 
     def _explain(self, model: nn.Module, images: Tensor, targets: Tensor) -> Attribution:
         layer = feature_layer(model, images, targets, self.layer)
@@ -61,7 +46,7 @@ class LayerCam(Method):
 
 
 @dataclass(frozen=True)
-class ScoreCam(Method):
+class ScoreCam(LayerMethod):
     """Features weighted by the score that the image keeps under each of them (Wang et al. 2020).
 
     Each channel of the layer is enlarged to the image, scaled to 0 to 1, and the image multiplied
@@ -69,44 +54,21 @@ class ScoreCam(Method):
     would be the same for all of them, and drops out). No gradient is needed but to find the layer.
     Maps are scaled to 0 to 1 each. Each channel, and the image itself, is one image forward: a
     quarter of an evaluation, 512 channels are 128.
-
-    Attributes
-    ----------
-    layer
-        Name of the module whose output is read; None chooses it (see `feature_layer`).
-    seed
-        Changes nothing.
     """
-
-    layer: str | None = None
-    seed: int = 0
 
     name = "score-cam"
 
-    @property
-    def dimensions(self) -> tuple[int, ...]:
-        """Images and volumes."""
-        return (4, 5)
-
     def _explain(self, model: nn.Module, images: Tensor, targets: Tensor) -> Attribution:
         layer = feature_layer(model, images, targets, self.layer)
-        kept: list[Tensor] = []
-        handle = model.get_submodule(layer.name).register_forward_hook(
-            lambda module, inputs, output: kept.append(layer.to_map(output))
-        )
-        try:
-            with torch.no_grad():
-                model(images)
-        finally:
-            handle.remove()
+        found = features(model, images, layer)
         with torch.no_grad():
             weights = [
                 _weights(model, image, target, feature)
-                for image, target, feature in zip(images, targets, kept[0], strict=True)
+                for image, target, feature in zip(images, targets, found, strict=True)
             ]
         shape = (len(images), -1, *(1,) * (images.ndim - 2))
-        coarse = (torch.stack(weights).view(shape) * kept[0]).sum(1, keepdim=True)
-        spent = FORWARD * (1 + kept[0].shape[1])
+        coarse = (torch.stack(weights).view(shape) * found).sum(1, keepdim=True)
+        spent = FORWARD * (1 + found.shape[1])
         return Attribution(
             enlarged(coarse, images.shape[2:]).float(),
             torch.full((len(images),), spent, device=images.device),

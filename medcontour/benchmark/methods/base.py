@@ -114,6 +114,27 @@ class Method(ABC):
         """Explain a copy of the images; the network is held by the caller."""
 
 
+@dataclass(frozen=True)
+class LayerMethod(Method):
+    """A method that reads what one layer gives, of images and of volumes.
+
+    Attributes
+    ----------
+    layer
+        Name of the module whose output is read; None chooses it (see `feature_layer`).
+    seed
+        Changes nothing.
+    """
+
+    layer: str | None = None
+    seed: int = 0
+
+    @property
+    def dimensions(self) -> tuple[int, ...]:
+        """Images and volumes."""
+        return (4, 5)
+
+
 def attribution(
     method: Explainer, model: nn.Module, images: Tensor, targets: Tensor
 ) -> Attribution:

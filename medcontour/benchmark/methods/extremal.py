@@ -10,8 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from medcontour.benchmark.methods.area_term import area_term, sorted_mask, tie_order
 from medcontour.benchmark.methods.base import BACKWARD, Attribution, Method, target_scores
-from medcontour.benchmark.methods.smooth_mask import REACH, TEMPERATURE, blur_pyramid, sharpened
+from medcontour.benchmark.methods.smooth_mask import (
+    REACH,
+    blur_pyramid,
+    sharpened,
+    smooth_maximum,
+)
 from medcontour.errors import MedcontourError
 
 __all__ = ["ExtremalPerturbations", "MaxConvolution"]
@@ -31,8 +37,7 @@ class ExtremalPerturbations(Method):
     What is published, written anew: the mask is the max-convolution of a coarse grid with the
     kernel ``exp(-max(0, z - 1)^2 / 4)``, z in cells, at every pixel, its maximum smooth, of
     temperature 1/20. The area is held by ``lambda mean((sorted mask - r_a)^2)``, where r_a is 0
-    and then 1 for the wanted share; lambda grows from 300 to 16
-    times as much. The grid starts at
+    and then 1 for the wanted share; lambda grows from 300 to 16 times as much. The grid starts at
     ones and follows averaged gradients (momentum 0.9). Every other step shows the image mirrored.
 
     Other than published, the border is dealt with by repeating the grid there, in place of a
@@ -103,17 +108,15 @@ class ExtremalPerturbations(Method):
         pixels = extent[0] * extent[1]
         convolve = MaxConvolution(extent, images)
         levels = blur_pyramid(images) if self.perturbation == "blur" else images
-        shuffled = torch.randperm(pixels, generator=torch.Generator().manual_seed(self.seed))
-        shuffled = shuffled.to(images.device)
-        wanted = (torch.arange(pixels, device=images.device) >= (1 - self.area) * pixels).to(images)
+        order = tie_order(pixels, self.seed, images)
+        wanted = sorted_mask(self.area, pixels, images)
         cells = images.new_ones(len(images), *convolve.cells).requires_grad_(True)
         average = torch.zeros_like(cells)
         for step in range(self.steps):
             mask = convolve(cells)
             gain = self._gain(model, levels, mask, targets, self.mirror and step % 2 == 0)
-            ordered = mask.flatten(1)[:, shuffled].sort(dim=1, stable=True).values
             weight = self.weight * GROWTH ** (step / self.steps)
-            loss = weight * (ordered - wanted).square().mean(1) - gain
+            loss = weight * area_term(mask, wanted, order) - gain
             (slope,) = torch.autograd.grad(loss.sum(), cells)
             with torch.no_grad():
                 average.lerp_(slope, 1 - MOMENTUM)
@@ -178,7 +181,7 @@ class MaxConvolution:
         kernel = torch.exp(-(distance - 1).clamp_min(0).square() / 4)
         self._kernel = kernel.flatten(0, 1).flatten(1).unsqueeze(-1)  # (around, in a cell, 1)
         # What a grid of ones gives: the smooth maximum is a little under the largest value.
-        self._highest = self._smooth_maximum(self._kernel.unsqueeze(0))
+        self._highest = smooth_maximum(self._kernel.unsqueeze(0))
 
     def __call__(self, cells: Tensor) -> Tensor:
         """(M, h, w) to (M, H, W): 0 for zeros, 1 for ones, and up to a twentieth above."""
@@ -186,11 +189,7 @@ class MaxConvolution:
         # Repeated at the border: with zeros it would be higher there, and draw the mask to it.
         padded = F.pad(cells.unsqueeze(1), (REACH,) * 4, mode="replicate")
         values = F.unfold(padded, side).unsqueeze(2) * self._kernel
-        highest = self._smooth_maximum(values) / self._highest
+        highest = smooth_maximum(values) / self._highest
         size = (self.step * self.cells[0], self.step * self.cells[1])
         fine = F.fold(highest, size, self.step, stride=self.step)
         return fine[:, 0, : self._extent[0], : self._extent[1]]
-
-    @staticmethod
-    def _smooth_maximum(values: Tensor) -> Tensor:
-        return (values * (values / TEMPERATURE).softmax(1)).sum(1)

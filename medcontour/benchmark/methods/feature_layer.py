@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from medcontour.errors import MedcontourError
 
-__all__ = ["FeatureLayer", "feature_layer", "token_grid"]
+__all__ = ["FeatureLayer", "check_layer", "feature_layer", "features", "token_grid"]
 
 MOST_EXTRA = 8  # tokens before the patches: class, distillation and register tokens
 
@@ -114,12 +114,7 @@ def feature_layer(
     """
     seen: dict[str, list[Tensor]] = {}
     modules = {key: module for key, module in model.named_modules() if key}
-    if name is not None and name not in modules:
-        raise MedcontourError(
-            f'The network has no layer "{name}"; its last ones are '
-            + ", ".join(list(modules)[-5:])
-            + "."
-        )
+    check_layer(name, model)
 
     def keep(key: str) -> Callable[[nn.Module, object, object], None]:
         def hook(module: nn.Module, inputs: object, output: object) -> None:
@@ -154,6 +149,35 @@ def feature_layer(
     raise MedcontourError(
         f"There is no feature map in {what} that the class depends on; name another layer."
     )
+
+
+@torch.no_grad()
+def features(model: nn.Module, images: Tensor, layer: FeatureLayer) -> Tensor:
+    """(B, channels, h, w) that a layer gives."""
+    kept: list[Tensor] = []
+    handle = model.get_submodule(layer.name).register_forward_hook(
+        lambda module, inputs, output: kept.append(layer.to_map(output).clone())
+    )
+    try:
+        model(images)
+    finally:
+        handle.remove()
+    return kept[0]
+
+
+def check_layer(name: str | None, model: nn.Module) -> None:
+    """Check that a network has a module of a name.
+
+    Raises
+    ------
+    MedcontourError
+        Where it has none, with the names of its last ones.
+    """
+    modules = [key for key, _ in model.named_modules() if key]
+    if name is not None and name not in modules:
+        raise MedcontourError(
+            f'The network has no layer "{name}"; its last ones are {", ".join(modules[-5:])}.'
+        )
 
 
 def _layout(module: nn.Module, output: Tensor, image: Tensor) -> Callable[[Tensor], Tensor] | None:

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from medcontour.benchmark.methods.base import BACKWARD, Attribution, Method, target_scores
+from medcontour.benchmark.methods.base import BACKWARD, Attribution, LayerMethod, target_scores
 from medcontour.benchmark.methods.feature_layer import FeatureLayer, feature_layer
 from medcontour.errors import MedcontourError
 
@@ -20,7 +20,7 @@ SMALL, SMALLEST = 1e-6, 1e-7
 
 
 @dataclass(frozen=True)
-class GradCamPlusPlus(Method):
+class GradCamPlusPlus(LayerMethod):
     """Feature maps weighted by their gradients (Chattopadhyay et al. 2018).
 
     Images by the package grad-cam where it can be imported (`library` says so), and otherwise by
@@ -28,24 +28,9 @@ class GradCamPlusPlus(Method):
     at a time. MONAI's weights differ from the publication's: its sum runs over the product of
     features and gradients. Maps are scaled to 0 to 1 each. One pass forward and backward an
     image: half an evaluation; finding the layer is done once a batch and not counted.
-
-    Attributes
-    ----------
-    layer
-        Name of the module whose output is read; None chooses it (see `feature_layer`).
-    seed
-        Changes nothing.
     """
 
-    layer: str | None = None
-    seed: int = 0
-
     name = "grad-cam++"
-
-    @property
-    def dimensions(self) -> tuple[int, ...]:
-        """Images and volumes."""
-        return (4, 5)
 
     @property
     def library(self) -> str:

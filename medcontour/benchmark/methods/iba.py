@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from medcontour.benchmark.methods.base import BACKWARD, FORWARD, Attribution, Method, held
-from medcontour.benchmark.methods.feature_layer import FeatureLayer, feature_layer
+from medcontour.benchmark.methods.feature_layer import FeatureLayer, feature_layer, features
 from medcontour.benchmark.methods.training_images import TrainingImages
 from medcontour.errors import MedcontourError
 from medcontour.explain.background import gaussian_blur
@@ -233,20 +233,6 @@ def feature_statistics(
         parts = torch.split(images, AT_ONCE)
         found = torch.cat([features(model, some, chosen) for some in parts])
     return FeatureStatistics(found.mean(0), found.std(0), FORWARD * len(images))
-
-
-@torch.no_grad()
-def features(model: nn.Module, images: Tensor, layer: FeatureLayer) -> Tensor:
-    """(B, channels, h, w) that a layer gives."""
-    kept: list[Tensor] = []
-    handle = model.get_submodule(layer.name).register_forward_hook(
-        lambda module, inputs, output: kept.append(layer.to_map(output).clone())
-    )
-    try:
-        model(images)
-    finally:
-        handle.remove()
-    return kept[0]
 
 
 @contextmanager

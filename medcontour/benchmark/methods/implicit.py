@@ -9,6 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from medcontour.benchmark.methods.area_term import area_term, sorted_mask
 from medcontour.benchmark.methods.base import BACKWARD, Attribution, Method, target_scores
 from medcontour.benchmark.methods.smooth_mask import blur_pyramid, sharpened
 from medcontour.errors import MedcontourError
@@ -90,13 +91,12 @@ class ImplicitMask(Method):
         implicit = Sine(self.frequency, self.seed).to(image)
         descent = torch.optim.Adam(implicit.parameters(), lr=self.rate)
         pyramid = blur_pyramid(image)
-        rank = torch.arange(pixels, device=image.device) / pixels
+        wanted = [sorted_mask(area, pixels, image) for area in self.areas]
         for step in range(self.steps):
-            area = self.areas[step % len(self.areas)]
-            mask = implicit(points, area).view(1, *extent)
+            turn = step % len(self.areas)
+            mask = implicit(points, self.areas[turn]).view(1, *extent)
             kept = target_scores(model, sharpened(pyramid, mask), target).sum()
-            ordered = mask.flatten().sort().values
-            apart = (ordered - (rank >= 1 - area).to(ordered)).square().mean()
+            apart = area_term(mask, wanted[turn]).sum()
             loss = self.weight * SLOW_START ** (step / self.steps - 1) * apart - kept
             slopes = torch.autograd.grad(loss, list(implicit.parameters()))
             for parameter, slope in zip(implicit.parameters(), slopes, strict=True):

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from medcontour.benchmark.methods.area_term import area_term, sorted_mask
 from medcontour.benchmark.methods.base import (
     BACKWARD,
     FORWARD,
@@ -190,16 +191,13 @@ def trained_mask_network(
         score, before = _score(method, model, images, targets)
         descent = torch.optim.Adam(network.parameters(), lr=RATE)
         order = torch.Generator().manual_seed(method.seed)
-        pixels = images.shape[-2] * images.shape[-1]
-        rank = torch.arange(pixels, device=images.device) / pixels
-        wanted = (rank >= 1 - method.area).to(images)
+        wanted = sorted_mask(method.area, images.shape[-2] * images.shape[-1], images)
         for step in range(method.steps):
             which = torch.randint(len(images), (BATCH,), generator=order).to(images.device)
             mask = network(images[which], targets[which])
             kept = score(sharpened(blur_pyramid(images[which]), mask), which)
-            ordered = mask.flatten(1).sort(1).values
             weight = method.weight * SLOW_START ** (step / method.steps - 1)
-            loss = (weight * (ordered - wanted).square().mean(1) - kept).mean()
+            loss = (weight * area_term(mask, wanted) - kept).mean()
             slopes = torch.autograd.grad(loss, list(network.parameters()))
             for parameter, slope in zip(network.parameters(), slopes, strict=True):
                 parameter.grad = slope

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from medcontour.benchmark.methods.base import FORWARD, Attribution, Method, held
 from medcontour.benchmark.methods.covering import random_masks
+from medcontour.benchmark.methods.feature_layer import check_layer
 from medcontour.errors import MedcontourError
 
 __all__ = ["Relax", "embedding"]
@@ -145,13 +146,8 @@ def embedding(model: nn.Module, images: Tensor, layer: str | None = None) -> Emb
     own = getattr(model, "image_embedding", None)
     if layer is None and callable(own):
         return lambda inputs: own(inputs).reshape(len(inputs), -1)
+    check_layer(layer, model)
     modules = dict(model.named_modules())
-    if layer is not None and layer not in modules:
-        raise MedcontourError(
-            f'The network has no layer "{layer}"; its last ones are '
-            + ", ".join(list(modules)[-5:])
-            + "."
-        )
     heads = {
         name: module
         for name, module in modules.items()

@@ -9,11 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from medcontour.benchmark.methods.area_term import area_term, sorted_mask, tie_order
 from medcontour.benchmark.methods.base import BACKWARD, Attribution, Method, target_scores
 from medcontour.errors import MedcontourError
 from medcontour.explain.background import gaussian_blur
 
-__all__ = ["REACH", "TEMPERATURE", "SmoothMask", "blur_pyramid", "sharpened"]
+__all__ = ["REACH", "SmoothMask", "blur_pyramid", "sharpened", "smooth_maximum"]
 
 CELLS = 32  # of the coarse grid along the image's shorter side: 7 pixels of 224
 REACH = 5  # cells, beyond which the kernel is under 0.02
@@ -92,18 +93,14 @@ class SmoothMask(Method):
         extent = (pyramid.shape[-2], pyramid.shape[-1])
         pixels = extent[0] * extent[1]
         mould = _Mould(extent, pyramid)
-        # Without one, pixels of the same value would count from the top of the image.
-        shuffled = torch.randperm(pixels, generator=torch.Generator().manual_seed(self.seed))
-        shuffled = shuffled.to(pyramid.device)
-        rank = torch.arange(pixels, device=pyramid.device) / pixels
-        wanted = (rank >= 1 - areas.unsqueeze(1)).to(pyramid)
+        order = tie_order(pixels, self.seed, pyramid)
+        wanted = sorted_mask(areas, pixels, pyramid)
         cells = pyramid.new_full((len(areas), *mould.cells), 0.5, requires_grad=True)
         average = torch.zeros_like(cells)
         for step in range(self.steps):
             mask = mould(cells)
             kept = target_scores(model, sharpened(pyramid, mask), targets)
-            ordered = mask.flatten(1)[:, shuffled].sort(dim=1, stable=True).values
-            loss = _area_weight(step / self.steps) * (ordered - wanted).square().mean(1) - kept
+            loss = _area_weight(step / self.steps) * area_term(mask, wanted, order) - kept
             (slope,) = torch.autograd.grad(loss.sum(), cells)
             with torch.no_grad():
                 average.lerp_(slope, 1 - MOMENTUM)
@@ -138,7 +135,7 @@ class _Mould:
         distance = torch.hypot(offset.view(-1, 1), offset.view(1, -1)).flatten()
         self._kernel = torch.exp(-(distance - 1).clamp_min(0).square() / 4).view(1, -1, 1)
         # What a grid of ones gives: the smooth maximum is a little under the largest value.
-        self._highest = (self._kernel * (self._kernel / TEMPERATURE).softmax(1)).sum()
+        self._highest = smooth_maximum(self._kernel)
 
     def __call__(self, cells: Tensor) -> Tensor:
         """(M, h, w) to (M, H, W): 0 for zeros, 1 for ones, and up to a twentieth above."""
@@ -146,11 +143,15 @@ class _Mould:
         # Repeated at the border: with anything else it would be higher or lower than the rest.
         padded = F.pad(cells.unsqueeze(1), (REACH,) * 4, mode="replicate")
         around = F.unfold(padded, side) * self._kernel
-        highest = (around * (around / TEMPERATURE).softmax(1)).sum(1, keepdim=True)
-        coarse = (highest / self._highest).view(len(cells), 1, *self.cells)
+        coarse = (smooth_maximum(around) / self._highest).view(len(cells), 1, *self.cells)
         size = [self._step * count for count in self.cells]
         fine = F.interpolate(coarse, size, mode="bilinear", align_corners=False)
         return fine[:, 0, : self._extent[0], : self._extent[1]]
+
+
+def smooth_maximum(values: Tensor) -> Tensor:
+    """Over the second axis, of temperature 1/20."""
+    return (values * (values / TEMPERATURE).softmax(1)).sum(1)
 
 
 def blur_pyramid(images: Tensor) -> Tensor:
