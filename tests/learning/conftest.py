@@ -30,7 +30,7 @@ def spots(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def few_steps() -> Iterator[None]:
     """Small pictures are learned soon."""
     with pytest.MonkeyPatch.context() as patched:
-        few = replace(training.TRAINING, steps=80)
+        few = replace(training.TRAINING, steps=60, batch=6, rate=0.012, average=0.9)
         patched.setattr(job, "TRAINING", few)
         yield
 
