@@ -17,6 +17,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from medcontour.contour import FourierContour, PlaneGeometry, PlaneShape
+from medcontour.contour.descent import Descent
 from medcontour.outline.outliner import Outline
 
 __all__ = ["boundary_quality", "follow_region", "outline_candidates"]
@@ -265,14 +266,7 @@ def outline_candidates(
     everywhere = None if measured is None else measured.repeat_interleave(tries, 0)
 
     parameters = curves.tensors()
-    groups = []
-    for name, rate in REGION.rates.items():
-        parameters[name].requires_grad_(True)
-        groups.append({"params": [parameters[name]], "lr": rate})
-    optimiser = torch.optim.Adam(groups)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
-        optimiser, REGION.steps, eta_min=REGION.last_rate
-    )
+    descent = Descent({name: parameters[name].requires_grad_(True) for name in REGION.rates})
     extent = images.new_tensor(plane.extent)
     reach = own.repeat_interleave(tries)
     largest = (REGION.largest * reach).clamp(max=REGION.largest_radius).log()
@@ -291,12 +285,16 @@ def outline_candidates(
         total = against - contrast - REGION.edge_weight * edge
         return total + REGION.pull * pull + size + regular, reading
 
-    for _ in range(REGION.steps):
+    for step in range(REGION.steps):
         loss, _reading = energy()
-        optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss.sum())
-        optimiser.step()
-        schedule.step()
+        fallen = (1 + math.cos(math.pi * step / REGION.steps)) / 2
+        descent.step(
+            {
+                name: REGION.last_rate + (rate - REGION.last_rate) * fallen
+                for name, rate in REGION.rates.items()
+            }
+        )
         with torch.no_grad():
             curves.center.clamp_(-extent, extent)
             curves.size.clamp_(min=math.log(plane.pixel)).clamp_(max=largest)

@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from medcontour.contour import Shape
+from medcontour.contour.descent import Descent
 from medcontour.explain.background import gaussian_blur
 from medcontour.explain.objectives.objective import Objective
 from medcontour.explain.perturbation import SHARP, Perturbation
@@ -250,10 +251,7 @@ def _next_curve(
     free["center"] = offset
     names = [n for n in c.rates if (frame or n != "frame") and (area is None or n != "size")]
     decay = c.last_rate**share
-    optimiser = torch.optim.Adam(
-        [{"params": [free[name]], "lr": c.rates[name] * decay} for name in names],
-        betas=c.inner_betas,
-    )
+    descent = Descent({name: free[name] for name in names}, c.inner_betas)
 
     def curves() -> Shape:
         moved = {**free, "center": (center + offset * unit).clamp(low, high)}
@@ -268,11 +266,9 @@ def _next_curve(
         if area is None:
             share_now = tried.share(perturbation.space)
             loss = loss + area_weight * area_cost(share_now, perturbation.space)
-        optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss.sum(), inputs=[free[name] for name in names])
-        for group, name in zip(optimiser.param_groups, names, strict=True):
-            group["lr"] = c.rates[name] * decay * (1 - c.inner_fall * step / c.inner_steps)
-        optimiser.step()
+        fallen = decay * (1 - c.inner_fall * step / c.inner_steps)
+        descent.step({name: c.rates[name] * fallen for name in names})
         if area is not None:
             with torch.no_grad():
                 off = area / curves().share(perturbation.space)

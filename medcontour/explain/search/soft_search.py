@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from medcontour.contour import Shape, Space
+from medcontour.contour.descent import Descent
 from medcontour.explain.objectives.objective import Objective
 from medcontour.explain.perturbation import SHARP, Perturbation
 from medcontour.explain.search.area import area_cost, scaled_to_area
@@ -54,13 +55,9 @@ def soft_search(
     """
     curves, space = start.detach(), perturbation.space
     parameters = curves.tensors()
-    groups = []
-    for name, rate in preset.rates.items():
-        if name == "frame" and not preset.frame:
-            continue
-        parameters[name].requires_grad_(True)
-        groups.append({"params": [parameters[name]], "lr": rate, "rate": rate})
-    optimiser = torch.optim.AdamW(groups, betas=preset.betas, weight_decay=preset.weight_decay)
+    rates = {name: rate for name, rate in preset.rates.items() if preset.frame or name != "frame"}
+    moved = {name: parameters[name].requires_grad_(True) for name in rates}
+    descent = Descent(moved, preset.betas, preset.weight_decay)
     low, high = perturbation.bounds
     history: dict[str, list[Tensor]] = {
         name: [] for name in ("loss", "preserved", "deleted", "area_fraction")
@@ -78,11 +75,9 @@ def soft_search(
             loss = loss + area_weight(preset, preserved, step) * area_cost(fraction, space)
         elif held is None:
             loss = loss + area_weight(preset, preserved, step) * (fraction - area).abs()
-        optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss.sum())
-        for group in optimiser.param_groups:
-            group["lr"] = group["rate"] * _one_cycle(preset, step)
-        optimiser.step()
+        cycle = _one_cycle(preset, step)
+        descent.step({name: rate * cycle for name, rate in rates.items()})
         with torch.no_grad():
             curves.center.clamp_(low, high)
         for name, value in zip(history, (loss, preserved, deleted, fraction), strict=True):
