@@ -13,12 +13,15 @@ import torch
 
 from medcontour.batches.run import Run
 from medcontour.batches.source import Source, Study
-from medcontour.batches.study import Ended, look_at, read_study, unforeseen
-from medcontour.batches.workers import AHEAD, DIED
+from medcontour.batches.study import Ended, look_at, read_study, unforeseen, write
+from medcontour.batches.workers import DIED
 from medcontour.errors import MedcontourError
 from medcontour.scan.quiet import quietly
 
 __all__ = ["in_ray"]
+
+AT_ONCE = 3
+"""Series that an actor has at once: one is read, one looked at, one written."""
 
 
 @dataclass
@@ -50,13 +53,16 @@ class _Actor:
         return None
 
     def look(self, study: Study) -> Ended | MedcontourError:
-        """Look at a series; the next one is read while the network works on this."""
+        """Look at a series; others are read and written while the network works on this."""
         try:
             read = read_study(study, self._source)
             if isinstance(read, Ended):
                 return read
             with self._network:
-                return look_at(study, read, self._source, self._run, self._folder)
+                looked = look_at(study, read, self._source, self._run)
+            if isinstance(looked, Ended):
+                return looked
+            return write(study, looked, self._source, self._run, self._folder)
         except MedcontourError as error:
             return error
         except Exception as error:
@@ -91,7 +97,7 @@ def in_ray(
         Where Ray is not installed or no cluster is running, and as `look_at`.
     """
     ray = _connected()
-    kind = ray.remote(num_cpus=1, num_gpus=gpus, max_concurrency=AHEAD)(_Actor)
+    kind = ray.remote(num_cpus=1, num_gpus=gpus, max_concurrency=AT_ONCE)(_Actor)
     waiting, alone = deque(todo), deque[Study]()
     died: Counter[str] = Counter()
     loading: dict[Any, _Member] = {}
@@ -136,13 +142,13 @@ def _next(
     member: _Member, waiting: deque[Study], alone: deque[Study], died: Counter[str]
 ) -> Iterator[Study]:
     """What an actor has room for; a series that another died at gets no company."""
-    room = AHEAD - len(member.given)
+    room = AT_ONCE - len(member.given)
     if any(died[study.key] for study in member.given.values()):
         return
     while waiting and room:
         room -= 1
         yield waiting.popleft()
-    if alone and room == AHEAD:
+    if alone and room == AT_ONCE:
         yield alone.popleft()
 
 

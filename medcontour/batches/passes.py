@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,7 +150,7 @@ def _settled(own: Mapping[str, Study], seen: dict[str, str]) -> dict[str, Study]
 
 
 def _ended(
-    each: Iterator[tuple[Study, Ended]],
+    each: Generator[tuple[Study, Ended]],
     worklist: Worklist,
     count: int,
     out: Path,
@@ -166,6 +166,7 @@ def _ended(
             if progress is not None:
                 progress("batch", len(ended), count)
     except BaseException:
+        each.close()  # nothing is written any more
         with suppress(MedcontourError):
             make_folder(folder)  # what a worker left half written is removed
             write_summary(out, worklist.run)
@@ -182,7 +183,7 @@ def _each(
     workers: int,
     begin: Callable[[str], None],
     engine: Engine,
-) -> Iterator[tuple[Study, Ended]]:
+) -> Generator[tuple[Study, Ended]]:
     """Look at series in this process, in several others, or on a cluster."""
     if engine.name == "ray":
         yield from in_ray(todo, source, make_run, folder, workers, engine.gpus, begin)

@@ -26,7 +26,16 @@ from medcontour.pipeline.memory import at_most
 from medcontour.results import Suggestion
 from medcontour.scan import Scan
 
-__all__ = ["Ended", "Stopped", "facts_there", "look_at", "read_study", "unforeseen"]
+__all__ = [
+    "Ended",
+    "Looked",
+    "Stopped",
+    "facts_there",
+    "look_at",
+    "read_study",
+    "unforeseen",
+    "write",
+]
 
 RECORD_NAME = "study.json"
 """What the summary says of a series, in its folder: a folder with one is whole."""
@@ -50,6 +59,14 @@ class Ended:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Looked:
+    """What was found in a series, and what the summary is to say of it."""
+
+    suggestion: Suggestion
+    facts: dict[str, Any]
+
+
 def read_study(study: Study, source: Source) -> Scan | Ended:
     """Read a series; where that fails or its files change meanwhile, say how it ended.
 
@@ -67,8 +84,8 @@ def read_study(study: Study, source: Source) -> Scan | Ended:
     return ended[0]
 
 
-def look_at(study: Study, scan: Scan, source: Source, run: Run, folder: Path) -> Ended:
-    """Look at a series that was read, and write its folder, whole or not at all.
+def look_at(study: Study, scan: Scan, source: Source, run: Run) -> Looked | Ended:
+    """Look at a series that was read; where that fails, say how it ended.
 
     Parameters
     ----------
@@ -78,13 +95,9 @@ def look_at(study: Study, scan: Scan, source: Source, run: Run, folder: Path) ->
         Where it is.
     run
         What it is looked at with.
-    folder
-        Of the run's results; the series has a folder of its key in it.
 
     Raises
     ------
-    Stopped
-        Where results cannot be written.
     MedcontourError
         Where no series is there any more.
     """
@@ -98,8 +111,32 @@ def look_at(study: Study, scan: Scan, source: Source, run: Run, folder: Path) ->
         if run.pseudonym_key is not None:
             scan = pseudonymised(scan, run.pseudonym_key)
         suggestion = _suggested(scan, run)
-        facts |= facts_of(suggestion)
-        _write(suggestion, study, run, folder, facts)
+        return Looked(suggestion, facts | facts_of(suggestion))
+    return ended[0]
+
+
+def write(study: Study, looked: Looked, source: Source, run: Run, folder: Path) -> Ended:
+    """Write the folder of a series that was looked at, whole or not at all.
+
+    Parameters
+    ----------
+    study, looked
+        The series, and what was found.
+    source, run
+        As of `look_at`.
+    folder
+        Of the run's results; the series has a folder of its key in it.
+
+    Raises
+    ------
+    Stopped
+        Where results cannot be written.
+    MedcontourError
+        Where no series is there any more.
+    """
+    facts = dict(looked.facts)
+    with _of_one(study, source, facts) as ended:
+        _write(looked.suggestion, study, run, folder, facts)
         return Ended("done", None, facts)
     return ended[0]
 

@@ -26,8 +26,8 @@ from medcontour.errors import MedcontourError
 
 __all__ = ["in_workers"]
 
-AHEAD = 2
-"""Series that a worker has at once: the one that it looks at and the one that it reads ahead."""
+AHEAD = 1
+"""Series that a worker reads while it looks at one, and has not begun."""
 
 DIED = (
     "The process that worked on it ended by itself, twice: its memory may have run out; leave more "
@@ -37,11 +37,15 @@ DIED = (
 
 @dataclass
 class _Worker:
-    """A process, what it was given and has not ended, in this order, and whether it is ready."""
+    """A process, what it was given and has not ended, in this order, and whether it is ready.
+
+    `ahead` is how many of `given` it has not begun.
+    """
 
     process: BaseProcess
     pipe: Connection
     given: list[Study] = field(default_factory=list)
+    ahead: int = 0
     ready: bool = False
 
 
@@ -92,6 +96,7 @@ def in_workers(
                     team.append(_start(source, make_run, folder, threads))
                     continue
                 if isinstance(said, str):
+                    worker.ahead -= 1
                     begin(said)
                 elif isinstance(said, Ended):
                     yield worker.given.pop(0), said
@@ -111,7 +116,7 @@ def _give(worker: _Worker, waiting: deque[Study], alone: deque[Study], died: Cou
     """Give a worker what it has room for; one that another died at gets no company."""
     if worker.given and died[worker.given[-1].key]:
         return
-    while waiting and len(worker.given) < AHEAD:
+    while waiting and worker.ahead < AHEAD:
         _send(worker, waiting.popleft())
     if alone and not worker.given:
         _send(worker, alone.popleft())
@@ -119,6 +124,7 @@ def _give(worker: _Worker, waiting: deque[Study], alone: deque[Study], died: Cou
 
 def _send(worker: _Worker, study: Study) -> None:
     worker.given.append(study)
+    worker.ahead += 1
     with suppress(OSError):  # it is dead, which is found where its pipe is read
         worker.pipe.send(study)
 
