@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from medcontour.batches.facts import facts_of
+from medcontour.batches.memory import give_back
 from medcontour.batches.run import Run
 from medcontour.batches.source import Source, Study
 from medcontour.batches.worklist import State
@@ -137,6 +138,7 @@ def write(study: Study, looked: Looked, source: Source, run: Run, folder: Path) 
     facts = dict(looked.facts)
     with _of_one(study, source, facts) as ended:
         _write(looked.suggestion, study, run, folder, facts)
+        give_back()
         return Ended("done", None, facts)
     return ended[0]
 

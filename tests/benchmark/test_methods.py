@@ -39,7 +39,7 @@ from medcontour.explain import PRESETS
 
 # As in the tables but for steps that only cost time here.
 # Slow; of transformers alone; trained on other images.
-NOT_HERE = ("extremal-contour-paper", "attention-rollout", "nem-u", "nemt")
+NOT_HERE = ("extremal-contour-paper", "attention-rollout", "nem-u", "nemt", "amortised-contour")
 QUICK: dict[str, Method] = {
     **{name: method_named(name) for name in METHODS if name not in NOT_HERE},
     "smooth-mask": SmoothMask((0.047,), steps=100),

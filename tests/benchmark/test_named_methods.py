@@ -51,7 +51,7 @@ pytestmark = pytest.mark.torchvision
 
 TARGET = torch.tensor([7])
 # Score-CAM takes thousands of passes, one a channel; the others are trained on other images.
-NOT_HERE = ("score-cam", "nem-u", "nemt")
+NOT_HERE = ("score-cam", "nem-u", "nemt", "amortised-contour")
 FEW: dict[str, Method] = {
     "gradient-shap": GradientShap(samples=2),
     "integrated-gradients": IntegratedGradients(steps=3),

@@ -13,14 +13,20 @@ from torch import Tensor
 from medcontour.benchmark.compare.cases import case_of
 from medcontour.benchmark.compare.record import Results
 from medcontour.benchmark.data.dataset import Dataset, Item, choose
-from medcontour.benchmark.methods import Explainer, Iba, NeuralMask, TrainingImages
+from medcontour.benchmark.methods import (
+    AmortisedContour,
+    Explainer,
+    Iba,
+    NeuralMask,
+    TrainingImages,
+)
 from medcontour.classifier import Classifier
 from medcontour.errors import MedcontourError
 
 __all__ = ["with_training"]
 
 MOST, FEWEST = 64, 8  # images to learn from
-LEARNING = (NeuralMask, Iba)
+LEARNING = (AmortisedContour, NeuralMask, Iba)
 
 
 def with_training(

@@ -1,4 +1,5 @@
 from .activation import LayerCam, ScoreCam
+from .amortised import AmortisedContour
 from .attention import AttentionRollout
 from .base import BACKWARD, FORWARD, Attribution, Explainer, Method, attribution, held
 from .contours import ExtremalContour, RandomContour
@@ -23,6 +24,7 @@ __all__ = [
     "DEFAULT_METHODS",
     "FORWARD",
     "METHODS",
+    "AmortisedContour",
     "AttentionRollout",
     "Attribution",
     "Explainer",

@@ -29,5 +29,6 @@ METHODS = (
     "inr",
     "nem-u",
     "nemt",
+    "amortised-contour",
 )
 """All of them."""

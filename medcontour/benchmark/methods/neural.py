@@ -19,6 +19,7 @@ from medcontour.benchmark.methods.base import (
     held,
     target_scores,
 )
+from medcontour.benchmark.methods.plane_network import PlaneNetwork, check_training
 from medcontour.benchmark.methods.relax import embedding
 from medcontour.benchmark.methods.smooth_mask import blur_pyramid, sharpened
 from medcontour.benchmark.methods.training_images import TrainingImages
@@ -26,9 +27,6 @@ from medcontour.errors import MedcontourError
 
 __all__ = ["MaskNetwork", "NeuralMask", "trained_mask_network"]
 
-SIDE, SMALLEST = 64, 16  # of the image's shorter side, as the mask network sees it
-WIDTHS = (16, 16, 32, 64, 64, 16)  # of the U-Net
-PLANES = 4  # that tell the U-Net the class
 RATE, BATCH = 2e-3, 8
 SLOW_START = 100.0  # what divides the weight of the area term at the first step
 COSINE = 30.0  # what a cosine is multiplied by, to stand beside the logits of NEMt
@@ -114,7 +112,7 @@ class NeuralMask(Method):
 
 
 class MaskNetwork(nn.Module):
-    """From images and classes to masks: a U-Net on the shrunk image.
+    """From images and classes to masks, by a `PlaneNetwork`.
 
     Parameters
     ----------
@@ -127,30 +125,14 @@ class MaskNetwork(nn.Module):
     """
 
     def __init__(self, images: Tensor, classes: int, area: float) -> None:
-        from monai.networks.nets import BasicUNet
-
         super().__init__()
-        self.mean: Tensor
-        self.std: Tensor
-        self.register_buffer("mean", images.mean((0, 2, 3), keepdim=True))
-        self.register_buffer("std", images.std((0, 2, 3), keepdim=True).clamp_min(1e-6))
-        self.classes = nn.Embedding(classes, PLANES) if classes else None
-        planes = images.shape[1] + (PLANES if classes else 0)
-        # Groups: with a norm of each channel alone, planes that are constant would be lost.
-        norm = ("group", {"num_groups": 4})
-        self.unet = BasicUNet(2, planes, 1, WIDTHS, act="relu", norm=norm)
+        self.planes = PlaneNetwork(images, classes, 1)
         self.start = math.log(area / (1 - area))
 
     def forward(self, images: Tensor, targets: Tensor) -> Tensor:
         """(B, C, H, W) and (B,) to masks (B, H, W) in 0 to 1."""
+        coarse = (self.planes(images, targets) + self.start).sigmoid()
         extent = (images.shape[-2], images.shape[-1])
-        shrink = min(1.0, SIDE / min(extent))
-        small = [max(SMALLEST, round(side * shrink)) for side in extent]
-        seen = F.interpolate((images - self.mean) / self.std, small, mode="area")
-        if self.classes is not None:
-            told = self.classes(targets).view(len(images), PLANES, 1, 1)
-            seen = torch.cat([seen, told.expand(-1, -1, *small)], 1)
-        coarse = (self.unet(seen) + self.start).sigmoid()
         return F.interpolate(coarse, extent, mode="bilinear", align_corners=False)[:, 0]
 
 
@@ -178,11 +160,7 @@ def trained_mask_network(
     MedcontourError
         For no images, or such of fewer than 16 rows or columns.
     """
-    if not len(images) or min(images.shape[2:]) < SMALLEST:
-        raise MedcontourError(
-            f"A mask network cannot be trained on images of shape {tuple(images.shape)}; give one "
-            f"image or more, of at least {SMALLEST} rows and columns."
-        )
+    check_training(images)
     with held(model, images):
         torch.manual_seed(method.seed)
         with torch.no_grad():

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from medcontour.benchmark.methods.activation import LayerCam, ScoreCam
+from medcontour.benchmark.methods.amortised import AmortisedContour
 from medcontour.benchmark.methods.attention import AttentionRollout
 from medcontour.benchmark.methods.base import Method
 from medcontour.benchmark.methods.contours import ExtremalContour, RandomContour
@@ -49,6 +50,7 @@ _MADE: dict[str, Callable[[ExtremalContour], Method]] = {
     "inr": lambda own: ImplicitMask(seed=own.seed),
     "nem-u": lambda own: NeuralMask(targeted=False, seed=own.seed),
     "nemt": lambda own: NeuralMask(seed=own.seed),
+    "amortised-contour": lambda own: AmortisedContour(outputs=own.outputs, seed=own.seed),
 }
 
 
