@@ -117,7 +117,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True)
 
 
-def compare(model: Classifier, dataset: benchmark.Dataset, chosen: argparse.Namespace) -> None:
+def compare(
+    model: Classifier,
+    dataset: benchmark.Dataset,
+    chosen: argparse.Namespace,
+    learn_from: benchmark.Dataset | None = None,
+) -> None:
     """Run the comparison on all images of a data set, write it and print its table."""
     chosen.out.mkdir(parents=True, exist_ok=True)
     results = benchmark.run(
@@ -130,6 +135,7 @@ def compare(model: Classifier, dataset: benchmark.Dataset, chosen: argparse.Name
             background=chosen.background, area_weight=chosen.area_weight
         ),
         outlines=True,
+        learn_from=learn_from,
         progress=told,
     )
     benchmark.write_results(results, chosen.out)
@@ -146,7 +152,9 @@ def main() -> None:
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     made = {"breast": breast, "brain": brain}[chosen.kind]
-    compare(*made(chosen.data, chosen.part), chosen)
+    # Methods that learn first do so from the images that settings are chosen on.
+    learn_from = made(chosen.data, "tuning")[1] if chosen.part == "reported" else None
+    compare(*made(chosen.data, chosen.part), chosen, learn_from)
 
 
 if __name__ == "__main__":

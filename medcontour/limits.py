@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import sys
 from pathlib import Path
 
 import psutil
@@ -16,6 +17,7 @@ __all__ = [
     "check_file",
     "check_memory",
     "memory_limit",
+    "peak_memory_mb",
     "read_text",
     "readable_size",
 ]
@@ -68,6 +70,23 @@ def memory_limit() -> int:
             "as 500M or 8G, or leave it unset."
         )
     return int(float(found[1]) * _UNITS[found[2].upper()])
+
+
+def peak_memory_mb() -> int:
+    """Give the most memory that this process has held, in MiB.
+
+    Examples
+    --------
+    >>> peak_memory_mb() > 1
+    True
+    """
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows
+        memory = psutil.Process().memory_info()
+        return int(getattr(memory, "peak_wset", memory.rss)) >> 20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10))
 
 
 def check_memory(needed: float, what: str, remedy: str) -> None:

@@ -6,10 +6,12 @@ import json
 import os
 import shutil
 import socket
+import sys
 from pathlib import Path
 
 import nibabel
 import numpy as np
+import psutil
 import pytest
 import torch
 from edits import AXIAL, smooth_suggestion, write_series
@@ -22,7 +24,7 @@ from medcontour.errors import MedcontourError
 from medcontour.formats.coco.reader import MOST_MASKS, decode_rle
 from medcontour.formats.reader import read_edited
 from medcontour.formats.rtstruct.xor import combined
-from medcontour.limits import check_file, check_memory, memory_limit
+from medcontour.limits import check_file, check_memory, memory_limit, peak_memory_mb
 
 
 @pytest.mark.parametrize(
@@ -225,3 +227,12 @@ def test_group_13_the_command_line_refuses_a_pipe_everywhere(tmp_path: Path, cap
         assert answer.code == 1, command
         assert "is a pipe and no file" in answer.err, command
     assert not out.exists()
+
+
+def test_the_peak_of_memory_is_told_with_and_without_a_resource_module(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    held = psutil.Process().memory_info().rss >> 20
+    assert peak_memory_mb() >= 0.9 * held
+    monkeypatch.setitem(sys.modules, "resource", None)  # as on Windows
+    assert peak_memory_mb() >= 0.9 * held

@@ -184,6 +184,8 @@ def _tell(
     for format_name, reason in saved.left_out.items():
         console.print(f"Left out {format_name}: {escape(reason)}")
     console.print(f"Wrote {', '.join(saved.files)} in {escape(discreet(str(out)))}.")
+    run = suggestion.run
+    console.print(f"It took {run['seconds']} s, and {run['peak_memory_mb']} MB of memory at most.")
 
 
 def _table(suggestion: mc.Suggestion) -> Table:

@@ -22,6 +22,7 @@ from medcontour.explain.choices import (
     Precision,
     PresetName,
 )
+from medcontour.limits import peak_memory_mb
 from medcontour.pipeline.allowance import Allowance, most_a_slice
 from medcontour.pipeline.calibrating import AnyCalibration, calibration_for, calibration_key
 from medcontour.pipeline.explainer import Explained, Explainer
@@ -33,7 +34,6 @@ from medcontour.pipeline.planes import plane_batches
 from medcontour.pipeline.promptables import licence_notes
 from medcontour.pipeline.references import (
     classifier_reference,
-    peak_memory_mb,
     run_record,
     scan_reference,
     settings_record,

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import datetime
-import sys
 import time
 from importlib.metadata import version
 from typing import Any
 
-import psutil
 import torch
 
 from medcontour.classifier import Classifier
@@ -20,7 +18,6 @@ from medcontour.scan import Scan
 
 __all__ = [
     "classifier_reference",
-    "peak_memory_mb",
     "run_record",
     "scan_reference",
     "settings_record",
@@ -70,14 +67,3 @@ def run_record(begun: float) -> dict[str, Any]:
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "seconds": round(time.perf_counter() - begun, 1),
     }
-
-
-def peak_memory_mb() -> int:
-    """Give the most memory that this process has held, in MiB."""
-    try:
-        import resource
-    except ModuleNotFoundError:  # Windows
-        memory = psutil.Process().memory_info()
-        return int(getattr(memory, "peak_wset", memory.rss)) >> 20
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (2**20 if sys.platform == "darwin" else 2**10))

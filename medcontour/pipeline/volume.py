@@ -20,6 +20,7 @@ from medcontour.explain import (
     TargetObjective,
     optimise,
 )
+from medcontour.limits import peak_memory_mb
 from medcontour.outline import outliner
 from medcontour.pipeline.allowance import Allowance, most_a_slice
 from medcontour.pipeline.cuts import cuts, placed_surface
@@ -29,7 +30,6 @@ from medcontour.pipeline.placement import Network
 from medcontour.pipeline.planes import InputBatch
 from medcontour.pipeline.references import (
     classifier_reference,
-    peak_memory_mb,
     run_record,
     scan_reference,
     settings_record,

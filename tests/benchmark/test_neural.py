@@ -110,6 +110,11 @@ def test_images_to_learn_from_are_none_of_those_compared(tmp_path: Path) -> None
     assert len(images) == len(classes) == 8
     assert not any(torch.equal(one, other) for one in images for other in compared)
     assert given["iba"][0].training.serves == 3
+    tiny_data.planted(tmp_path / "others", images=9)
+    others = read_folder(tmp_path / "others")
+    apart = with_training({"iba": [Iba()]}, model, data, 11, 0, 1.0, others)["iba"][0].training
+    assert apart.serves == 11
+    assert len(apart.given()[0]) == 9
 
 
 def test_what_cannot_be_is_refused_in_a_sentence() -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import builtins
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -17,7 +14,6 @@ from typer.testing import CliRunner
 import medcontour as mc
 from medcontour.benchmark import Workload, measure_speed, scan_runs, scan_workload, table
 from medcontour.benchmark.speed import measure, step_cost
-from medcontour.benchmark.speed.step_cost import peak_memory_mb
 from medcontour.classifier import Classifier
 from medcontour.cli.app import app
 from medcontour.errors import MedcontourError
@@ -144,19 +140,3 @@ def test_a_scan_without_a_positive_slice_is_refused(scan: Scan, classifier: Clas
     empty = replace(scan, voxels=scan.voxels * 0 - 1000)
     with pytest.raises(MedcontourError, match='calls none of the 40 slices "nodule"'):
         scan_workload(empty, classifier)
-
-
-def test_memory_is_left_out_where_the_system_does_not_tell_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    imported = builtins.__import__
-
-    def hidden(name: str, *rest: Any) -> Any:
-        if name == "resource":
-            raise ModuleNotFoundError(name)
-        return imported(name, *rest)
-
-    assert peak_memory_mb()
-    monkeypatch.setitem(sys.modules, "resource", None)
-    monkeypatch.setattr(builtins, "__import__", hidden)
-    assert peak_memory_mb() is None

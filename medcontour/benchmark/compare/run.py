@@ -46,6 +46,7 @@ def run(
     runs: int = 1,
     contour: ExtremalContour | None = None,
     outlines: bool = False,
+    learn_from: Dataset | None = None,
     progress: Progress | None = None,
 ) -> Results:
     """Run every method on every image, and judge what it gives.
@@ -68,7 +69,7 @@ def run(
         ``method(network, images (B, C, H, W), targets (B,))`` that gives maps, or an
         `Attribution`. None: `DEFAULT_METHODS`. Records of one's own method are told apart by its
         name, and where it is a dataclass (`ExtremalContour(area_weight=3.0)`) by its settings.
-        Mask networks (`NeuralMask`) and `Iba` learn first, from images that are not compared.
+        `AmortisedContour`, `NeuralMask` and `Iba` learn first, from images that are not compared.
     images, seed, largest
         As of `choose`.
     runs
@@ -82,6 +83,9 @@ def run(
         (see `Drawing`): its Dice, Hausdorff distance and added path length. Of images whose
         object is given by boxes it is not. With it comes how much of each map lies outside the
         body and on burnt-in marks (see `NotPatient`).
+    learn_from
+        Where methods that learn first take their images; None: from `dataset`, those that are not
+        compared.
     progress
         Called with what is done, how much of it is done and how much there is.
 
@@ -96,7 +100,7 @@ def run(
     chosen = choose(dataset, images, seed, largest)
     outputs = outputs_of(model, [item for item, _ in chosen])
     named = _methods(methods, seed, runs, outputs, contour)
-    named = with_training(named, model, dataset, images, seed, largest)
+    named = with_training(named, model, dataset, images, seed, largest, learn_from)
     unit = unit_of([item for item, _ in chosen]) if outlines else ""
     write_list(chosen, out / "images.csv")
     known = {record.key: record for record in _read(out / "records.jsonl") if not record.error}

@@ -36,11 +36,12 @@ def with_training(
     images: int,
     seed: int,
     largest: float,
+    learn_from: Dataset | None = None,
 ) -> dict[str, list[Explainer]]:
     """Give methods that have to learn from images, and have none yet, those of the data set.
 
-    They are the next 64 of the draw of `choose`, none of which is compared, and they are prepared
-    when the first image is explained.
+    They are the next 64 of the draw of `choose`, none of which is compared, or the first 64 of a
+    draw from `learn_from`, and they are prepared when the first image is explained.
 
     Parameters
     ----------
@@ -48,21 +49,21 @@ def with_training(
         By name, one for each run.
     model
         The classifier that is explained.
-    dataset, images, seed, largest
+    dataset, images, seed, largest, learn_from
         As of `run`.
     """
     if not any(_unlearned(one) for repeats in methods.values() for one in repeats):
         return dict(methods)
     drawn = choose(dataset, images + MOST, seed, largest)
-    others = [item for item, _ in drawn[images:]]
+    compared = drawn[:images]
+    given_others = drawn[images:] if learn_from is None else choose(learn_from, MOST, seed, largest)
+    others = [item for item, _ in given_others]
     digest = hashlib.sha256("\n".join(item.name for item in others).encode()).hexdigest()[:12]
 
     def given() -> tuple[Tensor, Tensor]:
         return _prepared(model, others)
 
-    training = TrainingImages(
-        f"{len(others)} images of the set, {digest}", given, min(images, len(drawn))
-    )
+    training = TrainingImages(f"{len(others)} images of the set, {digest}", given, len(compared))
     return {
         name: [
             replace(one, training=training)

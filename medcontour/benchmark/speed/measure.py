@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from medcontour.benchmark.speed.protocol import SPEED
-from medcontour.benchmark.speed.step_cost import measure_overhead, peak_memory_mb
+from medcontour.benchmark.speed.step_cost import measure_overhead
 from medcontour.benchmark.speed.warm_start import measure_warm_start
 from medcontour.benchmark.speed.workload import Workload
 from medcontour.contour import FourierContour
@@ -30,6 +30,7 @@ from medcontour.explain import (
 from medcontour.explain.search.model_search import MODEL_SEARCH
 from medcontour.explain.search.optimise import OPTIMISE
 from medcontour.explain.search.start import START
+from medcontour.limits import peak_memory_mb
 from medcontour.record_lines import append_lines, read_lines
 
 __all__ = ["Record", "Speed", "measure_speed"]
@@ -97,13 +98,13 @@ class Speed:
         ``evaluations``: mean of a contour that starts from its neighbouring slice's;
         ``level_share``: how many of them are level with a cold start; ``slices``.
     peak_memory_mb
-        Of the whole process; None where the system does not tell (Windows).
+        Of the whole process.
     """
 
     records: list[Record]
     overhead: dict[str, dict[str, float]]
     warm_start: dict[str, float]
-    peak_memory_mb: int | None
+    peak_memory_mb: int
 
     @property
     def workloads(self) -> list[str]:

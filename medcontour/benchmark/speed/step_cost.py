@@ -1,9 +1,7 @@
-"""What a step of the searches costs beside the network's own pass, in time and memory."""
+"""What a step of the searches costs beside the network's own pass."""
 
 from __future__ import annotations
 
-import importlib
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,7 +14,7 @@ from medcontour.benchmark.speed.workload import Workload
 from medcontour.contour import FourierContour
 from medcontour.explain import PRESETS, model_search, soft_search
 
-__all__ = ["measure_overhead", "peak_memory_mb"]
+__all__ = ["measure_overhead"]
 
 
 def measure_overhead(workload: Workload) -> dict[str, float]:
@@ -65,13 +63,3 @@ def measure_overhead(workload: Workload) -> dict[str, float]:
             passes = seconds(bare, SPEED.steps)
             ratios[name].append((seconds(run, 1 + SPEED.steps) - seconds(run, 1)) / passes)
     return {name: median(values) for name, values in ratios.items()}
-
-
-def peak_memory_mb() -> int | None:
-    """Of this process, in MB; None where the system does not tell it this way (Windows)."""
-    try:
-        resource = importlib.import_module("resource")
-    except ImportError:
-        return None
-    peak: float = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024))

@@ -124,8 +124,7 @@ def _notes(speed: Speed) -> Iterator[str]:
             f"{speed.warm_start['cold_evaluations']:.1f}), level with a cold start on "
             f"{speed.warm_start['level_share']:.2f} of them."
         )
-    if speed.peak_memory_mb is not None:
-        yield f"- Peak memory of the process: {speed.peak_memory_mb} MB."
+    yield f"- Peak memory of the process: {speed.peak_memory_mb} MB."
 
 
 def _mean(values: list[float]) -> str:
