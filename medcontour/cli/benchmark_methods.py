@@ -49,6 +49,13 @@ Json = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")
 Runs = Annotated[
     int, typer.Option(min=1, help="Times each method is run; 2 or more give their agreement.")
 ]
+Stability = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="Times each image is explained once more with 1 % of noise: how alike maps stay.",
+    ),
+]
 Fidelity = Annotated[
     int, typer.Option(min=0, help="Images of the fidelity-area figure; each costs 8 contours.")
 ]
@@ -85,6 +92,7 @@ def imagenet(
     images: Images = 100,
     largest_box: LargestBox = 1.0,
     runs: Runs = 1,
+    stability: Stability = 0,
     fidelity: Fidelity = 0,
     seed: Seed = 0,
     device: Device = "cpu",
@@ -97,8 +105,8 @@ def imagenet(
         medcontour benchmark imagenet --data ILSVRC2012 --model resnet50 --out imagenet
     """
     _compare(
-        bench.read_imagenet(data), model, methods, out, images, largest_box, runs, fidelity, seed,
-        device, as_json, settings,
+        bench.read_imagenet(data), model, methods, out, images, largest_box, runs, stability,
+        fidelity, seed, device, as_json, settings,
     )  # fmt: skip
 
 
@@ -124,6 +132,7 @@ def coco(
     ] = None,
     largest_box: LargestBox = 1.0,
     runs: Runs = 1,
+    stability: Stability = 0,
     fidelity: Fidelity = 0,
     seed: Seed = 0,
     device: Device = "cpu",
@@ -136,8 +145,8 @@ def coco(
         medcontour benchmark coco --data coco --model dino-vitb16 --out coco
     """
     _compare(
-        bench.read_coco(data, categories), model, methods, out, images, largest_box, runs, fidelity,
-        seed, device, as_json, settings,
+        bench.read_coco(data, categories), model, methods, out, images, largest_box, runs,
+        stability, fidelity, seed, device, as_json, settings,
     )  # fmt: skip
 
 
@@ -160,6 +169,7 @@ def folder(
     largest_box: LargestBox = 1.0,
     target: Target = None,
     runs: Runs = 1,
+    stability: Stability = 0,
     fidelity: Fidelity = 0,
     seed: Seed = 0,
     device: Device = "cpu",
@@ -175,8 +185,8 @@ def folder(
         medcontour benchmark folder --data scans --model bundle --target lesion --out table
     """
     _compare(
-        bench.read_folder(data, target), model, methods, out, images, largest_box, runs, fidelity,
-        seed, device, as_json, settings, outlines=True,
+        bench.read_folder(data, target), model, methods, out, images, largest_box, runs,
+        stability, fidelity, seed, device, as_json, settings, outlines=True,
     )  # fmt: skip
 
 
@@ -233,6 +243,7 @@ def _compare(
     images: int,
     largest: float,
     runs: int,
+    stability: int,
     fidelity: int,
     seed: int,
     device: str,
@@ -250,7 +261,7 @@ def _compare(
     with progress_bars(quiet=as_json) as progress:
         results = bench.run(
             loaded, data, out, chosen, images=images, seed=seed, largest=largest, runs=runs,
-            contour=contour, outlines=outlines, progress=progress,
+            stability=stability, contour=contour, outlines=outlines, progress=progress,
         )  # fmt: skip
     files = ["images.csv", *bench.write_results(results, out)]
     files += bench.write_figures(results, loaded, out, fidelity)

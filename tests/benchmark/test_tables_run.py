@@ -28,7 +28,7 @@ from medcontour.benchmark import (
     write_results,
 )
 from medcontour.benchmark.compare.published import published_rows
-from medcontour.benchmark.methods import Rise
+from medcontour.benchmark.methods import RandomContour, Rise
 from medcontour.benchmark.metrics.intervals import mean_interval
 from medcontour.benchmark.network import explained, score_of
 from medcontour.classifier import Classifier, load_classifier
@@ -228,6 +228,21 @@ def test_runs_with_other_seeds_are_compared(data: Path, model: Classifier, out: 
     assert same.values("blind", "agreement")["scan2"] == pytest.approx(1.0)
 
 
+def test_maps_of_a_slightly_altered_image_are_compared(
+    data: Path, model: Classifier, out: Path
+) -> None:
+    """A map that does not look at the image stays; one drawn from its very values does not."""
+    methods = {"blind": Perfect(), "drawn": RandomContour(area=0.1), "rise": Rise(masks=100)}
+    results = run(model, read_folder(data), out, methods, images=2, stability=2)
+    stable = {name: list(results.values(name, "stability").values()) for name in methods}
+    assert stable["blind"] == pytest.approx([1.0, 1.0])
+    assert all(value < 0.9 for value in stable["drawn"])
+    assert all(value > 0.95 for value in stable["rise"])
+    assert "stability" in method_table(results)
+    again = run(model, read_folder(data), out, methods, images=2)
+    assert not again.values("blind", "stability")
+
+
 def test_an_embedding_is_explained_by_its_likeness_to_itself(data: Path, out: Path) -> None:
     network = nn.Sequential(nn.AvgPool2d(8), nn.Flatten())
 
@@ -353,6 +368,29 @@ def test_randomised_weights_move_the_maps_away(data: Path, tmp_path: Path) -> No
     # A map that follows the image differs from image to image, whatever the weights.
     assert found.chance_interval("edges", "iou")[0] < 0.5
     assert [len(pairs) for pairs in found.chance.values()] == [3, 3]
+    lines = (tmp_path / "randomised.jsonl").read_text().splitlines()
+    assert len(lines) == 6
+
+    # Stopped after the first line and in the midst of the second, it goes on with these.
+    (tmp_path / "randomised.jsonl").write_text(lines[0] + "\n" + lines[1][:20])
+    again = randomise(model, read_folder(data), tmp_path, methods, images=3)
+    assert (again.similar, again.chance) == (found.similar, found.chance)
+    whole = [
+        json.loads(line)
+        for line in (tmp_path / "randomised.jsonl").read_text().split("\n")
+        if line.endswith("}")
+    ]
+    assert len(whole) == 6
+    calls: list[int] = []
+
+    def counted(network: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
+        calls.append(len(images))
+        return images
+
+    randomise(model, read_folder(data), tmp_path, {"edges": counted}, images=3)
+    assert not calls
+    with pytest.raises(MedcontourError, match="learns from the trained network"):
+        randomise(model, read_folder(data), tmp_path, ["nemt"], images=1)
 
 
 @pytest.mark.slow

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from medcontour.benchmark.compare.cases import usable_cases
+from medcontour.benchmark.compare.record import Case
+from medcontour.benchmark.compare.records import identity
 from medcontour.benchmark.compare.run import Progress
+from medcontour.benchmark.compare.training import LEARNING
 from medcontour.benchmark.data.dataset import Dataset, choose, write_list
 from medcontour.benchmark.methods import (
     Explainer,
@@ -29,6 +36,7 @@ from medcontour.benchmark.network import explained, outputs_of
 from medcontour.classifier import Classifier
 from medcontour.errors import MedcontourError
 from medcontour.files import replacing
+from medcontour.record_lines import append_lines, read_lines
 
 __all__ = ["Randomised", "randomise", "randomise_table", "write_randomised"]
 
@@ -113,7 +121,8 @@ def randomise(
     model, dataset, images, seed, largest
         As of `run`.
     out
-        The folder, which is there; the list of images is written to it.
+        The folder, which is there; the list of images is written to it, and records as they come:
+        a run that was stopped goes on there.
     methods
         Names, or callables by name.
     layers
@@ -138,21 +147,24 @@ def randomise(
         if isinstance(methods, Mapping)
         else {name: method_named(name, seed=seed, outputs=outputs) for name in methods}
     )
+    for name, method in given.items():
+        if isinstance(method, LEARNING):
+            raise MedcontourError(
+                f'The method "{name}" learns from the trained network first, and would show that '
+                "for the random one; leave it out."
+            )
     write_list(chosen, out / "images.csv")
     usable = list(usable_cases(model, dataset, images=images, seed=seed, largest=largest))
     if not usable:
         raise MedcontourError("None of the images can be used with this network; give others.")
     similar: dict[str, list[list[LayerSimilarity]]] = {name: [] for name in given}
     trained: dict[str, list[Tensor]] = {name: [] for name in given}
+    work = _Work(model, out, layers, seed)
     for count, case in enumerate(usable):
-        network = explained(model, case.inputs, cosine=False).network
         for name, method in given.items():
-            trained[name].append(attribution(method, network, case.inputs, case.target).maps)
-            similar[name].append(
-                similarity_under_randomisation(
-                    method, network, case.inputs, case.target, layers=layers, seed=seed
-                )
-            )
+            maps, likenesses = work.found(name, method, case)
+            trained[name].append(maps)
+            similar[name].append(likenesses)
         if progress:
             progress(f"randomised {model.name}", count + 1, len(usable))
     chance = {
@@ -164,6 +176,49 @@ def randomise(
         for name, maps in trained.items()
     }
     return Randomised(model.name, len(usable), similar, chance)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is found of one image after the other, written down as it comes."""
+
+    model: Classifier
+    out: Path
+    layers: int | None
+    seed: int
+
+    def found(
+        self, name: str, method: Explainer, case: Case
+    ) -> tuple[Tensor, list[LayerSimilarity]]:
+        """The trained network's map, and how like it those of randomised ones are."""
+        key = self._key(name, method, case)
+        kept = self.out / "maps" / f"{key}.npy"
+        if (record := self._known.get(key)) is not None and kept.is_file():
+            return torch.from_numpy(np.load(kept)), [LayerSimilarity(**one) for one in record]
+        network = explained(self.model, case.inputs, cosine=False).network
+        maps = attribution(method, network, case.inputs, case.target).maps.cpu()
+        steps = similarity_under_randomisation(
+            method, network, case.inputs, case.target, layers=self.layers, seed=self.seed
+        )
+        kept.parent.mkdir(exist_ok=True)
+        np.save(kept, maps.numpy())
+        record = [asdict(step) for step in steps]
+        append_lines(self._file, [{"key": key, "method": name, "layers": record}])
+        return maps, steps
+
+    @property
+    def _file(self) -> Path:
+        return self.out / "randomised.jsonl"
+
+    @cached_property
+    def _known(self) -> dict[str, list[dict[str, Any]]]:
+        return {line["key"]: line["layers"] for line in read_lines(self._file) if "key" in line}
+
+    def _key(self, name: str, method: Explainer, case: Case) -> str:
+        digest = hashlib.sha256(case.inputs.contiguous().cpu().numpy().tobytes())
+        settings = [identity(name, method), self.model.weights_sha256, int(case.target)]
+        digest.update(json.dumps([*settings, self.layers, self.seed]).encode())
+        return digest.hexdigest()[:16]
 
 
 def randomise_table(found: Randomised) -> str:

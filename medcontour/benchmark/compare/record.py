@@ -51,6 +51,7 @@ METRICS = (
     Metric("mass_outside_body", "mass outside the body", -1),
     Metric("mass_on_marks", "mass on marks", -1),
     Metric("agreement", "agreement of runs", 1),
+    Metric("stability", "stability", 1),
     Metric("evaluations", "evaluations", -1),
     Metric("seconds", "seconds", -1),
 )

@@ -35,10 +35,13 @@ from medcontour.classifier import Classifier
 from medcontour.explain import BACKGROUNDS, PRESETS
 from medcontour.record_lines import append_lines
 
-__all__ = ["MethodRecords"]
+__all__ = ["MethodRecords", "identity"]
 
 STEPS = 50
 """Of the insertion and deletion curves."""
+
+NOISE = 0.01
+"""Standard deviation of what is added to an image for its stability, as a share of its range."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +58,15 @@ class MethodRecords:
         Of the metrics that draw.
     known
         Records of before, by their keys.
+    stability
+        How often each image is explained once more with a little noise.
     """
 
     model: Classifier
     out: Path
     seed: int
     known: dict[str, Record]
+    stability: int = 0
 
     def together(self, repeats: list[Explainer]) -> int:
         """How many images the method takes at once."""
@@ -76,8 +82,8 @@ class MethodRecords:
         self, name: str, repeats: list[Explainer], cases: list[Case], shown: list[Case]
     ) -> Iterator[Record]:
         """Records of images, those that are missing made and written; maps of some are kept."""
-        identity = _identity(name, repeats[0])
-        keys = {a.item.name: self._key(a, identity, len(repeats)) for a in cases}
+        own = identity(name, repeats[0])
+        keys = {a.item.name: self._key(a, own, len(repeats)) for a in cases}
         missing = []
         for one in cases:
             if (record := self.known.get(keys[one.item.name])) is not None:
@@ -108,6 +114,8 @@ class MethodRecords:
             settings += ["outlines", START, NEAR, case.item.spacing]
         if case.not_patient is not None:
             settings += ["shortcuts"]
+        if self.stability:
+            settings += ["stability", self.stability, NOISE]
         network = [*self._network, int(case.target)]
         digest.update(json.dumps([case.item.name, settings, network]).encode())
         return digest.hexdigest()[:16]
@@ -146,10 +154,19 @@ class MethodRecords:
         others = [
             attribution(method, network, inputs, targets).maps[:, 0] for method in repeats[1:]
         ]
+        altered = [
+            attribution(
+                repeats[0], explained(self.model, noisy, cosine=contour).network, noisy, targets
+            ).maps[:, 0]
+            for noisy in (_noisy(inputs, self.seed + k) for k in range(self.stability))
+        ]
         made = []
         for row, one in enumerate(some):
             maps = found.maps[row]
             values = _judged(self.model, one, maps, [m[row : row + 1] for m in others], self.seed)
+            if altered:
+                pairs = [agreement(torch.stack([maps, m[row : row + 1]])) for m in altered]
+                values |= {"stability": float(torch.cat(pairs).mean())}
             if one.drawing is not None:
                 values |= one.drawing.figures(maps[0], contour=contour)
             if one.not_patient is not None:
@@ -159,7 +176,16 @@ class MethodRecords:
         return made
 
 
-def _identity(name: str, method: Explainer) -> str:
+def _noisy(images: Tensor, seed: int) -> Tensor:
+    """Images with a little noise: the same on all of a shape, whatever shares their batch."""
+    chance = torch.Generator().manual_seed(seed)
+    noise = torch.randn(images.shape[1:], generator=chance).to(images)
+    flat = images.flatten(1)
+    spread = (flat.amax(1) - flat.amin(1)).view(-1, *(1,) * (images.ndim - 1))
+    return images + NOISE * spread * noise
+
+
+def identity(name: str, method: Explainer) -> str:
     """Tell a method apart from others of its name by its settings."""
     return f"{name} {method!r}" if is_dataclass(method) else name
 

@@ -44,6 +44,7 @@ def run(
     seed: int = 0,
     largest: float = 1.0,
     runs: int = 1,
+    stability: int = 0,
     contour: ExtremalContour | None = None,
     outlines: bool = False,
     learn_from: Dataset | None = None,
@@ -75,6 +76,9 @@ def run(
     runs
         Times each method is run, with other seeds; two or more give the agreement of runs. The
         first run's map is judged.
+    stability
+        Times each image is explained once more by the first run, with noise of 1 % of its range
+        added: how alike the map stays (`agreement`) is a column.
     contour
         Background and area weight of ``extremal-contour`` where `methods` names it; None: the
         defaults.
@@ -106,7 +110,7 @@ def run(
     known = {record.key: record for record in _read(out / "records.jsonl") if not record.error}
     results = Results(dataset.kind, model.name, tuple(named), [], {}, {}, {}, [], {}, unit)
     (out / "maps").mkdir(exist_ok=True)
-    made = MethodRecords(model, out, seed, known)
+    made = MethodRecords(model, out, seed, known, stability)
     at_once = max((made.together(repeats) for repeats in named.values()), default=1)
     done, total = 0, len(chosen) * len(named)
     for first in range(0, len(chosen), at_once):

@@ -23,10 +23,11 @@ from medcontour.benchmark.methods import (
 from medcontour.classifier import Classifier
 from medcontour.errors import MedcontourError
 
-__all__ = ["with_training"]
+__all__ = ["LEARNING", "with_training"]
 
 MOST, FEWEST = 64, 8  # images to learn from
 LEARNING = (AmortisedContour, NeuralMask, Iba)
+"""Methods that learn from images first."""
 
 
 def with_training(
