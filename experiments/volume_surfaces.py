@@ -189,10 +189,7 @@ def main() -> None:
         "with_object": there,
         "seen": len(report.volumes),
         "tuning": len(tune.volumes),
-        "fast_level_with_1000": {
-            "n": len(level),
-            "share": float(np.mean(level)) if level else None,
-        },
+        "fast_level_with": {name: f"{sum(own)} of {len(own)}" for name, own in level.items()},
         "rows": rows,
     }
     arguments.out.mkdir(parents=True, exist_ok=True)
