@@ -35,6 +35,7 @@ COMPUTE = (
 
 CURVES = (
     "cut",
+    "descent",
     "fit",
     "fit_surface",
     "fourier",
