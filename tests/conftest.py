@@ -24,6 +24,8 @@ from medcontour import privacy
 # python -m pytest --hypothesis-profile=explore
 settings.register_profile("fixed", derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("explore", deadline=None)
+# Where laws were held against many examples before: the lowest versions.
+settings.register_profile("few", settings.get_profile("fixed"), max_examples=20)
 settings.load_profile("fixed")
 
 ROOT = Path(__file__).resolve().parents[1]
