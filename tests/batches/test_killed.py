@@ -82,7 +82,7 @@ def test_a_batch_killed_a_hundred_times_gives_what_an_undisturbed_one_gives(
     out = fresh(tmp_path / "out")
     began = time.monotonic()
     assert killed(started(pictures, bundle, out, workers=1), 120) is False
-    longest = 0.9 * (time.monotonic() - began)  # seconds: seldom enough for the whole
+    longest = 1.15 * (time.monotonic() - began)  # seconds: now and then enough for the whole
     out = fresh(out)
     kills = redone = batches = 0
     while kills < KILLS:
